@@ -1,0 +1,1 @@
+//! Write load-test scenarios for loadhost in Rust.

@@ -1,0 +1,2 @@
+//! The loadhost command.
+fn main() {}

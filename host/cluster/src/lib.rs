@@ -1,0 +1,1 @@
+//! The fleet over NATS: connections, subjects, modules, assignments and streamed intervals.

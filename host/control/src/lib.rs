@@ -1,0 +1,1 @@
+//! Coordinates runs: splits load, follows workers, merges intervals, offers one view.

@@ -1,0 +1,1 @@
+//! Runs scenarios in wasmtime sandboxes, sends their HTTP requests and measures them.

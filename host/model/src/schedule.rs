@@ -1,0 +1,1 @@
+//! When iterations are due, and how many users are wanted.

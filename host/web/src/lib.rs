@@ -1,0 +1,1 @@
+//! HTTP faces of loadhost: health, metrics, API, page, and the demo shop.

@@ -1,0 +1,70 @@
+# The two commands of the README are `make demo` and `make test`; each does the set-up it needs.
+# Everything compiled goes below TARGET, outside the checkout, so that clones share it.
+
+TARGET ?= $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/loadhost/target)
+export CARGO_TARGET_DIR := $(TARGET)
+GUESTS := $(TARGET)/guests
+export LOADHOST_GUESTS := $(GUESTS)/wasm32-wasip2/release
+export LOADHOST_BIN := $(TARGET)/debug/loadhost
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: build guests ## Load a demo shop from one process, then from a fleet over NATS
+	scripts/demo.sh
+
+.PHONY: test
+test: setup-tests check build guests unit integration ## Everything that CI runs
+
+.PHONY: build
+build: ## Build the loadhost program (the first time takes a quarter of an hour on two cores)
+	@scripts/say-first-build.sh "$(TARGET)"
+	cargo build --workspace --locked
+
+.PHONY: guests
+guests: wasm-target ## Build the example scenarios and the tests' guests to WebAssembly
+	cargo build --release --locked --target wasm32-wasip2 --target-dir "$(GUESTS)" --manifest-path scenarios/Cargo.toml
+	cargo build --release --locked --target wasm32-wasip2 --target-dir "$(GUESTS)" --manifest-path tests/guests/Cargo.toml
+
+.PHONY: wasm-target
+wasm-target:
+	@scripts/wasm-target.sh
+
+.PHONY: setup-tests
+setup-tests:
+	@scripts/setup-tests.sh
+
+.PHONY: check
+check: fmt clippy doc ## Formatting, lints and documentation
+
+.PHONY: fmt
+fmt:
+	cargo fmt --all --check
+	cargo fmt --all --check --manifest-path scenarios/Cargo.toml
+	cargo fmt --all --check --manifest-path tests/guests/Cargo.toml
+
+.PHONY: clippy
+clippy:
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+
+.PHONY: doc
+doc:
+	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked
+
+.PHONY: unit
+unit: ## Tests of each crate, and the scenarios' own
+	scripts/run-tests.sh --workspace --exclude loadhost-tests
+	cargo test --doc --locked -p loadhost-sdk
+	cargo test --locked --target-dir "$(TARGET)/guests-native" --manifest-path scenarios/Cargo.toml
+
+.PHONY: integration
+integration: ## The real program against real servers
+	scripts/run-tests.sh -p loadhost-tests
+
+.PHONY: bench
+bench: build guests ## Cost per request beside wrk, memory per user, start-up times
+	scripts/bench.sh

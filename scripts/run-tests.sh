@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Runs tests with cargo-nextest where it is installed (each test in its own process,
+# with a time limit), else with cargo test. Arguments choose the packages.
+set -euo pipefail
+if cargo nextest --version >/dev/null 2>&1; then
+    exec cargo nextest run --locked --no-fail-fast "$@"
+fi
+exec cargo test --locked --no-fail-fast "$@"

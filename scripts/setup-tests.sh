@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Installs the programs that the tests run against, from the distribution's packages.
+# Does nothing where they are there already.
+set -euo pipefail
+
+missing=()
+need() { # program, package
+    command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing+=("$2")
+}
+need nats-server nats-server
+need cc gcc
+
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+echo "Installing for the tests: ${missing[*]}" >&2
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "error: ${missing[*]} not found, and there is no apt-get here" >&2
+    echo "hint: install ${missing[*]} with this system's package manager, then run the command again" >&2
+    exit 1
+fi
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 || {
+        echo "error: ${missing[*]} not found, and installing needs root" >&2
+        echo "hint: run as root: apt-get install ${missing[*]}" >&2
+        exit 1
+    }
+    as_root=(sudo)
+fi
+"${as_root[@]}" apt-get update -q
+# The tests start servers of their own: RUNLEVEL=1 keeps the packages' services off.
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qy --no-install-recommends "${missing[@]}"

@@ -1,0 +1,4 @@
+//! Integration tests, in one binary because linking is what costs.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod house;

@@ -1,0 +1,145 @@
+//! A child process whose output is kept and that ends with its value.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::process::{Pid, Signal};
+
+/// A running program; killed when dropped.
+pub struct Process {
+    name: String,
+    child: Child,
+    output: [Arc<Mutex<String>>; 2],
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Starts `command` and keeps what it prints.
+    pub fn spawn(name: impl Into<String>, command: &mut Command) -> Result<Process> {
+        let name = name.into();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {name}"))?;
+        let output = [Arc::default(), Arc::default()];
+        let stdout = child.stdout.take().context("no stdout")?;
+        let stderr = child.stderr.take().context("no stderr")?;
+        let readers = vec![keep(stdout, &output[0]), keep(stderr, &output[1])];
+        Ok(Process { name, child, output, readers })
+    }
+
+    /// What it printed to stdout so far.
+    pub fn stdout(&self) -> String {
+        text(&self.output[0])
+    }
+
+    /// What it printed to stderr so far.
+    pub fn stderr(&self) -> String {
+        text(&self.output[1])
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until a line of its output has `needle` and returns what follows it up to
+    /// the next white space.
+    pub fn word_after(&mut self, needle: &str, limit: Duration) -> Result<String> {
+        self.wait_until(limit, |output| {
+            let at = output.find(needle)? + needle.len();
+            let rest = &output[at..];
+            let end = rest.find(char::is_whitespace)?;
+            Some(rest[..end].to_string())
+        })
+        .with_context(|| format!("waiting for `{needle}`"))
+    }
+
+    /// Waits until `find` gives something for all that was printed.
+    pub fn wait_until<T>(
+        &mut self,
+        limit: Duration,
+        find: impl Fn(&str) -> Option<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let printed = format!("{}\n{}", self.stdout(), self.stderr());
+            if let Some(found) = find(&printed) {
+                return Ok(found);
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended early with {status}:\n{printed}", self.name);
+            }
+            if Instant::now() >= deadline {
+                bail!("{} did not say so within {limit:?}:\n{printed}", self.name);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        rustix::process::kill_process(pid.context("no process id")?, signal)
+            .with_context(|| format!("signalling {}", self.name))
+    }
+
+    /// Waits for the end, at most `limit`; its output is complete afterwards.
+    pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                for reader in self.readers.drain(..) {
+                    reader.join().map_err(|_| anyhow!("reading {} failed", self.name))?;
+                }
+                return Ok(status);
+            }
+            if Instant::now() >= deadline {
+                bail!(
+                    "{} still runs after {limit:?}:\n{}\n{}",
+                    self.name,
+                    self.stdout(),
+                    self.stderr()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ends it without asking.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn keep(stream: impl Read + Send + 'static, into: &Arc<Mutex<String>>) -> JoinHandle<()> {
+    let into = into.clone();
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        while matches!(reader.read_until(b'\n', &mut line), Ok(read) if read > 0) {
+            let mut text = into.lock().unwrap_or_else(PoisonError::into_inner);
+            text.push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    })
+}
+
+fn text(kept: &Mutex<String>) -> String {
+    kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}

@@ -1,4 +1,8 @@
 //! Integration tests, in one binary because linking is what costs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod authoring;
+mod fleet;
 mod house;
+mod local;
+mod wrong_inputs;

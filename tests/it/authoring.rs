@@ -1,0 +1,64 @@
+//! What an author does: new, build, check, trace, run.
+
+use anyhow::Result;
+use loadhost_tests::{Program, Shop, scenario};
+use std::process::Command;
+
+#[tokio::test]
+async fn a_new_project_builds_and_runs() -> Result<()> {
+    let shop = Shop::start(&[])?;
+    let folder = tempfile::tempdir()?;
+    let home = folder.path().join("data");
+    let home = home.to_string_lossy();
+    let project = folder.path().join("my-shop");
+    let project_text = project.to_string_lossy();
+    let of_user =
+        |args: &[&str]| Ok::<_, anyhow::Error>(Program::new(args)?.env("XDG_DATA_HOME", &home));
+
+    of_user(&["new", &project_text])?.run()?.expect_code(0)?;
+    let listing = Command::new("find").arg(&project).args(["-type", "f"]).output()?.stdout;
+    let files = String::from_utf8(listing)?;
+    assert!(files.lines().count() <= 6, "{files}");
+
+    of_user(&["build", &project_text])?.run()?.expect_code(0)?;
+    let wasm = project.join("my_shop.wasm");
+    let wasm = wasm.to_string_lossy();
+    of_user(&["check", &wasm])?.run()?.expect_code(0)?;
+    let run = of_user(&[
+        "run",
+        "--scenario",
+        &wasm,
+        "--host",
+        shop.url(),
+        "--users",
+        "2",
+        "--run-time",
+        "3s",
+    ])?;
+    run.run()?.expect_code(0)?;
+    assert!(shop.requests().await? > 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn trace_prints_every_request_of_one_user() -> Result<()> {
+    let shop = Shop::start(&[])?;
+    let outcome = Program::new(["trace", "--host", shop.url(), "--scenario"])?
+        .args([scenario("checkout")?])
+        .args(["--param", "pause=0s"])
+        .run()?
+        .expect_code(0)?;
+    for line in ["POST", "/login", "GET", "/items", "/checkout"] {
+        assert!(outcome.stdout.contains(line), "no {line} in:\n{}", outcome.stdout);
+    }
+    Ok(())
+}
+
+#[test]
+fn check_says_what_a_scenario_contains() -> Result<()> {
+    let outcome = Program::new(["check"])?.args([scenario("checkout")?]).run()?.expect_code(0)?;
+    for text in ["checkout", "sha256", "Shopper", "pause", "loadhost:scenario"] {
+        assert!(outcome.stdout.contains(text), "no {text} in:\n{}", outcome.stdout);
+    }
+    Ok(())
+}

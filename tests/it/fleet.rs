@@ -1,0 +1,103 @@
+//! A master and workers over a real nats-server.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use loadhost_tests::{Nats, Outcome, Process, Program, Shop, scenario};
+
+use crate::local::same_count;
+
+const FLEET: Duration = Duration::from_secs(60);
+
+/// Workers `w1`, `w2`, … on `nats`.
+fn workers(nats: &Nats, count: usize) -> Result<Vec<(Process, tempfile::TempDir)>> {
+    (1..=count)
+        .map(|number| {
+            let id = format!("w{number}");
+            Program::new(["worker", "--nats", &nats.url(), "--id", &id, "--listen", "127.0.0.1:0"])?
+                .spawn()
+        })
+        .collect()
+}
+
+fn master(nats: &Nats, shop: &Shop, name: &str, expect: usize) -> Result<Program> {
+    Ok(Program::new(["master", "--nats", &nats.url(), "--listen", "127.0.0.1:0"])?
+        .args(["--expect-workers", &expect.to_string(), "--max-wait", "20s"])
+        .args(["--json", "out.json", "--host", shop.url(), "--scenario"])
+        .args([scenario(name)?]))
+}
+
+#[tokio::test]
+async fn three_workers_report_exactly_what_the_target_served() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
+    let fleet = workers(&nats, 3)?;
+    let master = master(&nats, &shop, "checkout", fleet.len())?.args([
+        "--users",
+        "30",
+        "--run-time",
+        "4s",
+        "--param",
+        "pause=20ms",
+    ]);
+    let (process, folder) = master.spawn()?;
+    let outcome = Outcome::of(process, folder, FLEET)?.expect_code(0)?;
+    same_count(&outcome, &shop).await?;
+    let workers = outcome.json("out.json")?["workers"].clone();
+    assert_eq!(workers.as_array().map(Vec::len), Some(3), "{workers}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn arrivals_of_three_workers_add_up_to_the_rate() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, Shop::start(&[])?);
+    let fleet = workers(&nats, 3)?;
+    let master = master(&nats, &shop, "http-get", fleet.len())?.args([
+        "--rate",
+        "300/s",
+        "--max-users",
+        "60",
+        "--run-time",
+        "3s",
+    ]);
+    let (process, folder) = master.spawn()?;
+    let outcome = Outcome::of(process, folder, FLEET)?.expect_code(0)?;
+    let served = same_count(&outcome, &shop).await?;
+    assert!((890..=901).contains(&served), "{served} arrivals instead of 900");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restart_of_the_only_broker_loses_no_request() -> Result<()> {
+    let (mut nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
+    let fleet = workers(&nats, 2)?;
+    let master = master(&nats, &shop, "checkout", fleet.len())?.args([
+        "--users",
+        "10",
+        "--run-time",
+        "10s",
+        "--param",
+        "pause=20ms",
+    ]);
+    let (process, folder) = master.spawn()?;
+    loadhost_tests::eventually(Duration::from_secs(30), async || {
+        anyhow::ensure!(shop.requests().await? > 200);
+        Ok(())
+    })
+    .await?;
+    nats.restart()?;
+    let outcome = Outcome::of(process, folder, FLEET)?.expect_code(0)?;
+    same_count(&outcome, &shop).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn too_few_workers_are_named_after_the_wait() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, Shop::start(&[])?);
+    let _fleet = workers(&nats, 1)?;
+    let outcome = master(&nats, &shop, "http-get", 2)?
+        .args(["--users", "2", "--run-time", "2s", "--max-wait", "5s"])
+        .run()?;
+    assert!(!matches!(outcome.code, Some(0) | None), "{}", outcome.stderr);
+    outcome.expect_said(&["w1", "2"])?;
+    Ok(())
+}

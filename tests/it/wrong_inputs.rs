@@ -1,0 +1,100 @@
+//! Wrong inputs: each gets a clear error, a remedy and an exit code of its own.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+
+use anyhow::{Context, Result};
+use loadhost_tests::{Outcome, Program, Shop, scenario};
+
+/// What goes wrong, how it is provoked, and what must be said.
+fn cases(shop: &Shop) -> Result<Vec<(&'static str, Program, Vec<&'static str>)>> {
+    let run = || Program::new(["run", "--host", shop.url(), "--users", "1", "--run-time", "1s"]);
+    let http_get = scenario("http-get")?;
+    Ok(vec![
+        (
+            "a text file",
+            run()?.file("notes.wasm", "not wasm")?.args(["--scenario", "notes.wasm"]),
+            vec!["notes.wasm", "hint"],
+        ),
+        ("no such file", run()?.args(["--scenario", "absent.wasm"]), vec!["absent.wasm", "hint"]),
+        (
+            "another world",
+            run()?.args(["--scenario"]).args([scenario("other-world")?]),
+            vec!["other_world", "guest", "hint"],
+        ),
+        (
+            "a newer contract",
+            run()?.args(["--scenario"]).args([scenario("newer-contract")?]),
+            vec!["0.2", "0.1", "hint"],
+        ),
+        (
+            "an unknown parameter",
+            run()?.args(["--param", "colour=red", "--scenario"]).args([&http_get]),
+            vec!["colour", "hint"],
+        ),
+        (
+            "an unknown flag",
+            run()?.args(["--scenario"]).args([&http_get]).args(["--usres", "3"]),
+            vec!["--users"],
+        ),
+        (
+            "a port in use",
+            Program::new(["demo-shop", "--listen", shop.url().trim_start_matches("http://")])?,
+            vec!["in use", "hint"],
+        ),
+        (
+            "a target that refuses",
+            Program::new([
+                "run",
+                "--host",
+                &closed_port()?,
+                "--users",
+                "1",
+                "--run-time",
+                "2s",
+                "--scenario",
+            ])?
+            .args([&http_get]),
+            vec!["refused", "hint"],
+        ),
+        (
+            "no broker",
+            Program::new([
+                "worker",
+                "--nats",
+                &closed_port()?.replace("http", "nats"),
+                "--max-wait",
+                "2s",
+            ])?,
+            vec!["nats", "hint"],
+        ),
+    ])
+}
+
+fn closed_port() -> Result<String> {
+    Ok(format!("http://{}", TcpListener::bind("127.0.0.1:0")?.local_addr()?))
+}
+
+#[tokio::test]
+async fn each_wrong_input_has_a_clear_error_and_a_code_of_its_own() -> Result<()> {
+    let shop = Shop::start(&[])?;
+    let mut codes = BTreeMap::new();
+    for (what, program, texts) in cases(&shop)? {
+        let outcome: Outcome = program.run()?.expect_said(&texts).context(what)?;
+        let code = outcome.code.context("ended by a signal")?;
+        assert!(code != 0 && code != 101, "{what}: {code}\n{}", outcome.stderr);
+        let same = codes.insert(code, what);
+        let both_configuration = code == 104 || code == 2;
+        assert!(same.is_none() || both_configuration, "{what} and {same:?} both end with {code}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_unknown_key_in_the_file_is_refused_with_a_suggestion() -> Result<()> {
+    let program = Program::new(["run", "--scenario"])?
+        .args([scenario("http-get")?])
+        .file("loadhost.toml", "users = 3\nmax_usres = 5\n")?;
+    program.run()?.expect_code(104)?.expect_said(&["loadhost.toml:2", "did you mean"])?;
+    Ok(())
+}

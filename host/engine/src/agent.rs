@@ -1,0 +1,1 @@
+//! Follows assignments and reports.

@@ -1,0 +1,1 @@
+//! How many users fit on this machine.

@@ -1,0 +1,1 @@
+//! What a shard measured since it was last asked.

@@ -1,0 +1,133 @@
+//! Counters of a histogram in pages of 64, made when first hit.
+//!
+//! A page counts in 16 bits until one of its counters overflows, then in 32, then in 64.
+//! Counts reach `u64::MAX` and stay there; at a million a second that takes 500,000 years.
+
+use super::layout::BUCKETS;
+
+const PAGE: usize = 64;
+
+/// Counters by bucket.
+#[derive(Debug, Clone)]
+pub(super) struct Pages {
+    /// By `index / PAGE`: 0 for none, else 1 + the place in `pages`. As long as the
+    /// greatest bucket that was hit needs it to be.
+    directory: Vec<u16>,
+    pages: Vec<Page>,
+}
+
+#[derive(Debug, Clone)]
+enum Page {
+    U16(Box<[u16; PAGE]>),
+    U32(Box<[u32; PAGE]>),
+    U64(Box<[u64; PAGE]>),
+}
+
+impl Pages {
+    pub(super) const fn new() -> Self {
+        Self { directory: Vec::new(), pages: Vec::new() }
+    }
+
+    /// Adds `n` to bucket `index`, which must be below [`BUCKETS`].
+    #[inline]
+    pub(super) fn add(&mut self, index: usize, n: u64) {
+        let place = match self.directory.get(index / PAGE) {
+            Some(&place) if place != 0 => usize::from(place) - 1,
+            _ => self.make_page(index / PAGE),
+        };
+        self.pages[place].add(index % PAGE, n);
+    }
+
+    #[cold]
+    fn make_page(&mut self, number: usize) -> usize {
+        debug_assert!(number < BUCKETS.div_ceil(PAGE));
+        if self.directory.len() <= number {
+            self.directory.reserve_exact(number + 1 - self.directory.len());
+            self.directory.resize(number + 1, 0);
+        }
+        self.pages.push(Page::U16(Box::new([0; PAGE])));
+        self.directory[number] = self.pages.len() as u16;
+        self.pages.len() - 1
+    }
+
+    pub(super) fn merge(&mut self, other: &Pages) {
+        for (index, count) in other.iter() {
+            self.add(index, count);
+        }
+    }
+
+    /// Buckets that were hit, in ascending order, with their counts.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let pages = self.directory.iter().enumerate().filter(|(_, place)| **place != 0);
+        pages.flat_map(|(number, &place)| {
+            let page = &self.pages[usize::from(place) - 1];
+            (0..PAGE).filter_map(move |slot| {
+                let count = page.get(slot);
+                (count != 0).then_some((number * PAGE + slot, count))
+            })
+        })
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.directory.capacity() * size_of::<u16>()
+            + self.pages.capacity() * size_of::<Page>()
+            + self.pages.iter().map(Page::heap_bytes).sum::<usize>()
+    }
+}
+
+impl Page {
+    #[inline]
+    fn add(&mut self, slot: usize, n: u64) {
+        let fits = match self {
+            Page::U16(counts) => add_within(&mut counts[slot], n),
+            Page::U32(counts) => add_within(&mut counts[slot], n),
+            Page::U64(counts) => {
+                counts[slot] = counts[slot].saturating_add(n);
+                true
+            }
+        };
+        if !fits {
+            self.widen();
+            self.add(slot, n);
+        }
+    }
+
+    #[cold]
+    fn widen(&mut self) {
+        *self = match self {
+            Page::U16(counts) => Page::U32(Box::new(counts.map(u32::from))),
+            Page::U32(counts) => Page::U64(Box::new(counts.map(u64::from))),
+            Page::U64(_) => return,
+        };
+    }
+
+    #[inline]
+    fn get(&self, slot: usize) -> u64 {
+        match self {
+            Page::U16(counts) => u64::from(counts[slot]),
+            Page::U32(counts) => u64::from(counts[slot]),
+            Page::U64(counts) => counts[slot],
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Page::U16(counts) => size_of_val(&**counts),
+            Page::U32(counts) => size_of_val(&**counts),
+            Page::U64(counts) => size_of_val(&**counts),
+        }
+    }
+}
+
+/// Adds unless the counter would overflow; says whether it did.
+#[inline]
+fn add_within<T: Copy + Into<u64> + TryFrom<u64>>(counter: &mut T, n: u64) -> bool {
+    let sum = (*counter).into().saturating_add(n);
+    match T::try_from(sum) {
+        Ok(sum) => {
+            *counter = sum;
+            true
+        }
+        Err(_) => false,
+    }
+}

@@ -1,1 +1,14 @@
 //! Coordinates runs: splits load, follows workers, merges intervals, offers one view.
+//!
+//! A [`Coordinator`] serves one process and a whole fleet alike; [`ports::Fleet`] is all that
+//! differs. What it decides is decided in `machine`, which is pure: inputs and the time go in,
+//! effects come out.
+
+pub mod config;
+pub mod ports;
+pub mod report;
+pub mod view;
+
+pub use config::CoordinatorConfig;
+pub use report::{EndReason, RunReport, Verdict};
+pub use view::{FleetView, RunView};

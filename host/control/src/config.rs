@@ -1,0 +1,51 @@
+//! The coordinator's times and bounds.
+
+use std::time::Duration;
+
+use loadhost_model::id::Term;
+
+/// How patient a coordinator is. All fields may be changed; see [`Default`] for the usual values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoordinatorConfig {
+    /// Leadership under which it acts; stands in each assignment.
+    pub term: Term,
+    /// A worker silent for this long is suspect. Default 3 s, three heartbeats.
+    pub suspect: Duration,
+    /// A worker silent for this long is lost. Default 5 s.
+    pub lost: Duration,
+    /// For fetching and compiling, before the run fails. Default 30 s.
+    pub prepare_timeout: Duration,
+    /// From the decision to start to the common instant, so that all workers know it in time.
+    /// Default 1 s; a local run needs no more than a few milliseconds.
+    pub start_delay: Duration,
+    /// A change takes effect this much later, so that all workers make it at once. Default 500 ms.
+    pub change_lead: Duration,
+    /// Beyond what the plan allows for stopping, before a worker is given up. Default 5 s.
+    pub stop_margin: Duration,
+    /// For the last intervals after the workers have stopped. Default 10 s.
+    pub collect_timeout: Duration,
+    /// A load shape that answers later than this ends the run. Default 5 s.
+    pub shape_timeout: Duration,
+    /// Workers of a fleet; more are ignored and counted as `max_workers`. Default 10,000.
+    pub max_workers: usize,
+    /// Runs that are over and still shown. Default 20.
+    pub max_finished_runs: usize,
+}
+
+impl Default for CoordinatorConfig {
+    fn default() -> Self {
+        Self {
+            term: Term(1),
+            suspect: Duration::from_secs(3),
+            lost: Duration::from_secs(5),
+            prepare_timeout: Duration::from_secs(30),
+            start_delay: Duration::from_secs(1),
+            change_lead: Duration::from_millis(500),
+            stop_margin: Duration::from_secs(5),
+            collect_timeout: Duration::from_secs(10),
+            shape_timeout: Duration::from_secs(5),
+            max_workers: 10_000,
+            max_finished_runs: 20,
+        }
+    }
+}

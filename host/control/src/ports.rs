@@ -1,0 +1,82 @@
+//! What the coordinator needs from the outside: a fleet to assign work to, a
+//! scenario's load shape, and the wall clock.
+//!
+//! The fleet has two forms, channels within one process and the broker. What workers
+//! say comes back over one channel of [`loadhost_model::wire::Report`], so there is no port for it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::future::BoxFuture;
+use loadhost_model::id::WorkerId;
+use loadhost_model::wire::Assignment;
+
+/// Why an assignment did not go out. It is tried again until a newer one replaces it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FleetError {
+    /// Nobody of this name has ever been there.
+    #[error("worker `{0}` is not in this fleet")]
+    UnknownWorker(WorkerId),
+    /// The transport failed; the text says how.
+    #[error("the assignment of worker `{worker}` was not delivered: {reason}")]
+    Undelivered {
+        /// Whose.
+        worker: WorkerId,
+        /// What the transport said.
+        reason: String,
+    },
+    /// Another coordinator leads now.
+    #[error("another master leads this fleet now: {0}")]
+    Deposed(String),
+}
+
+/// Where assignments go.
+pub trait Fleet: Send + Sync {
+    /// States what is wanted of a worker. Returns once the fleet will remember it, not once
+    /// the worker has done it. The coordinator has at most one call per worker under way.
+    fn assign(&self, worker: &WorkerId, assignment: Assignment) -> BoxFuture<'_, Result<(), FleetError>>;
+}
+
+/// What a load shape may look at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ShapeNow {
+    /// Since the start of the run.
+    pub elapsed: Duration,
+    /// Users running.
+    pub users: u32,
+    /// Requests per second over the last second.
+    pub rps: f64,
+    /// Failed requests among them, 0.0 to 1.0.
+    pub failure_ratio: f64,
+}
+
+/// What a load shape wants.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ShapeTarget {
+    /// Users to go to.
+    pub users: u32,
+    /// Users started or stopped per second; not positive or not finite: at once.
+    pub spawn_rate: f64,
+}
+
+/// A scenario that steers its own load.
+pub trait LoadShape: Send {
+    /// Asked once a second. None ends the run; an error's text ends it as aborted.
+    fn tick(&mut self, now: ShapeNow) -> BoxFuture<'_, Result<Option<ShapeTarget>, String>>;
+}
+
+/// Wall time, which is only a label, except for the instant at which all workers start.
+pub trait Clock: Send + Sync {
+    /// Microseconds since the Unix epoch.
+    fn wall_micros(&self) -> u64;
+}
+
+/// The clock of the operating system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn wall_micros(&self) -> u64 {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,1 +1,40 @@
-//! The HTTP/1.1 engine: connections, requests, answers, cookies and redirects of one user.
+//! Sends HTTP/1.1 requests and times them.
+//!
+//! A [`Client`] is one virtual user's: its connections and cookies. It sends a [`Template`] and
+//! returns an [`Exchange`], whose failure is a sample too. What all users of a shard have in
+//! common is in [`Shared`].
+//!
+//! ```text
+//! client ── request (bytes out) ── connection ── reader (bytes in: head, body)
+//!   │           │                      │
+//! cookies,   template, text          dial ── resolve, policy, tls
+//! redirect
+//! ```
+//!
+//! The cost per request decides the design: no task and no buffer of its own waits for an answer.
+//! Bytes pass through scratch buffers of the thread, a timer is armed once per time limit and
+//! not once per request, and nothing is kept of a body unless somebody looks at it.
+//!
+//! Deliberately absent: HTTP/2 (a second kind of connection beside `connection`, chosen by
+//! ALPN in `dial`), request bodies of unknown length, proxies.
+
+mod body;
+mod client;
+mod decode;
+mod expect;
+mod head;
+mod kept;
+mod origin;
+mod outcome;
+mod policy;
+mod resolve;
+mod shared;
+mod template;
+mod text;
+mod tls;
+
+pub use client::Client;
+pub use kept::Kept;
+pub use outcome::{Answer, Exchange, Failure, FailureKind, Keep, Timings};
+pub use shared::{Grants, SetupError, Shared};
+pub use template::{Body, Template, TemplateError};

@@ -1,0 +1,190 @@
+//! The head of an answer: status line, headers, and how long the body is.
+
+use std::mem::MaybeUninit;
+
+use super::body::Framing;
+use super::outcome::Failure;
+
+/// Header lines of an answer at most, as many as hyper takes.
+const MAX_HEADERS: usize = 100;
+
+/// What the engine wants to know of a head.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) status: u16,
+    pub(super) framing: Framing,
+    /// The server lets the connection open.
+    pub(super) keep_alive: bool,
+    /// Values of `Set-Cookie`; mostly none.
+    pub(super) cookies: Vec<String>,
+    /// Value of `Location`, of a redirect.
+    pub(super) location: Option<String>,
+}
+
+/// Reads a head. None: it goes on in bytes yet to come. Else the head and its length.
+///
+/// `bodiless`: the request was HEAD, so the answer has no body whatever it says.
+pub(super) fn parse(bytes: &[u8], bodiless: bool) -> Result<Option<(Head, usize)>, Failure> {
+    let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        bytes,
+        &mut headers,
+    );
+    let length = match parsed {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(error) => return Err(Failure::protocol(fault(error))),
+    };
+    let status = response.code.unwrap_or_default();
+    if status < 100 {
+        return Err(Failure::protocol("the answer has an impossible status"));
+    }
+    let mut lines = Lines::new(response.version == Some(1));
+    for header in response.headers.iter() {
+        lines.read(status, header)?;
+    }
+    let framing = lines.framing(status, bodiless)?;
+    let keep_alive = lines.keep_alive && framing != Framing::Close;
+    let head =
+        Head { status, framing, keep_alive, cookies: lines.cookies, location: lines.location };
+    Ok(Some((head, length)))
+}
+
+fn fault(error: httparse::Error) -> &'static str {
+    match error {
+        httparse::Error::Version => "the answer is not HTTP/1.1",
+        httparse::Error::Status => "the answer has a malformed status line",
+        httparse::Error::HeaderName => "the answer has a malformed header name",
+        httparse::Error::HeaderValue => "the answer has a malformed header value",
+        httparse::Error::NewLine => "the answer has a malformed line end",
+        httparse::Error::TooManyHeaders => "the answer has more than 100 headers",
+        httparse::Error::Token => "the answer is no HTTP",
+    }
+}
+
+/// Header lines as far as read.
+struct Lines {
+    is_1_1: bool,
+    keep_alive: bool,
+    saw_close: bool,
+    length: Option<u64>,
+    coding: Coding,
+    cookies: Vec<String>,
+    location: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    None,
+    Chunked,
+    /// Ends with another coding than chunked.
+    Other,
+}
+
+impl Lines {
+    fn new(is_1_1: bool) -> Self {
+        Self {
+            is_1_1,
+            keep_alive: is_1_1,
+            saw_close: false,
+            length: None,
+            coding: Coding::None,
+            cookies: Vec::new(),
+            location: None,
+        }
+    }
+
+    fn read(&mut self, status: u16, header: &httparse::Header<'_>) -> Result<(), Failure> {
+        // The length of the name decides first, so that most headers cost one comparison.
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        match header.name.len() {
+            14 if is("content-length") => self.read_length(header.value)?,
+            17 if is("transfer-encoding") => self.read_coding(header.value),
+            10 if is("connection") => self.read_connection(header.value),
+            10 if is("set-cookie") => {
+                self.cookies.push(String::from_utf8_lossy(header.value).into_owned());
+            }
+            8 if (300..400).contains(&status) && self.location.is_none() && is("location") => {
+                self.location = Some(String::from_utf8_lossy(header.value).into_owned());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Repeated lengths must agree, else two parties would see two different answers.
+    fn read_length(&mut self, value: &[u8]) -> Result<(), Failure> {
+        for part in value.split(|&byte| byte == b',') {
+            let length = parse_length(part.trim_ascii())
+                .ok_or_else(|| Failure::protocol("the answer has a malformed content-length"))?;
+            if self.length.is_some_and(|known| known != length) {
+                return Err(Failure::protocol("the answer has conflicting content-lengths"));
+            }
+            self.length = Some(length);
+        }
+        Ok(())
+    }
+
+    fn read_coding(&mut self, value: &[u8]) {
+        let last = value.rsplit(|&byte| byte == b',').next().unwrap_or_default().trim_ascii();
+        self.coding =
+            if last.eq_ignore_ascii_case(b"chunked") { Coding::Chunked } else { Coding::Other };
+    }
+
+    fn read_connection(&mut self, value: &[u8]) {
+        for token in value.split(|&byte| byte == b',') {
+            let token = token.trim_ascii();
+            if token.eq_ignore_ascii_case(b"close") {
+                self.saw_close = true;
+            } else if token.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            }
+        }
+        self.keep_alive &= !self.saw_close;
+    }
+
+    /// How the body ends: RFC 9112, 6.3.
+    fn framing(&self, status: u16, bodiless: bool) -> Result<Framing, Failure> {
+        if bodiless || status < 200 || status == 204 || status == 304 {
+            return Ok(Framing::Length(0));
+        }
+        match (self.coding, self.length) {
+            (Coding::None, Some(length)) => Ok(Framing::Length(length)),
+            (Coding::None, None) => Ok(Framing::Close),
+            (_, Some(_)) => {
+                Err(Failure::protocol("the answer has both transfer-encoding and content-length"))
+            }
+            (_, None) if !self.is_1_1 => {
+                Err(Failure::protocol("an HTTP/1.0 answer has a transfer-encoding"))
+            }
+            (Coding::Chunked, None) => Ok(Framing::Chunked),
+            (Coding::Other, None) => Ok(Framing::Close),
+        }
+    }
+}
+
+/// Digits and nothing else, so neither signs nor spaces.
+fn parse_length(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Calls `visit` with each name and value of a head that was parsed before.
+pub(super) fn for_each_header<'a>(head: &'a [u8], mut visit: impl FnMut(&'a str, &'a [u8])) {
+    let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        head,
+        &mut headers,
+    );
+    if let Ok(httparse::Status::Complete(_)) = parsed {
+        for header in response.headers.iter() {
+            visit(header.name, header.value);
+        }
+    }
+}

@@ -13,7 +13,7 @@
 //! [`capacity`] says how many users fit.
 
 pub mod agent;
-pub mod bindings;
+mod bindings;
 pub mod capacity;
 mod host;
 pub mod http;

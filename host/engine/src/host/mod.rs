@@ -1,1 +1,3 @@
-//! In the making.
+//! Answers the guest's calls.
+pub(crate) mod http;
+pub(crate) mod metrics;

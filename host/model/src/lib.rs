@@ -12,5 +12,6 @@ pub mod plan;
 pub mod profile;
 pub mod schedule;
 pub mod segment;
+pub mod text;
 pub mod threshold;
 pub mod wire;

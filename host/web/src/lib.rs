@@ -1,1 +1,3 @@
 //! HTTP faces of loadhost: health, metrics, API, page, and the demo shop.
+
+pub mod demo_shop;

@@ -3,6 +3,12 @@
 //! A [`Profile`] is a list of [`Phase`]s. What is due at which moment is computed
 //! from it in [`crate::schedule`].
 
+mod amend;
+mod check;
+
+pub use amend::ChangeError;
+pub use check::ProfileError;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};

@@ -3,6 +3,11 @@
 //! An [`Interval`] is a delta. [`Statistics`] is what deltas are merged into; the
 //! same type serves a shard's second, a worker's and the whole run's.
 
+mod merge;
+mod select;
+
+pub use select::SeriesCap;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,7 +159,7 @@ pub struct ErrorStats {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Health {
     /// CPU seconds used by shards over the interval, divided by its length and
-    /// the number of shards: 1.0 is saturated.
+    /// the number of shards: 1.0 is saturated. Merged: of the busiest.
     pub cpu: f64,
     /// How late timers of the shards fired, in microseconds.
     pub loop_lag: Histogram,

@@ -6,6 +6,10 @@
 //! ones do no harm. Workers say where they are in [`WorkerStatus`] (lossy) and what they
 //! measured in [`Interval`]s (lossless).
 
+mod codec;
+
+pub use codec::{MAX_INTERVAL_BYTES, WireError, decode_interval, encode_interval};
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,13 +7,13 @@ use loadhost_tests::{Outcome, Program, Shop, scenario};
 use rustix::process::Signal;
 
 /// `loadhost run` of scenario `name` against `shop`, with its summary in `out.json`.
-pub fn run(shop: &Shop, name: &str) -> Result<Program> {
+pub(crate) fn run(shop: &Shop, name: &str) -> Result<Program> {
     Ok(Program::new(["run", "--json", "out.json", "--host", shop.url(), "--scenario"])?
         .args([scenario(name)?]))
 }
 
 /// That `outcome` reports as many requests as `shop` served.
-pub async fn same_count(outcome: &Outcome, shop: &Shop) -> Result<u64> {
+pub(crate) async fn same_count(outcome: &Outcome, shop: &Shop) -> Result<u64> {
     let reported = outcome.json("out.json")?["requests"].as_u64();
     let served = shop.requests().await?;
     assert_eq!(reported, Some(served), "{}", outcome.stdout);

@@ -5,4 +5,5 @@ mod authoring;
 mod fleet;
 mod house;
 mod local;
+mod setup;
 mod wrong_inputs;

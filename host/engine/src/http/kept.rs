@@ -24,6 +24,11 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// With this head, and nothing of the body yet.
+    pub(super) fn new(head: &[u8], cap: usize) -> Self {
+        Self { head: head.to_vec(), cap, ..Self::default() }
+    }
+
     /// Where the answer came from, after redirects.
     pub fn url(&self) -> &str {
         &self.url

@@ -5,10 +5,9 @@
 //! common is in [`Shared`].
 //!
 //! ```text
-//! client ── request (bytes out) ── connection ── reader (bytes in: head, body)
-//!   │           │                      │
-//! cookies,   template, text          dial ── resolve, policy, tls
-//! redirect
+//! client ── flight ── connection ── request (bytes out: template, text)
+//!   │          │            └────── reader  (bytes in: head, body)
+//! cookies   redirect, dial ── policy, resolve, tls
 //! ```
 //!
 //! The cost per request decides the design: no task and no buffer of its own waits for an answer.
@@ -20,17 +19,26 @@
 
 mod body;
 mod client;
+mod connection;
+mod cookies;
 mod decode;
+mod dial;
 mod expect;
+mod flight;
 mod head;
 mod kept;
 mod origin;
 mod outcome;
 mod policy;
+mod reader;
+mod redirect;
+mod request;
 mod resolve;
+mod scratch;
 mod shared;
 mod template;
 mod text;
+mod timer;
 mod tls;
 
 pub use client::Client;

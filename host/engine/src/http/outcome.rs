@@ -36,6 +36,19 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// Of a request that was not sent.
+    pub(super) fn refused(failure: Failure, capped: Option<&'static str>) -> Self {
+        Self {
+            result: Err(failure),
+            timings: Timings::default(),
+            started: Instant::now(),
+            bytes_sent: 0,
+            bytes_received: 0,
+            redirects: 0,
+            capped,
+        }
+    }
+
     /// Whether the sample counts as succeeded.
     pub fn ok(&self) -> bool {
         self.result.as_ref().is_ok_and(|answer| answer.verdict.is_ok())

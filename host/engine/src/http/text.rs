@@ -85,10 +85,6 @@ impl Text {
         &self.parts
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
-    }
-
     pub(super) fn has_places(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Place(_)))
     }
@@ -138,6 +134,15 @@ impl Text {
                 }
             }
         }
+    }
+
+    /// Bytes of the text with the values in their places, as they are.
+    pub(super) fn length(&self, values: &[String]) -> usize {
+        let length = |part: &Part| match part {
+            Part::Literal(text) => text.len(),
+            Part::Place(index) => values.get(*index).map_or(0, String::len),
+        };
+        self.parts.iter().map(length).sum()
     }
 
     /// Whether a value that stands in this text has bytes that may not be in a header.

@@ -118,13 +118,13 @@ impl SeriesKey {
         let none = || Arc::<str>::from("");
         match self {
             Self::Http { .. } => {
-                Self::Http { method: other(), name: other(), tags: Arc::new([]), group: none() }
+                Self::Http { method: none(), name: other(), tags: Arc::default(), group: none() }
             }
             Self::Task { .. } => Self::Task { user_type: other(), task: other() },
             Self::Check { .. } => Self::Check { name: other(), group: none() },
             Self::Group { .. } => Self::Group { path: other() },
             Self::Custom { kind, .. } => {
-                Self::Custom { name: other(), kind: *kind, unit: none(), tags: Arc::new([]) }
+                Self::Custom { name: other(), kind: *kind, unit: none(), tags: Arc::default() }
             }
         }
     }
@@ -178,10 +178,10 @@ impl ErrorKey {
     pub fn other(&self) -> ErrorKey {
         let other = || Arc::<str>::from(OTHER);
         let origin = match &self.origin {
-            Origin::Request { .. } => Origin::Request { method: other(), name: other() },
+            Origin::Request { .. } => Origin::Request { method: Arc::from(""), name: other() },
             Origin::Task { .. } => Origin::Task { user_type: other(), task: other() },
         };
-        ErrorKey { origin, code: other(), message: Arc::from("further kinds of errors") }
+        ErrorKey { origin, code: other(), message: Arc::from("beyond the cap `errors`") }
     }
 
     /// Whether this is what [`ErrorKey::other`] makes.

@@ -157,11 +157,11 @@ fn stall_end(elapsed: Duration, settings: &Settings) -> Option<Duration> {
 mod text {
     use std::time::Duration;
 
-    use humantime::{format_duration, parse_duration};
+    use loadhost_model::text::{format_duration, parse_duration};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&format_duration(*value).to_string())
+        to.serialize_str(&format_duration(*value))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
@@ -173,13 +173,13 @@ mod text_map {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use humantime::{format_duration, parse_duration};
+    use loadhost_model::text::{format_duration, parse_duration};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     type Map = BTreeMap<String, Duration>;
 
     pub(super) fn serialize<S: Serializer>(map: &Map, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(map.iter().map(|(path, delay)| (path, format_duration(*delay).to_string())))
+        to.collect_map(map.iter().map(|(path, delay)| (path, format_duration(*delay))))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Map, D::Error> {

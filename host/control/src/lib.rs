@@ -4,11 +4,17 @@
 //! differs. What it decides is decided in `machine`, which is pure: inputs and the time go in,
 //! effects come out.
 
+mod actor;
+mod aggregate;
 pub mod config;
+mod error;
+mod machine;
 pub mod ports;
 pub mod report;
 pub mod view;
 
+pub use actor::{Coordinator, Handle, StartRequest};
 pub use config::CoordinatorConfig;
+pub use error::{ControlError, StartError};
 pub use report::{EndReason, RunReport, Verdict};
 pub use view::{FleetView, RunView};

@@ -33,7 +33,11 @@ pub enum FleetError {
 pub trait Fleet: Send + Sync {
     /// States what is wanted of a worker. Returns once the fleet will remember it, not once
     /// the worker has done it. The coordinator has at most one call per worker under way.
-    fn assign(&self, worker: &WorkerId, assignment: Assignment) -> BoxFuture<'_, Result<(), FleetError>>;
+    fn assign(
+        &self,
+        worker: &WorkerId,
+        assignment: Assignment,
+    ) -> BoxFuture<'_, Result<(), FleetError>>;
 }
 
 /// What a load shape may look at.

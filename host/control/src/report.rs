@@ -47,7 +47,9 @@ impl fmt::Display for EndReason {
         match self {
             Self::Completed => f.write_str("completed"),
             Self::StoppedByUser => f.write_str("stopped by the user"),
-            Self::ThresholdAbort { threshold } => write!(f, "stopped by the broken threshold `{threshold}`"),
+            Self::ThresholdAbort { threshold } => {
+                write!(f, "stopped by the broken threshold `{threshold}`")
+            }
             Self::AbortedByScenario { message } => write!(f, "aborted by the scenario: {message}"),
             Self::WorkerFailed { worker: Some(worker), message, .. } => {
                 write!(f, "worker `{worker}` failed: {message}")

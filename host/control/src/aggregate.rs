@@ -1,0 +1,265 @@
+//! Merges the intervals of all workers into one picture of a run.
+//!
+//! Merging is idempotent and does not depend on the order in which intervals come: each is
+//! known by its worker, process and number, and belongs to the second in which it began.
+
+mod generators;
+mod ledger;
+mod rows;
+mod shares;
+mod sums;
+mod timeline;
+mod verdict;
+mod wanted;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use loadhost_model::description::Description;
+use loadhost_model::id::WorkerId;
+use loadhost_model::interval::{
+    GaugeStats, HttpStats, Interval, SeriesCap, SeriesStats, Statistics,
+};
+use loadhost_model::metric::{Kind, OTHER, SeriesKey};
+use loadhost_model::plan::RunPlan;
+
+pub(crate) use ledger::Ledger;
+pub(crate) use wanted::Wanted;
+
+use generators::Generators;
+use rows::{Rates, RecentByName};
+use shares::Shares;
+use sums::Sums;
+use timeline::{Timeline, WINDOW};
+use verdict::{Evidence, Thresholds};
+
+use crate::view::{Collection, Point, RunView, TAIL, ThresholdView};
+
+/// Name of the sum of all requests, as in Locust's files.
+const AGGREGATED: &str = "Aggregated";
+/// Names whose last seconds are kept; those beyond share one entry.
+const MAX_NAMES: usize = 20_000;
+/// A worker that is this far behind the others is no longer waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What the newest interval of a worker says of its users.
+#[derive(Debug, Default)]
+struct WorkerUsers {
+    end: Duration,
+    users: BTreeMap<Arc<str>, u32>,
+}
+
+/// The numbers of one run.
+#[derive(Debug)]
+pub(crate) struct Aggregate {
+    pub(crate) ledger: Ledger,
+    counted_from: Duration,
+    /// End of the newest interval.
+    end: Duration,
+    totals: Statistics,
+    sum: HttpStats,
+    recent: RecentByName,
+    timeline: Timeline,
+    generators: Generators,
+    thresholds: Thresholds,
+    shares: Shares,
+    users: BTreeMap<WorkerId, WorkerUsers>,
+    users_gauge: Option<GaugeStats>,
+    /// Seconds before this one are shown: all workers have spoken of them.
+    through: u64,
+}
+
+impl Aggregate {
+    pub(crate) fn new(plan: &RunPlan, description: &Description) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            counted_from: plan.warm_up.map_or(Duration::ZERO, whole_seconds),
+            end: Duration::ZERO,
+            totals: Statistics::default(),
+            sum: HttpStats::default(),
+            recent: RecentByName::new(),
+            timeline: Timeline::default(),
+            generators: Generators::default(),
+            thresholds: Thresholds::new(&plan.thresholds),
+            shares: shares::wanted(description, &plan.tasks),
+            users: BTreeMap::new(),
+            users_gauge: None,
+            through: 0,
+        }
+    }
+
+    /// Merges an interval, unless it was merged before.
+    pub(crate) fn take(&mut self, interval: Interval, plan: &RunPlan) {
+        if !self.ledger.accept(&interval.worker, interval.incarnation, interval.seq) {
+            return;
+        }
+        let sums = Sums::of(&interval.statistics);
+        let counted = interval.begin >= self.counted_from;
+        self.timeline.take(&interval, &sums, counted, |at| Wanted::at(&plan.profile, at));
+        self.generators.judge(&interval, &mut self.timeline);
+        self.remember_recent(&interval);
+        self.end = self.end.max(interval.end);
+        if counted {
+            self.sum.merge(&sums.http);
+            self.totals.merge_within(&interval.statistics, SeriesCap::from(&plan.limits));
+        }
+        let users = self.users.entry(interval.worker).or_default();
+        if interval.end >= users.end {
+            *users = WorkerUsers { end: interval.end, users: interval.users };
+        }
+    }
+
+    fn remember_recent(&mut self, interval: &Interval) {
+        let second = interval.begin.as_secs();
+        for (key, stats) in &interval.statistics.series {
+            if let (SeriesKey::Http { method, name, .. }, SeriesStats::Http(stats)) = (key, stats) {
+                let mut key = (method.clone(), name.clone());
+                if self.recent.len() >= MAX_NAMES && !self.recent.contains_key(&key) {
+                    key = ("".into(), OTHER.into());
+                }
+                let recent = self.recent.entry(key).or_default();
+                recent.add(second, stats.requests, stats.failures);
+            }
+        }
+    }
+
+    /// Statistics begin anew with the next whole second. History stays, and is marked.
+    pub(crate) fn reset(&mut self, elapsed: Duration) {
+        self.counted_from = self.counted_from.max(whole_seconds(elapsed));
+        self.totals = Statistics::default();
+        self.sum = HttpStats::default();
+        self.users_gauge = None;
+    }
+
+    /// Decides how far the picture is complete, given the workers that still make load.
+    /// True if it got further.
+    pub(crate) fn complete<'a>(&mut self, live: impl Iterator<Item = &'a WorkerId>) -> bool {
+        let spoken = live
+            .map(|worker| self.users.get(worker).map_or(Duration::ZERO, |users| users.end))
+            .min();
+        let patient = self.end.saturating_sub(PATIENCE);
+        let through = spoken.map_or(self.end.as_secs(), |spoken| spoken.max(patient).as_secs());
+        let further = through > self.through;
+        self.through = self.through.max(through);
+        if further && Duration::from_secs(self.through) > self.counted_from {
+            self.gauge_users();
+        }
+        further
+    }
+
+    /// Once a second: how many users there are.
+    fn gauge_users(&mut self) {
+        let now = f64::from(self.users());
+        let at = self.through.saturating_mul(1_000_000);
+        let gauge = GaugeStats { last: now, at, min: now, max: now };
+        match &mut self.users_gauge {
+            Some(known) => known.merge(gauge),
+            None => self.users_gauge = Some(gauge),
+        }
+    }
+
+    /// The run is over: what is here is all there will be.
+    pub(crate) fn close(&mut self) {
+        self.through = self.through.max(whole_seconds(self.end).as_secs());
+    }
+
+    /// Judges the thresholds. The text of one that asks to stop the run.
+    pub(crate) fn judge(&mut self, elapsed: Duration) -> Option<String> {
+        let mut sum = Statistics::default();
+        if self.sum.requests > 0 {
+            let (name, tags, empty) = (AGGREGATED.into(), [].into(), Arc::<str>::from(""));
+            let key = SeriesKey::Http { method: empty.clone(), name, tags, group: empty };
+            sum.series.insert(key, SeriesStats::Http(Box::new(self.sum.clone())));
+        }
+        if let Some(gauge) = self.users_gauge {
+            let (name, unit, tags) = (verdict::USERS.into(), "".into(), [].into());
+            let key = SeriesKey::Custom { name, kind: Kind::Gauge, unit, tags };
+            sum.series.insert(key, SeriesStats::Gauge(gauge));
+        }
+        let counted = self.counted();
+        self.thresholds.judge(&Evidence { totals: &self.totals, sum: &sum, counted, elapsed })
+    }
+
+    /// Time over which totals were measured.
+    fn counted(&self) -> Duration {
+        self.end.saturating_sub(self.counted_from)
+    }
+
+    /// Users running, by type, as the intervals say.
+    fn users_by_type(&self) -> BTreeMap<Arc<str>, u32> {
+        let mut sum: BTreeMap<Arc<str>, u32> = BTreeMap::new();
+        for (name, count) in self.users.values().flat_map(|worker| &worker.users) {
+            *sum.entry(name.clone()).or_default() += count;
+        }
+        sum
+    }
+
+    /// Requests per second and failed ones among them, in the last complete second.
+    pub(crate) fn last_second(&self) -> (f64, f64) {
+        let last = self.through.saturating_sub(1)..self.through;
+        let (requests, failures) = self.timeline.counts_in(last);
+        (requests as f64, crate::view::ratio(failures, requests))
+    }
+
+    /// The worker is lost: nobody knows what its users do.
+    pub(crate) fn forget_users(&mut self, worker: &WorkerId) {
+        self.users.remove(worker);
+    }
+
+    /// Users running.
+    pub(crate) fn users(&self) -> u32 {
+        self.users.values().flat_map(|worker| worker.users.values()).sum()
+    }
+
+    pub(crate) fn collection(&self) -> Collection {
+        self.ledger.collection()
+    }
+
+    pub(crate) fn thresholds(&self) -> Vec<ThresholdView> {
+        self.thresholds.views()
+    }
+
+    /// All points, oldest first.
+    pub(crate) fn history(&self) -> Vec<Point> {
+        self.timeline.history(self.through)
+    }
+
+    /// Hands out the merged series. What is left is empty.
+    pub(crate) fn take_totals(&mut self) -> Statistics {
+        std::mem::take(&mut self.totals)
+    }
+
+    /// Fills in the numbers of a view.
+    pub(crate) fn show(&self, view: &mut RunView) {
+        let window = self.through.saturating_sub(WINDOW)..self.through;
+        let rates = Rates { counted: self.counted(), window };
+        view.counted_from = self.counted_from;
+        view.counted = rates.counted;
+        view.users_by_type = self.users_by_type();
+        view.users = self.users();
+        let lags;
+        (view.window, lags) = self.timeline.window(self.through);
+        let current = self.timeline.counts_in(rates.window.clone());
+        view.total = rows::http_row(("".into(), AGGREGATED.into()), &self.sum, current, &rates);
+        let http = rows::http(&self.totals, &self.recent, &rates);
+        (view.rows, view.rows_omitted) = (http.rows, http.omitted);
+        let others = rows::others(&self.totals, &self.shares, &rates);
+        (view.tasks, view.checks, view.groups, view.metrics) =
+            (others.tasks, others.checks, others.groups, others.metrics);
+        (view.errors, view.errors_omitted) = rows::errors(&self.totals);
+        view.thresholds = self.thresholds.views();
+        view.counters = self.totals.counters.clone();
+        view.collection = self.collection();
+        view.generator = self.generators.view(self.through);
+        view.generator.cpu = lags.cpu;
+        view.generator.loop_lag_p99 = lags.loop_p99;
+        view.generator.start_lag_p99 = lags.start_p99;
+        view.history = self.timeline.tail(self.through, TAIL);
+    }
+}
+
+/// Rounded up, because intervals begin at whole seconds.
+fn whole_seconds(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0))
+}

@@ -1,0 +1,92 @@
+//! Whether the generators were fast enough for their numbers to be trusted.
+//!
+//! Late iterations alone are no sign of it: in an open model they start late too when a slow
+//! target keeps all users busy.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use loadhost_model::id::WorkerId;
+use loadhost_model::interval::Interval;
+
+use super::timeline::Timeline;
+use crate::view::GeneratorView;
+
+/// CPU of all shards beyond which there is no room for punctuality.
+const BUSY: f64 = 0.9;
+/// So many busy seconds in a row are more than a hiccup.
+const BUSY_SECONDS: u64 = 3;
+/// Timers later than this (99 %, in microseconds) make measured times wrong.
+const LATE: u64 = 50_000;
+/// A reason is shown as current for this many seconds.
+const FRESH: u64 = 3;
+
+/// Busy seconds of one worker without a break.
+#[derive(Debug, Default)]
+struct Streak {
+    seconds: u64,
+    last: u64,
+}
+
+/// All generators of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Generators {
+    streaks: BTreeMap<WorkerId, Streak>,
+    saturated: u64,
+    first_reason: Option<String>,
+    latest: Option<(u64, String)>,
+}
+
+impl Generators {
+    /// Judges one interval and marks the seconds of the timeline that cannot be trusted.
+    pub(crate) fn judge(&mut self, interval: &Interval, timeline: &mut Timeline) {
+        let second = interval.begin.as_secs();
+        let health = &interval.statistics.health;
+        let lag = health.loop_lag.quantile(0.99).filter(|lag| *lag > LATE);
+        let busy = self.busy_for(&interval.worker, second, health.cpu);
+        let (from, reason) = match (lag, busy) {
+            (_, Some(seconds)) => (
+                second.saturating_sub(seconds - 1),
+                format!("worker `{}` used {:.0} % of its CPU", interval.worker, health.cpu * 100.0),
+            ),
+            (Some(lag), None) => (
+                second,
+                format!("timers of worker `{}` were {} ms late", interval.worker, lag / 1000),
+            ),
+            (None, None) => return,
+        };
+        self.saturated +=
+            (from..=second).filter(|second| timeline.saturate(*second)).count() as u64;
+        self.first_reason.get_or_insert_with(|| reason.clone());
+        if self.latest.as_ref().is_none_or(|(latest, _)| *latest <= second) {
+            self.latest = Some((second, reason));
+        }
+    }
+
+    /// For how many seconds the worker has been too busy, if that is too long.
+    fn busy_for(&mut self, worker: &WorkerId, second: u64, cpu: f64) -> Option<u64> {
+        if cpu <= BUSY {
+            self.streaks.remove(worker);
+            return None;
+        }
+        let streak = self.streaks.entry(worker.clone()).or_default();
+        streak.seconds = match second.checked_sub(streak.last) {
+            Some(0) => streak.seconds.max(1),
+            Some(1) => streak.seconds + 1,
+            _ => 1,
+        };
+        streak.last = second;
+        (streak.seconds >= BUSY_SECONDS).then_some(streak.seconds)
+    }
+
+    /// `through`: seconds before this one are complete.
+    pub(crate) fn view(&self, through: u64) -> GeneratorView {
+        let current = self.latest.as_ref().filter(|(second, _)| second + FRESH >= through);
+        GeneratorView {
+            saturated: current.map(|(_, reason)| reason.clone()),
+            saturated_for: Duration::from_secs(self.saturated),
+            first_reason: self.first_reason.clone(),
+            ..GeneratorView::default()
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Merged series as lines of a table.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use loadhost_model::interval::{
+    ErrorKey, ErrorStats, HttpStats, SeriesStats, Statistics, TaskStats,
+};
+use loadhost_model::metric::{CUSTOM_SCALE, Kind, OTHER, SeriesKey};
+
+use super::shares::Shares;
+use crate::view::{
+    CheckRow, ErrorRow, GroupRow, HttpRow, MAX_ERRORS, MAX_ROWS, MetricRow, MetricValue, TaskRow,
+    Times, ratio,
+};
+
+/// Method and name.
+pub(crate) type Name = (Arc<str>, Arc<str>);
+
+/// Slots of a [`Recent`]: the window and the seconds that may be ahead of it.
+const SLOTS: usize = 16;
+
+/// Requests of one name in the last seconds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recent {
+    slots: [(u64, u64, u64); SLOTS],
+}
+
+impl Recent {
+    pub(crate) fn add(&mut self, second: u64, requests: u64, failures: u64) {
+        let slot = &mut self.slots[second as usize % SLOTS];
+        if second > slot.0 {
+            *slot = (second, 0, 0);
+        }
+        if second == slot.0 {
+            slot.1 += requests;
+            slot.2 += failures;
+        }
+    }
+
+    fn sum(&self, seconds: std::ops::Range<u64>) -> (u64, u64) {
+        let inside = self.slots.iter().filter(|slot| seconds.contains(&slot.0));
+        inside.fold((0, 0), |sum, slot| (sum.0 + slot.1, sum.1 + slot.2))
+    }
+}
+
+/// Requests of the last seconds by name.
+pub(crate) type RecentByName = HashMap<Name, Recent>;
+
+/// How counts become rates.
+#[derive(Debug, Clone)]
+pub(crate) struct Rates {
+    pub(crate) counted: Duration,
+    pub(crate) window: std::ops::Range<u64>,
+}
+
+impl Rates {
+    pub(crate) fn total(&self, n: u64) -> f64 {
+        per_second(n as f64, self.counted)
+    }
+
+    fn current(&self, n: u64) -> f64 {
+        per_second(n as f64, Duration::from_secs(self.window.end - self.window.start))
+    }
+}
+
+fn per_second(n: f64, time: Duration) -> f64 {
+    if time.is_zero() { 0.0 } else { n / time.as_secs_f64() }
+}
+
+/// Lines of requests: those of the most used names, and one for all others.
+pub(crate) struct HttpRows {
+    pub(crate) rows: Vec<HttpRow>,
+    pub(crate) omitted: u32,
+}
+
+/// One line per name and method, over all tags and groups, sorted by name.
+pub(crate) fn http(totals: &Statistics, recent: &RecentByName, rates: &Rates) -> HttpRows {
+    let mut names: BTreeMap<(&Arc<str>, &Arc<str>), Vec<&HttpStats>> = BTreeMap::new();
+    for (key, stats) in &totals.series {
+        if let (SeriesKey::Http { method, name, .. }, SeriesStats::Http(stats)) = (key, stats) {
+            names.entry((name, method)).or_default().push(stats);
+        }
+    }
+    let least = threshold_of_top(names.values().map(|group| requests(group)), MAX_ROWS);
+    let mut rest = Rest::default();
+    let mut rows = Vec::with_capacity(names.len().min(MAX_ROWS) + 1);
+    for ((name, method), group) in names {
+        let key = (method.clone(), name.clone());
+        let current = recent.get(&key).map_or((0, 0), |recent| recent.sum(rates.window.clone()));
+        if requests(&group) >= least && rows.len() < MAX_ROWS {
+            rows.push(http_row(key, &merged(&group), current, rates));
+        } else {
+            rest.add(&group, current);
+        }
+    }
+    let omitted = rest.names;
+    if omitted > 0 {
+        rows.push(rest.row(rates));
+    }
+    HttpRows { rows, omitted }
+}
+
+fn requests(group: &[&HttpStats]) -> u64 {
+    group.iter().map(|stats| stats.requests).sum()
+}
+
+/// The least count that is among the greatest `top`.
+fn threshold_of_top(counts: impl Iterator<Item = u64>, top: usize) -> u64 {
+    let mut counts: Vec<u64> = counts.collect();
+    if counts.len() <= top {
+        return 0;
+    }
+    let (_, least, _) = counts.select_nth_unstable_by(top - 1, |a, b| b.cmp(a));
+    *least
+}
+
+fn merged<'a>(group: &[&'a HttpStats]) -> std::borrow::Cow<'a, HttpStats> {
+    match group {
+        [one] => std::borrow::Cow::Borrowed(one),
+        several => {
+            let mut sum = HttpStats::default();
+            several.iter().for_each(|stats| sum.merge(stats));
+            std::borrow::Cow::Owned(sum)
+        }
+    }
+}
+
+/// A line of these measurements; `current` are requests and failures of the window.
+pub(crate) fn http_row(
+    (method, name): Name,
+    stats: &HttpStats,
+    current: (u64, u64),
+    rates: &Rates,
+) -> HttpRow {
+    HttpRow {
+        method,
+        name,
+        requests: stats.requests,
+        failures: stats.failures,
+        rps: rates.total(stats.requests),
+        fps: rates.total(stats.failures),
+        current_rps: rates.current(current.0),
+        current_fps: rates.current(current.1),
+        response_time: Times::of(&stats.response_time),
+        service_time: Times::of(&stats.service_time),
+        mean_body_bytes: ratio(stats.body_bytes, stats.requests),
+        bytes_sent: stats.bytes_sent,
+        bytes_received: stats.bytes_received,
+        statuses: stats.statuses.clone(),
+        steps: stats.steps,
+    }
+}
+
+/// Names beyond the cap. Their distributions are not merged: that would cost more each
+/// second than all other lines, and they stand in the report's statistics.
+#[derive(Default)]
+struct Rest {
+    names: u32,
+    sum: HttpStats,
+    current: (u64, u64),
+}
+
+impl Rest {
+    fn add(&mut self, group: &[&HttpStats], current: (u64, u64)) {
+        self.names += 1;
+        self.current = (self.current.0 + current.0, self.current.1 + current.1);
+        for stats in group {
+            self.sum.requests += stats.requests;
+            self.sum.failures += stats.failures;
+            self.sum.bytes_sent += stats.bytes_sent;
+            self.sum.bytes_received += stats.bytes_received;
+            self.sum.body_bytes += stats.body_bytes;
+            for (status, count) in &stats.statuses {
+                *self.sum.statuses.entry(*status).or_default() += count;
+            }
+        }
+    }
+
+    fn row(&self, rates: &Rates) -> HttpRow {
+        http_row(("".into(), OTHER.into()), &self.sum, self.current, rates)
+    }
+}
+
+/// All that is no request.
+#[derive(Default)]
+pub(crate) struct OtherRows {
+    pub(crate) tasks: Vec<TaskRow>,
+    pub(crate) checks: Vec<CheckRow>,
+    pub(crate) groups: Vec<GroupRow>,
+    pub(crate) metrics: Vec<MetricRow>,
+}
+
+/// At most [`MAX_ROWS`] of each kind.
+pub(crate) fn others(totals: &Statistics, shares: &Shares, rates: &Rates) -> OtherRows {
+    let mut rows = OtherRows::default();
+    let mut by_type: BTreeMap<Arc<str>, u64> = BTreeMap::new();
+    for (key, stats) in &totals.series {
+        match (key, stats) {
+            (SeriesKey::Task { user_type, task }, SeriesStats::Task(stats))
+                if rows.tasks.len() < MAX_ROWS =>
+            {
+                let share_wanted = shares.get(&(user_type.clone(), task.clone())).copied();
+                if !is_hook(task) {
+                    *by_type.entry(user_type.clone()).or_default() += stats.iterations;
+                }
+                rows.tasks.push(task_row(user_type, task, stats, share_wanted, rates));
+            }
+            (SeriesKey::Check { name, group }, SeriesStats::Pass(pass))
+                if rows.checks.len() < MAX_ROWS =>
+            {
+                let (name, group) = (name.clone(), group.clone());
+                rows.checks.push(CheckRow {
+                    name,
+                    group,
+                    passes: pass.passes,
+                    failures: pass.failures,
+                });
+            }
+            (SeriesKey::Group { path }, SeriesStats::Trend(times))
+                if rows.groups.len() < MAX_ROWS =>
+            {
+                rows.groups.push(GroupRow { path: path.clone(), duration: Times::of(times) });
+            }
+            (SeriesKey::Custom { name, kind, unit, tags }, stats)
+                if rows.metrics.len() < MAX_ROWS =>
+            {
+                if let Some(value) = metric_value(*kind, stats, rates) {
+                    let (name, unit, tags) = (name.clone(), unit.clone(), tags.to_vec());
+                    rows.metrics.push(MetricRow { name, unit, tags, kind: *kind, value });
+                }
+            }
+            _ => {}
+        }
+    }
+    for row in rows.tasks.iter_mut().filter(|row| !is_hook(&row.task)) {
+        row.share = ratio(row.iterations, by_type.get(&row.user_type).copied().unwrap_or_default());
+    }
+    rows
+}
+
+fn is_hook(task: &str) -> bool {
+    matches!(task, "on_start" | "on_stop")
+}
+
+fn task_row(
+    user_type: &Arc<str>,
+    task: &Arc<str>,
+    stats: &TaskStats,
+    share_wanted: Option<f64>,
+    rates: &Rates,
+) -> TaskRow {
+    TaskRow {
+        user_type: user_type.clone(),
+        task: task.clone(),
+        iterations: stats.iterations,
+        failures: stats.failures,
+        rate: rates.total(stats.iterations),
+        share: 0.0,
+        share_wanted,
+        duration: Times::of(&stats.duration),
+    }
+}
+
+fn metric_value(kind: Kind, stats: &SeriesStats, rates: &Rates) -> Option<MetricValue> {
+    let scaled = |value: u64| value as f64 / CUSTOM_SCALE;
+    match (kind, stats) {
+        (Kind::Counter, SeriesStats::Counter(sum)) => {
+            Some(MetricValue::Counter { sum: *sum, rate: per_second(*sum, rates.counted) })
+        }
+        (Kind::Gauge, SeriesStats::Gauge(gauge)) => {
+            Some(MetricValue::Gauge { last: gauge.last, min: gauge.min, max: gauge.max })
+        }
+        (Kind::Rate, SeriesStats::Pass(pass)) => {
+            Some(MetricValue::Rate { passes: pass.passes, failures: pass.failures })
+        }
+        (Kind::Trend, SeriesStats::Trend(values)) => {
+            Times::of(values).map(|times| MetricValue::Trend {
+                count: times.count,
+                min: scaled(times.min),
+                mean: times.mean / CUSTOM_SCALE,
+                p50: scaled(times.p50),
+                p90: scaled(times.p90),
+                p95: scaled(times.p95),
+                p99: scaled(times.p99),
+                max: scaled(times.max),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The most frequent errors, and how many kinds were left out.
+pub(crate) fn errors(totals: &Statistics) -> (Vec<ErrorRow>, u32) {
+    let mut errors: Vec<(&ErrorKey, &ErrorStats)> = totals.errors.iter().collect();
+    errors.sort_by(|(a_key, a), (b_key, b)| b.count.cmp(&a.count).then_with(|| a_key.cmp(b_key)));
+    let omitted = u32::try_from(errors.len().saturating_sub(MAX_ERRORS)).unwrap_or(u32::MAX);
+    (
+        errors.into_iter().take(MAX_ERRORS).map(|(key, stats)| ErrorRow::new(key, stats)).collect(),
+        omitted,
+    )
+}

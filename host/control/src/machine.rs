@@ -1,0 +1,311 @@
+//! What the coordinator decides: inputs and the time go in, effects come out.
+//!
+//! Nothing here waits, sends or reads a clock, so a test can play any history to it.
+//!
+//! ```text
+//! Waiting ─> Preparing ─> SettingUp ─> Running ─> Stopping ─> Collecting ─> TearingDown ─> Finished
+//!    └───────────┴────────────┴────────────┴── fails, is stopped ──^
+//! ```
+
+mod change;
+mod finish;
+mod registry;
+mod run;
+mod shape;
+mod show;
+mod split;
+mod steps;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use loadhost_model::description::Description;
+use loadhost_model::id::{RunId, WorkerId};
+use loadhost_model::interval::Interval;
+use loadhost_model::plan::RunPlan;
+use loadhost_model::wire::{Assignment, Report, StopMode, VERSION, WorkerStatus};
+
+use crate::config::CoordinatorConfig;
+use crate::error::{ControlError, StartError};
+use crate::ports::{ShapeNow, ShapeTarget};
+use crate::report::{EndReason, RunReport};
+use crate::view::NoteKind;
+
+use registry::{Heard, Registry};
+use run::{Run, Stage};
+
+/// The time of an input.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    /// Since the coordinator began; all decisions are made by it.
+    pub(crate) mono: Duration,
+    /// Microseconds since the Unix epoch; a label, and the workers' common instant.
+    pub(crate) wall: u64,
+}
+
+/// A run to be started.
+#[derive(Debug)]
+pub(crate) struct NewRun {
+    pub(crate) plan: Arc<RunPlan>,
+    pub(crate) description: Arc<Description>,
+    pub(crate) expect_workers: u32,
+    pub(crate) max_wait: Duration,
+    pub(crate) shaped: bool,
+}
+
+/// What happens to the coordinator.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A worker said something.
+    Report(Report),
+    /// A load shape answered.
+    Shape(RunId, Result<Option<ShapeTarget>, String>),
+    /// Time went on.
+    Tick,
+    /// Another coordinator leads.
+    Deposed,
+}
+
+/// What the coordinator does.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// State what is wanted of a worker.
+    Assign(WorkerId, Assignment),
+    /// Answer who started the run.
+    Started(RunId, Result<(), StartError>),
+    /// Ask the load shape.
+    AskShape(RunId, ShapeNow),
+    /// Hand out the report.
+    Finished(RunId, Arc<RunReport>),
+}
+
+/// The whole state of a coordinator.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    config: CoordinatorConfig,
+    deposed: bool,
+    generation: u64,
+    registry: Registry,
+    runs: BTreeMap<RunId, Run>,
+    finished: VecDeque<(RunId, Arc<crate::view::RunView>, Arc<RunReport>)>,
+    ignored: BTreeMap<String, u64>,
+    /// Something was learnt that a view should show at once.
+    news: bool,
+    effects: Vec<Effect>,
+}
+
+impl Machine {
+    pub(crate) fn new(config: CoordinatorConfig) -> Self {
+        Self {
+            config,
+            deposed: false,
+            generation: 0,
+            registry: Registry::default(),
+            runs: BTreeMap::new(),
+            finished: VecDeque::new(),
+            ignored: BTreeMap::new(),
+            news: true,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes in what happened and moves all runs as far as they can go.
+    pub(crate) fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        match input {
+            Input::Report(Report::Status(status)) => self.hear(now, status),
+            Input::Report(Report::Interval(interval)) => self.merge(*interval),
+            // Logs are for watchers; the actor hands them on.
+            Input::Report(Report::Log(_)) => {}
+            Input::Shape(run, answer) => self.shape_answered(now, &run, answer),
+            Input::Tick => self.tick(now),
+            Input::Deposed => self.depose(now),
+        }
+        self.advance_all(now);
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Takes in a run. What becomes of it is told by [`Effect::Started`].
+    pub(crate) fn start(&mut self, now: Now, new: NewRun) -> Result<Vec<Effect>, StartError> {
+        let id = new.plan.run.clone();
+        if self.deposed {
+            return Err(StartError::Deposed);
+        }
+        if self.runs.contains_key(&id) || self.finished.iter().any(|(run, ..)| *run == id) {
+            return Err(StartError::Duplicate(id));
+        }
+        let run = Run {
+            aggregate: crate::aggregate::Aggregate::new(&new.plan, &new.description),
+            plan: new.plan,
+            description: new.description,
+            expect_workers: new.expect_workers.max(1),
+            stage: Stage::Waiting {
+                since: now.mono,
+                deadline: now.mono.saturating_add(new.max_wait),
+            },
+            parts: Vec::new(),
+            setup_data: None,
+            started: None,
+            stood_still: None,
+            ended: None,
+            notes: Vec::new(),
+            notes_omitted: 0,
+            shape: new.shaped.then(shape::Shape::default),
+        };
+        self.runs.insert(id, run);
+        self.news = true;
+        self.advance_all(now);
+        Ok(std::mem::take(&mut self.effects))
+    }
+
+    /// Stops a run. Asking twice does no harm; `Now` hastens a graceful stop.
+    pub(crate) fn stop(
+        &mut self,
+        now: Now,
+        id: &RunId,
+        mode: StopMode,
+    ) -> Result<Vec<Effect>, ControlError> {
+        if self.finished.iter().any(|(run, ..)| run == id) {
+            return Ok(Vec::new());
+        }
+        let mut run = self.runs.remove(id).ok_or_else(|| ControlError::UnknownRun(id.clone()))?;
+        self.end(now, &mut run, EndReason::StoppedByUser, mode);
+        self.runs.insert(id.clone(), run);
+        self.advance_all(now);
+        Ok(std::mem::take(&mut self.effects))
+    }
+
+    /// Lets the statistics of a run begin anew.
+    pub(crate) fn reset(&mut self, now: Now, id: &RunId) -> Result<(), ControlError> {
+        let run = self.runs.get_mut(id).ok_or_else(|| ControlError::UnknownRun(id.clone()))?;
+        if run.stage != Stage::Running {
+            return Err(ControlError::NotRunning(id.clone()));
+        }
+        let elapsed = run.elapsed(now.mono);
+        run.aggregate.reset(elapsed);
+        run.note(
+            now.mono,
+            NoteKind::Info,
+            format!("statistics were reset at {} s", elapsed.as_secs()),
+        );
+        self.news = true;
+        Ok(())
+    }
+
+    /// The report of a run that is over.
+    pub(crate) fn report(&self, id: &RunId) -> Option<Arc<RunReport>> {
+        self.finished.iter().find(|(run, ..)| run == id).map(|(_, _, report)| report.clone())
+    }
+
+    pub(crate) fn knows(&self, id: &RunId) -> bool {
+        self.runs.contains_key(id) || self.report(id).is_some()
+    }
+
+    /// Whether a new view would show something that should not wait; asking clears it.
+    pub(crate) fn has_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
+    }
+
+    fn hear(&mut self, now: Now, status: WorkerStatus) {
+        if status.version != VERSION {
+            return self.ignore("version");
+        }
+        if status.applied.0 > self.config.term {
+            return self.depose(now);
+        }
+        let (worker, incarnation) = (status.worker.clone(), status.incarnation);
+        let heard = self.registry.hear(now.mono, status.clone(), self.config.max_workers);
+        match heard {
+            Heard::Former => return self.ignore("former_process"),
+            Heard::Full => return self.ignore("max_workers"),
+            Heard::News | Heard::Restarted => {}
+        }
+        self.news |= heard == Heard::Restarted;
+        for run in self.runs.values_mut() {
+            self.news |= follow(run, now, &worker, incarnation, &status, &self.config);
+        }
+    }
+
+    fn merge(&mut self, interval: Interval) {
+        if interval.term > self.config.term {
+            // Sent under a newer leadership: that one merges it.
+            return self.ignore("newer_term");
+        }
+        let Some(run) = self.runs.get_mut(&interval.run) else {
+            return self.ignore("late_interval");
+        };
+        if run.part(&interval.worker).is_none() {
+            return self.ignore("foreign_interval");
+        }
+        if interval.last {
+            run.aggregate.ledger.expect(&interval.worker, interval.incarnation, interval.seq);
+        }
+        let plan = run.plan.clone();
+        run.aggregate.take(interval, &plan);
+    }
+
+    fn ignore(&mut self, reason: &str) {
+        *self.ignored.entry(reason.to_string()).or_default() += 1;
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.news |= self.registry.sweep(now.mono, &self.config);
+    }
+
+    /// A newer leadership exists: this one says nothing more.
+    fn depose(&mut self, now: Now) {
+        if !self.deposed {
+            self.deposed = true;
+            self.news = true;
+            for (id, mut run) in std::mem::take(&mut self.runs) {
+                self.end(now, &mut run, EndReason::Interrupted, StopMode::Now);
+                self.runs.insert(id, run);
+            }
+        }
+    }
+}
+
+/// A run learns from a worker's word. True if that moved something.
+fn follow(
+    run: &mut Run,
+    now: Now,
+    worker: &WorkerId,
+    incarnation: loadhost_model::id::Incarnation,
+    status: &WorkerStatus,
+    config: &CoordinatorConfig,
+) -> bool {
+    let id = run.plan.run.clone();
+    let Some(part) = run.part_mut(worker) else { return false };
+    let mut moved = false;
+    if part.incarnation != incarnation {
+        part.restart(incarnation);
+        run.note(
+            now.mono,
+            NoteKind::Warning,
+            format!(
+                "worker `{worker}` was restarted; what it had measured and not yet sent is lost"
+            ),
+        );
+        moved = true;
+    }
+    let Some(part) = run.part_mut(worker) else { return moved };
+    if std::mem::take(&mut part.lost) {
+        run.note(now.mono, NoteKind::Info, format!("worker `{worker}` is back"));
+        moved = true;
+    }
+    if status.run.as_ref() != Some(&id) {
+        return moved;
+    }
+    let mut setup = run.setup_data.take();
+    if let Some(part) = run.part_mut(worker) {
+        moved |= part.follow(config.term, status, &mut setup);
+        if let Some(last) = part.last_seq {
+            run.aggregate.ledger.expect(worker, incarnation, last);
+        }
+    }
+    run.setup_data = setup;
+    moved
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! Who is there: the last word of each worker, and how long ago it was.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use loadhost_model::id::{Incarnation, WorkerId};
+use loadhost_model::wire::WorkerStatus;
+
+use crate::config::CoordinatorConfig;
+use crate::view::Liveness;
+
+/// Former processes remembered per worker, so that a late word of one is not taken for news.
+const RETIRED: usize = 8;
+/// Lost workers are forgotten after this long.
+const FORGET: Duration = Duration::from_secs(600);
+/// A former process that speaks this long after it was replaced is still running.
+const CLASH: Duration = Duration::from_secs(3);
+
+/// One worker.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) status: WorkerStatus,
+    pub(crate) heard: Duration,
+    pub(crate) liveness: Liveness,
+    /// Two processes use this name.
+    pub(crate) name_clash: bool,
+    since: Duration,
+    retired: VecDeque<Incarnation>,
+}
+
+/// What a status was worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// The newest word of its worker.
+    News,
+    /// The first word of a new process under a known name.
+    Restarted,
+    /// Of a former process; nothing was learnt.
+    Former,
+    /// Too many workers.
+    Full,
+}
+
+/// Workers by name.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    workers: BTreeMap<WorkerId, Worker>,
+}
+
+impl Registry {
+    pub(crate) fn get(&self, worker: &WorkerId) -> Option<&Worker> {
+        self.workers.get(worker)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&WorkerId, &Worker)> {
+        self.workers.iter()
+    }
+
+    /// Takes in a status. Of one process the newest counts, as told by what it has applied.
+    pub(crate) fn hear(
+        &mut self,
+        now: Duration,
+        status: WorkerStatus,
+        max_workers: usize,
+    ) -> Heard {
+        let count = self.workers.len();
+        match self.workers.get_mut(&status.worker) {
+            Some(worker) => worker.hear(now, status),
+            None if count >= max_workers => Heard::Full,
+            None => {
+                let worker = Worker {
+                    heard: now,
+                    since: now,
+                    liveness: Liveness::Alive,
+                    name_clash: false,
+                    retired: VecDeque::new(),
+                    status,
+                };
+                self.workers.insert(worker.status.worker.clone(), worker);
+                Heard::News
+            }
+        }
+    }
+
+    /// Judges silence. True if somebody's liveness changed.
+    pub(crate) fn sweep(&mut self, now: Duration, config: &CoordinatorConfig) -> bool {
+        let before = self.workers.len();
+        self.workers.retain(|_, worker| now.saturating_sub(worker.heard) < FORGET);
+        let mut changed = self.workers.len() != before;
+        for worker in self.workers.values_mut() {
+            let liveness = match now.saturating_sub(worker.heard) {
+                silent if silent >= config.lost => Liveness::Lost,
+                silent if silent >= config.suspect => Liveness::Suspect,
+                _ => Liveness::Alive,
+            };
+            changed |= worker.liveness != liveness;
+            worker.liveness = liveness;
+        }
+        changed
+    }
+}
+
+impl Worker {
+    fn hear(&mut self, now: Duration, status: WorkerStatus) -> Heard {
+        if self.retired.contains(&status.incarnation) {
+            self.name_clash |= now.saturating_sub(self.since) > CLASH;
+            return Heard::Former;
+        }
+        self.heard = now;
+        self.liveness = Liveness::Alive;
+        if status.incarnation != self.status.incarnation {
+            self.retired.push_back(self.status.incarnation);
+            if self.retired.len() > RETIRED {
+                self.retired.pop_front();
+            }
+            self.since = now;
+            self.status = status;
+            return Heard::Restarted;
+        }
+        // Statuses travel without order; an older one still shows that the worker lives.
+        if status.applied >= self.status.applied {
+            self.status = status;
+        }
+        Heard::News
+    }
+}

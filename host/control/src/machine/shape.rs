@@ -1,0 +1,53 @@
+//! The clock of a scenario's own load shape: one question a second, one at a time.
+
+use std::time::Duration;
+
+use crate::ports::ShapeTarget;
+
+/// When a shape is asked, and what it last said.
+#[derive(Debug, Default)]
+pub(crate) struct Shape {
+    next: Duration,
+    asked: bool,
+    last: Option<ShapeTarget>,
+}
+
+impl Shape {
+    /// Whether it is time for a question; then the question counts as asked.
+    pub(crate) fn ask(&mut self, elapsed: Duration) -> bool {
+        if self.asked || elapsed < self.next {
+            return false;
+        }
+        // A late answer skips seconds rather than letting questions pile up.
+        self.next = Duration::from_secs(elapsed.as_secs() + 1);
+        self.asked = true;
+        true
+    }
+
+    /// Takes an answer. The target, if it differs from the one before.
+    pub(crate) fn answered(&mut self, target: ShapeTarget) -> Option<ShapeTarget> {
+        self.asked = false;
+        let news = self.last != Some(target);
+        self.last = Some(target);
+        news.then_some(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_question_a_second_and_only_news_counts() {
+        let mut shape = Shape::default();
+        let at = Duration::from_millis;
+        let target = ShapeTarget { users: 5, spawn_rate: 1.0 };
+        assert!(shape.ask(at(0)));
+        assert!(!shape.ask(at(1_500)), "the answer is still out");
+        assert_eq!(shape.answered(target), Some(target));
+        assert!(shape.ask(at(2_700)));
+        assert_eq!(shape.answered(target), None, "nothing new");
+        assert!(!shape.ask(at(2_900)));
+        assert!(shape.ask(at(3_000)));
+    }
+}

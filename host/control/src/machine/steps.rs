@@ -1,0 +1,399 @@
+//! How a run goes from stage to stage.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loadhost_model::id::RunId;
+use loadhost_model::text::format_duration;
+use loadhost_model::wire::{Assignment, Step, StopMode, VERSION, Work};
+
+use super::run::{Part, Progress, Run, Stage, Started};
+use super::split::{self, Candidate};
+use super::{Effect, Machine, Now};
+use crate::error::StartError;
+use crate::ports::ShapeNow;
+use crate::report::EndReason;
+use crate::view::{Liveness, NoteKind};
+
+/// Workers stop by themselves when time is over; after this long they are also told.
+const TELL_AFTER: Duration = Duration::from_secs(1);
+/// Codes by which a worker says that it was the scenario that wanted the end.
+const ABORT_RUN: &str = "abort-run";
+
+impl Machine {
+    /// Moves each run as far as it can go.
+    pub(super) fn advance_all(&mut self, now: Now) {
+        let ids: Vec<RunId> = self.runs.keys().cloned().collect();
+        for id in ids {
+            // A run is taken out while it is worked on, since it asks about the others.
+            let Some(mut run) = self.runs.remove(&id) else { continue };
+            while self.advance(now, &mut run) {
+                self.news = true;
+            }
+            if run.is_finished() {
+                self.keep_report(now, run);
+            } else {
+                self.runs.insert(id, run);
+            }
+        }
+    }
+
+    /// One step. False: there is nothing to do for now.
+    fn advance(&mut self, now: Now, run: &mut Run) -> bool {
+        self.notice_losses(now, run);
+        match run.stage {
+            Stage::Waiting { since, deadline } => self.wait_for_workers(now, run, since, deadline),
+            Stage::Preparing { deadline } => self.prepare(now, run, deadline),
+            Stage::SettingUp { part, deadline } => self.set_up(now, run, part, deadline),
+            Stage::Running => self.keep_running(now, run),
+            Stage::Stopping { mode, tell, deadline } => {
+                self.wait_for_stop(now, run, mode, tell, deadline)
+            }
+            Stage::Collecting { since, deadline } => self.collect(now, run, since, deadline),
+            Stage::TearingDown { part, deadline } => self.tear_down(now, run, part, deadline),
+            Stage::Finished => false,
+        }
+    }
+
+    fn notice_losses(&mut self, now: Now, run: &mut Run) {
+        let of = run.parts.len();
+        let mut lost = Vec::new();
+        for part in
+            run.parts.iter_mut().filter(|part| !part.lost && part.progress < Progress::Stopped)
+        {
+            let liveness =
+                self.registry.get(&part.worker).map_or(Liveness::Lost, |worker| worker.liveness);
+            if liveness == Liveness::Lost {
+                part.lost = true;
+                lost.push(part.worker.clone());
+            }
+        }
+        for worker in lost {
+            // Moving its users to others has its place here.
+            run.aggregate.forget_users(&worker);
+            let message = format!(
+                "worker `{worker}` is lost: nothing heard for {}; 1/{of} of the load is missing until it is back",
+                format_duration(self.config.lost)
+            );
+            run.note(now.mono, NoteKind::Warning, message);
+            self.news = true;
+        }
+    }
+
+    fn wait_for_workers(
+        &mut self,
+        now: Now,
+        run: &mut Run,
+        since: Duration,
+        deadline: Duration,
+    ) -> bool {
+        let (mut able, mut unable) = (Vec::new(), Vec::new());
+        for (id, worker) in self.registry.iter() {
+            let taken = self.runs.values().any(|other| other.part(id).is_some());
+            match split::obstacle(worker, taken) {
+                None => able.push(Candidate {
+                    worker: id.clone(),
+                    incarnation: worker.status.incarnation,
+                    capacity: worker.status.capacity,
+                }),
+                Some(why) => unable.push(format!("`{id}` ({why})")),
+            }
+        }
+        if able.len() < run.expect_workers as usize {
+            if now.mono < deadline {
+                return false;
+            }
+            let error = StartError::TooFewWorkers {
+                expected: run.expect_workers,
+                present: u32::try_from(able.len()).unwrap_or(u32::MAX),
+                waited: now.mono.saturating_sub(since),
+                who: who(&able, &unable),
+            };
+            let reason = EndReason::WorkerFailed {
+                worker: None,
+                code: "too-few-workers".to_string(),
+                message: error.to_string(),
+            };
+            self.effects.push(Effect::Started(run.plan.run.clone(), Err(error)));
+            run.ended = Some(reason);
+            run.stage = Stage::Finished;
+            return true;
+        }
+        let users = run.plan.profile.planned_users_max();
+        let present = able.len();
+        let chosen = split::choose(able, users);
+        if chosen.len() < present {
+            let message = format!(
+                "{} of {present} workers take part; the others are too small",
+                chosen.len()
+            );
+            run.note(now.mono, NoteKind::Info, message);
+        }
+        // Cannot fail: each index is below the number of parts.
+        run.parts = split::parts(chosen).unwrap_or_default();
+        run.stage =
+            Stage::Preparing { deadline: now.mono.saturating_add(self.config.prepare_timeout) };
+        self.assign_all(run, &Step::Prepare);
+        self.effects.push(Effect::Started(run.plan.run.clone(), Ok(())));
+        true
+    }
+
+    fn prepare(&mut self, now: Now, run: &mut Run, deadline: Duration) -> bool {
+        if let Some(reason) = failure(run).or_else(|| loss_before_start(run)) {
+            return self.end(now, run, reason, StopMode::Now);
+        }
+        let late = |part: &Part| part.progress < Progress::Ready;
+        if run.parts.iter().any(late) {
+            if now.mono < deadline {
+                return false;
+            }
+            let timeout = format_duration(self.config.prepare_timeout);
+            let reason = EndReason::WorkerFailed {
+                worker: run.parts.iter().find(|part| late(part)).map(|part| part.worker.clone()),
+                code: "prepare-timeout".to_string(),
+                message: format!(
+                    "worker {} did not become ready within {timeout}; raise `prepare_timeout`, or look at its log",
+                    run.names(late)
+                ),
+            };
+            return self.end(now, run, reason, StopMode::Now);
+        }
+        let limit = run.plan.limits.start_time.saturating_add(self.config.stop_margin);
+        run.stage = Stage::SettingUp { part: 0, deadline: now.mono.saturating_add(limit) };
+        self.assign(run, 0, Step::Setup);
+        true
+    }
+
+    fn set_up(&mut self, now: Now, run: &mut Run, part: usize, deadline: Duration) -> bool {
+        if let Some(reason) = failure(run).or_else(|| loss_before_start(run)) {
+            return self.end(now, run, reason, StopMode::Now);
+        }
+        let done = run.parts.get(part).is_some_and(|part| part.progress >= Progress::SetUp);
+        let Some(setup_data) = run.setup_data.clone().filter(|_| done) else {
+            if now.mono < deadline {
+                return false;
+            }
+            let worker = run.parts.get(part).map(|part| part.worker.clone());
+            let reason = EndReason::WorkerFailed {
+                code: "setup-timeout".to_string(),
+                message: format!(
+                    "`setup` did not end within {}; raise the limit `start_time`",
+                    format_duration(run.plan.limits.start_time)
+                ),
+                worker,
+            };
+            return self.end(now, run, reason, StopMode::Now);
+        };
+        let delay = self.config.start_delay;
+        let wall = now.wall.saturating_add(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+        run.started = Some(Started { mono: now.mono.saturating_add(delay), wall });
+        run.stage = Stage::Running;
+        self.assign_all(run, &Step::Run { start: wall, setup_data });
+        true
+    }
+
+    fn keep_running(&mut self, now: Now, run: &mut Run) -> bool {
+        if let Some(reason) = failure(run) {
+            return self.end(now, run, reason, StopMode::Graceful);
+        }
+        if run.parts.iter().all(|part| part.lost) {
+            let reason = EndReason::WorkerFailed {
+                worker: None,
+                code: "lost".to_string(),
+                message: format!("all workers are lost: {}", run.names(|_| true)),
+            };
+            return self.end(now, run, reason, StopMode::Now);
+        }
+        let elapsed = run.elapsed(now.mono);
+        let over = run.plan.profile.length().is_some_and(|length| elapsed >= length);
+        if over || run.parts.iter().all(Part::is_still) {
+            return self.end(now, run, EndReason::Completed, StopMode::Graceful);
+        }
+        if self.look_at_numbers(now, run, elapsed) {
+            return true;
+        }
+        self.ask_shape(run, elapsed);
+        false
+    }
+
+    /// Judges each second that is complete. True if that ended the run.
+    fn look_at_numbers(&mut self, now: Now, run: &mut Run, elapsed: Duration) -> bool {
+        let live = run.parts.iter().filter(|part| !part.is_still()).map(|part| &part.worker);
+        if !run.aggregate.complete(live) {
+            return false;
+        }
+        self.news = true;
+        match run.aggregate.judge(elapsed) {
+            Some(threshold) => {
+                self.end(now, run, EndReason::ThresholdAbort { threshold }, StopMode::Graceful)
+            }
+            None => false,
+        }
+    }
+
+    fn ask_shape(&mut self, run: &mut Run, elapsed: Duration) {
+        let users = run.aggregate.users();
+        let (rps, failure_ratio) = run.aggregate.last_second();
+        if let Some(shape) = &mut run.shape
+            && shape.ask(elapsed)
+        {
+            let now = ShapeNow { elapsed, users, rps, failure_ratio };
+            self.effects.push(Effect::AskShape(run.plan.run.clone(), now));
+        }
+    }
+
+    /// Lets a run come to its end. The first reason stays; a later call may only hasten it.
+    pub(super) fn end(
+        &mut self,
+        now: Now,
+        run: &mut Run,
+        reason: EndReason,
+        mode: StopMode,
+    ) -> bool {
+        let hasten = match run.stage {
+            Stage::Waiting { .. } => {
+                self.effects.push(Effect::Started(run.plan.run.clone(), Err(StartError::Stopped)));
+                run.ended = Some(reason);
+                run.stage = Stage::Finished;
+                return true;
+            }
+            Stage::Preparing { .. } | Stage::SettingUp { .. } | Stage::Running => false,
+            Stage::Stopping { mode: StopMode::Graceful, .. } if mode == StopMode::Now => true,
+            _ => return false,
+        };
+        let by_itself = reason == EndReason::Completed;
+        run.ended.get_or_insert(reason);
+        if !hasten {
+            run.stood_still.get_or_insert(run.elapsed(now.mono));
+        }
+        let patience = match mode {
+            StopMode::Now => self.config.stop_margin,
+            StopMode::Graceful => {
+                let limits = run.plan.graceful_stop.saturating_add(run.plan.limits.stop_time);
+                limits.saturating_add(self.config.stop_margin)
+            }
+        };
+        let tell = by_itself.then(|| now.mono.saturating_add(TELL_AFTER));
+        run.stage = Stage::Stopping { mode, tell, deadline: now.mono.saturating_add(patience) };
+        if tell.is_none() {
+            self.assign_all(run, &Step::Stop { mode });
+        }
+        true
+    }
+
+    fn wait_for_stop(
+        &mut self,
+        now: Now,
+        run: &mut Run,
+        mode: StopMode,
+        tell: Option<Duration>,
+        deadline: Duration,
+    ) -> bool {
+        let live = run.parts.iter().filter(|part| !part.is_still()).map(|part| &part.worker);
+        self.news |= run.aggregate.complete(live);
+        if run.parts.iter().all(Part::is_still) || self.deposed {
+            let deadline = now.mono.saturating_add(self.config.collect_timeout);
+            run.stage = Stage::Collecting { since: now.mono, deadline };
+            return true;
+        }
+        if tell.is_some_and(|tell| now.mono >= tell) {
+            run.stage = Stage::Stopping { mode, tell: None, deadline };
+            self.assign_all(run, &Step::Stop { mode });
+            return true;
+        }
+        if now.mono < deadline {
+            return false;
+        }
+        let slow = run.names(|part| !part.is_still());
+        if mode == StopMode::Graceful {
+            run.note(
+                now.mono,
+                NoteKind::Warning,
+                format!("worker {slow} did not stop in time and was stopped at once"),
+            );
+            let deadline = now.mono.saturating_add(self.config.stop_margin);
+            run.stage = Stage::Stopping { mode: StopMode::Now, tell: None, deadline };
+            self.assign_all(run, &Step::Stop { mode: StopMode::Now });
+            return true;
+        }
+        run.note(
+            now.mono,
+            NoteKind::Warning,
+            format!("worker {slow} did not stop and was given up"),
+        );
+        for part in run.parts.iter_mut().filter(|part| !part.is_still()) {
+            part.lost = true;
+        }
+        true
+    }
+
+    /// States a step to everybody.
+    pub(super) fn assign_all(&mut self, run: &mut Run, step: &Step) {
+        for part in 0..run.parts.len() {
+            self.assign(run, part, step.clone());
+        }
+    }
+
+    /// States a step to one.
+    pub(super) fn assign(&mut self, run: &mut Run, part: usize, step: Step) {
+        let plan = Arc::clone(&run.plan);
+        if let Some(part) = run.parts.get_mut(part) {
+            let work = Work { plan, segment: part.segment, step };
+            part.assigned = self.state(part.worker.clone(), Some(work));
+        }
+    }
+
+    /// Sends what is wanted of a worker, under a new generation, which is returned.
+    pub(super) fn state(
+        &mut self,
+        worker: loadhost_model::id::WorkerId,
+        work: Option<Work>,
+    ) -> u64 {
+        self.generation += 1;
+        if !self.deposed {
+            let (term, generation) = (self.config.term, self.generation);
+            self.effects.push(Effect::Assign(
+                worker,
+                Assignment { version: VERSION, term, generation, work },
+            ));
+        }
+        self.generation
+    }
+}
+
+/// Why the run must end, if a worker failed.
+fn failure(run: &Run) -> Option<EndReason> {
+    let (worker, (code, message)) = run
+        .parts
+        .iter()
+        .find_map(|part| part.failed.as_ref().map(|failed| (&part.worker, failed)))?;
+    Some(if &**code == ABORT_RUN {
+        EndReason::AbortedByScenario { message: message.to_string() }
+    } else {
+        EndReason::WorkerFailed {
+            worker: Some(worker.clone()),
+            code: code.to_string(),
+            message: message.to_string(),
+        }
+    })
+}
+
+fn loss_before_start(run: &Run) -> Option<EndReason> {
+    let part = run.parts.iter().find(|part| part.lost)?;
+    Some(EndReason::WorkerFailed {
+        worker: Some(part.worker.clone()),
+        code: "lost".to_string(),
+        message: format!(
+            "worker {} was lost before the run began; start it again",
+            run.names(|part| part.lost)
+        ),
+    })
+}
+
+/// Who is there, and who of them cannot take part.
+fn who(able: &[Candidate], unable: &[String]) -> String {
+    let mut names: Vec<String> =
+        able.iter().map(|candidate| format!("`{}`", candidate.worker)).collect();
+    names.extend_from_slice(unable);
+    if names.is_empty() { "nobody is there".to_string() } else { names.join(", ") }
+}

@@ -1,0 +1,183 @@
+//! Modules by SHA-256 in the broker's object store.
+//!
+//! A module is stored under its digest, so storing it again is no work, and whoever fetches it
+//! can tell whether it is the right one. What arrives is believed only after its digest has been
+//! computed; nothing that was compiled ever travels.
+//!
+//! An upload that breaks off leaves chunks without an entry behind. They are never read; they
+//! count against the bucket's size, and go when the bucket is deleted
+//! (`nats object rm -f lh_mod_<cluster>`).
+
+use std::time::Duration;
+
+use async_nats::jetstream::object_store::{Config, GetErrorKind, ObjectMetadata, ObjectStore};
+use async_nats::jetstream::stream::StorageType;
+use loadhost_model::id::Digest;
+use sha2::Digest as _;
+use tokio::io::AsyncReadExt;
+use tracing::info;
+
+use crate::connect::Connection;
+use crate::subjects::Names;
+
+/// Of all modules of a cluster together.
+const BUCKET_BYTES: i64 = 1 << 30;
+
+/// Why a module was not stored or fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nobody stored it here.
+    #[error("module {} is not in the broker's store `{bucket}`; start the master again, it stores it anew", digest.short())]
+    Missing {
+        /// Which.
+        digest: Digest,
+        /// Where it was looked for.
+        bucket: String,
+    },
+    /// What is stored is something else.
+    #[error("module {} was altered in the store: what came has digest {}", wanted.short(), found.short())]
+    Tampered {
+        /// What was asked for.
+        wanted: Digest,
+        /// What came.
+        found: Digest,
+    },
+    /// More than was allowed.
+    #[error("module {} has {bytes} bytes, more than the {most} allowed; raise the limit, or build it with `opt-level = \"s\"` and strip it", digest.short())]
+    TooLarge {
+        /// Which.
+        digest: Digest,
+        /// Its size.
+        bytes: u64,
+        /// The cap.
+        most: u64,
+    },
+    /// The broker was too slow, or chunks are missing.
+    #[error("module {} did not arrive within {patience:?}; the store may be damaged or the network slow", digest.short())]
+    TimedOut {
+        /// Which.
+        digest: Digest,
+        /// How long was waited.
+        patience: Duration,
+    },
+    /// The broker said no.
+    #[error("the broker's store `{bucket}`: {reason}")]
+    Broker {
+        /// Its name.
+        bucket: String,
+        /// What the broker said.
+        reason: String,
+    },
+}
+
+/// The digest of a module.
+pub fn digest_of(bytes: &[u8]) -> Digest {
+    Digest::new(sha2::Sha256::digest(bytes).into())
+}
+
+/// Modules of one cluster. Clones share it.
+#[derive(Clone)]
+pub struct ModuleStore {
+    connection: Connection,
+    bucket: String,
+}
+
+impl ModuleStore {
+    /// Of this cluster. Asks nothing yet.
+    pub fn new(connection: &Connection, names: &Names) -> Self {
+        Self { connection: connection.clone(), bucket: names.modules() }
+    }
+
+    /// Stores a module, unless it is there already and intact. Returns once others can fetch it.
+    pub async fn put(&self, bytes: &[u8], patience: Duration) -> Result<Digest, StoreError> {
+        let digest = digest_of(bytes);
+        let put = async {
+            let store = self.open_or_create().await?;
+            if self.read(&store, digest, bytes.len() as u64).await.is_ok() {
+                return Ok(());
+            }
+            let meta = ObjectMetadata { name: digest.to_string(), ..ObjectMetadata::default() };
+            store.put(meta, &mut &bytes[..]).await.map_err(|e| self.broker(e))?;
+            info!(digest = digest.short(), bytes = bytes.len(), "module stored");
+            self.read(&store, digest, bytes.len() as u64).await.map(drop)
+        };
+        match tokio::time::timeout(patience, put).await {
+            Ok(Ok(())) => Ok(digest),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(StoreError::TimedOut { digest, patience }),
+        }
+    }
+
+    /// Fetches a module of `most` bytes at most, and makes sure that it is the right one.
+    pub async fn fetch(
+        &self,
+        digest: Digest,
+        most: u64,
+        patience: Duration,
+    ) -> Result<Vec<u8>, StoreError> {
+        let fetch = async {
+            let store = self.connection.jetstream.get_object_store(&self.bucket).await;
+            // The bucket is made with the first module that is stored.
+            let missing = |_| StoreError::Missing { digest, bucket: self.bucket.clone() };
+            self.read(&store.map_err(missing)?, digest, most).await
+        };
+        // An object with missing chunks would be waited for without end.
+        match tokio::time::timeout(patience, fetch).await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::TimedOut { digest, patience }),
+        }
+    }
+
+    async fn read(
+        &self,
+        store: &ObjectStore,
+        digest: Digest,
+        most: u64,
+    ) -> Result<Vec<u8>, StoreError> {
+        let missing = || StoreError::Missing { digest, bucket: self.bucket.clone() };
+        let mut object =
+            store.get(digest.to_string()).await.map_err(|error| match error.kind() {
+                GetErrorKind::NotFound => missing(),
+                _ => self.broker(error),
+            })?;
+        let bytes = object.info().size as u64;
+        if bytes > most {
+            return Err(StoreError::TooLarge { digest, bytes, most });
+        }
+        let mut module = Vec::with_capacity(object.info().size);
+        // The size is what the entry says; the cap holds whatever the chunks are.
+        let read = (&mut object).take(most + 1).read_to_end(&mut module).await;
+        if module.len() as u64 > most {
+            return Err(StoreError::TooLarge { digest, bytes: module.len() as u64, most });
+        }
+        let found = digest_of(&module);
+        match read {
+            Ok(_) if found == digest => Ok(module),
+            Ok(_) => Err(StoreError::Tampered { wanted: digest, found }),
+            // The client computes the digest of its own entry as well, and says so as `InvalidData`.
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Err(StoreError::Tampered { wanted: digest, found })
+            }
+            Err(error) => Err(self.broker(error)),
+        }
+    }
+
+    async fn open_or_create(&self) -> Result<ObjectStore, StoreError> {
+        if let Ok(store) = self.connection.jetstream.get_object_store(&self.bucket).await {
+            return Ok(store);
+        }
+        let config = Config {
+            bucket: self.bucket.clone(),
+            description: Some("loadhost: modules by SHA-256".into()),
+            max_bytes: BUCKET_BYTES,
+            storage: StorageType::File,
+            num_replicas: 1,
+            ..Config::default()
+        };
+        self.connection.jetstream.create_object_store(config).await.map_err(|e| self.broker(e))
+    }
+
+    fn broker(&self, reason: impl std::fmt::Display) -> StoreError {
+        StoreError::Broker { bucket: self.bucket.clone(), reason: reason.to_string() }
+    }
+}

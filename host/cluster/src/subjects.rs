@@ -1,0 +1,114 @@
+//! Every subject, stream and bucket name, in one place.
+//!
+//! | item | name |
+//! |---|---|
+//! | control documents | stream `KV_lh_<c>`, keys `leader`, `assign.<w>`; republished as `lh.<c>.<key>` |
+//! | intervals | stream `LH_STATS_<c>`, subjects `lh.<c>.stats.<r>.<w>` |
+//! | heartbeats, logs, clock | `lh.<c>.hb.<w>`, `lh.<c>.log.<w>`, `lh.<c>.clock` |
+//! | modules | object bucket `lh_mod_<c>`, object name = SHA-256 |
+//!
+//! All parts are [`ClusterId`], [`RunId`] or [`WorkerId`], which can hold no separator and
+//! no wildcard.
+
+use loadhost_model::id::{ClusterId, RunId, WorkerId};
+
+/// The names of one cluster.
+#[derive(Debug, Clone)]
+pub struct Names {
+    cluster: ClusterId,
+}
+
+/// Key of the leadership's document.
+pub(crate) const LEADER_KEY: &str = "leader";
+
+impl Names {
+    /// Of this cluster.
+    pub fn new(cluster: ClusterId) -> Self {
+        Self { cluster }
+    }
+
+    /// Whose names these are.
+    pub fn cluster(&self) -> &ClusterId {
+        &self.cluster
+    }
+
+    /// Stream behind the bucket of control documents.
+    pub fn control_stream(&self) -> String {
+        format!("KV_lh_{}", self.cluster)
+    }
+
+    /// Where the document of `key` is written.
+    pub fn document(&self, key: &str) -> String {
+        format!("$KV.lh_{}.{key}", self.cluster)
+    }
+
+    /// Where documents are written, and where the stream publishes them again.
+    pub(crate) fn republish(&self) -> (String, String) {
+        (self.document(">"), format!("lh.{}.>", self.cluster))
+    }
+
+    /// Key of a worker's assignment.
+    pub fn assignment_key(&self, worker: &WorkerId) -> String {
+        format!("assign.{worker}")
+    }
+
+    /// Where workers hear their assignment.
+    pub fn assignment(&self, worker: &WorkerId) -> String {
+        format!("lh.{}.assign.{worker}", self.cluster)
+    }
+
+    /// Where workers hear that the leader lives.
+    pub fn leader(&self) -> String {
+        format!("lh.{}.{LEADER_KEY}", self.cluster)
+    }
+
+    /// Stream of intervals.
+    pub fn stats_stream(&self) -> String {
+        format!("LH_STATS_{}", self.cluster)
+    }
+
+    /// Intervals of one worker in one run.
+    pub fn stats(&self, run: &RunId, worker: &WorkerId) -> String {
+        format!("lh.{}.stats.{run}.{worker}", self.cluster)
+    }
+
+    /// Intervals of all.
+    pub fn all_stats(&self) -> String {
+        format!("lh.{}.stats.>", self.cluster)
+    }
+
+    /// A worker's statuses.
+    pub fn heartbeat(&self, worker: &WorkerId) -> String {
+        format!("lh.{}.hb.{worker}", self.cluster)
+    }
+
+    /// Statuses of all.
+    pub fn all_heartbeats(&self) -> String {
+        format!("lh.{}.hb.*", self.cluster)
+    }
+
+    /// Log lines from a worker.
+    pub fn log(&self, worker: &WorkerId) -> String {
+        format!("lh.{}.log.{worker}", self.cluster)
+    }
+
+    /// Log lines of all.
+    pub fn all_logs(&self) -> String {
+        format!("lh.{}.log.*", self.cluster)
+    }
+
+    /// Where the leader says what time it is.
+    pub fn clock(&self) -> String {
+        format!("lh.{}.clock", self.cluster)
+    }
+
+    /// Object bucket of modules.
+    pub fn modules(&self) -> String {
+        format!("lh_mod_{}", self.cluster)
+    }
+}
+
+/// The worker that a subject speaks of: its last token.
+pub(crate) fn worker_of(subject: &str) -> Option<&str> {
+    subject.rsplit('.').next()
+}

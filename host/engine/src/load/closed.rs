@@ -1,0 +1,59 @@
+//! Users that follow a curve, each running tasks one after the other.
+
+use std::time::Duration;
+
+use loadhost_model::profile::{Curve, Load, Phase};
+use loadhost_model::schedule::{users_of, users_wanted};
+use loadhost_model::segment::Segment;
+use tokio::time::MissedTickBehavior;
+
+use crate::load::crew::Crew;
+use crate::load::shard::Post;
+use crate::load::source::Source;
+use crate::load::vu::VuFactory;
+
+/// How often the curve is looked at: what a user's start may be late by.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Follows the curve until it is over or the orders say to stop; then lets the users leave.
+pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
+    let mut now = post.begin().await;
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    // What the crew was last brought to. None: somebody has left since.
+    let mut last = None;
+    while let Some((phase, segment)) = &now {
+        let at = post.elapsed(phase);
+        let Some(wanted) = users(phase).and_then(|users| users_wanted(users, at)) else { break };
+        let wanted = users_of(*segment, wanted);
+        if last != Some((wanted, *segment)) {
+            let known = last.filter(|(_, known)| known == segment).map_or(0, |(users, _)| users);
+            adjust(&mut crew, *segment, known, wanted);
+            last = Some((wanted, *segment));
+        }
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = crew.someone_left() => last = None,
+            _ = post.orders.changed() => now = post.phase(),
+        }
+    }
+    crew.dismiss(post.orders).await;
+}
+
+fn users(phase: &Phase) -> Option<&Curve> {
+    match &phase.load {
+        Load::Closed { users } | Load::Shaped { users } => Some(users),
+        _ => None,
+    }
+}
+
+/// Goes to the first `wanted` users of the segment, of which the first `known` are there.
+fn adjust<F: VuFactory>(crew: &mut Crew<F>, segment: Segment, known: u32, wanted: u32) {
+    let end = segment.nth(u64::from(wanted));
+    if wanted <= known || known == 0 {
+        crew.keep(|number| segment.owns(number) && number < end);
+    }
+    for k in u64::from(known)..u64::from(wanted) {
+        crew.ensure(segment.nth(k), || Source::Endless);
+    }
+}

@@ -1,0 +1,188 @@
+//! The users of one phase on one shard: who there is, how they come and how they leave.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use loadhost_model::schedule::UserMix;
+use loadhost_model::wire::StopMode;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::load::control::{Activity, Control, Presence};
+use crate::load::picker::TaskPicker;
+use crate::load::shard::{Orders, Shard};
+use crate::load::source::Source;
+use crate::load::user::User;
+use crate::load::vu::{UserIdentity, VuFactory};
+
+/// After an interrupt, before a user that has not come back is dropped as it stands.
+const CUT: Duration = Duration::from_secs(1);
+
+/// Numbers of users are unique over phases: those of phase `i` begin at `i << 40`.
+const PHASE_BITS: u32 = 40;
+
+struct Member {
+    control: Rc<Control>,
+    abort: AbortHandle,
+}
+
+/// The users of one phase on one shard, by their number within the phase.
+pub(super) struct Crew<F: VuFactory> {
+    shard: Rc<Shard<F>>,
+    mix: UserMix,
+    /// Position of the phase in the first profile.
+    phase: u64,
+    members: BTreeMap<u64, Member>,
+    tasks: JoinSet<()>,
+    interrupt: CancellationToken,
+}
+
+impl<F: VuFactory> Crew<F> {
+    pub(super) fn new(shard: Rc<Shard<F>>, mix: UserMix, phase: u64) -> Self {
+        Self {
+            shard,
+            mix,
+            phase,
+            members: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            interrupt: CancellationToken::new(),
+        }
+    }
+
+    /// Starts user `number`, unless it is there, or was and retired, or is of no type. Also
+    /// keeps one that was asked to leave but has not left yet.
+    pub(super) fn ensure(&mut self, number: u64, source: impl FnOnce() -> Source) {
+        if let Some(member) = self.members.get(&number) {
+            let is_gone = member.control.activity() == Activity::Gone;
+            if !is_gone || member.control.is_retired() {
+                member.control.stay();
+                return;
+            }
+        }
+        let Some(user_type) = self.mix.type_of(number) else { return };
+        let Some((role, table)) = self.shard.role(user_type) else { return };
+        let number_in_run = self.phase << PHASE_BITS | number;
+        let control = Control::new();
+        let presence =
+            Presence::new(Rc::clone(&control), Arc::clone(&self.shard.team), user_type);
+        let seed = seed_of(self.shard.seed, number_in_run);
+        let user = User {
+            shard: Rc::clone(&self.shard),
+            role,
+            identity: UserIdentity {
+                number: number_in_run,
+                user_type,
+                seed: seed >> 11,
+                interrupt: self.interrupt.clone(),
+            },
+            control: Rc::clone(&control),
+            picker: TaskPicker::new(table),
+            rng: Rng::with_seed(seed),
+            source: source(),
+        };
+        let abort = self.tasks.spawn_local(user.live(presence));
+        self.members.insert(number, Member { control, abort });
+    }
+
+    /// Whether user `number` is there, or was and retired.
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.members.get(&number).is_some_and(|member| {
+            member.control.is_retired() || member.control.activity() != Activity::Gone
+        })
+    }
+
+    /// Asks all users to leave that `stays` does not hold for, the newest first.
+    pub(super) fn keep(&mut self, stays: impl Fn(u64) -> bool) {
+        for (number, member) in self.members.iter().rev() {
+            if !stays(*number) {
+                member.control.leave();
+            }
+        }
+        self.members.retain(|number, member| {
+            stays(*number) || member.control.activity() != Activity::Gone
+        });
+    }
+
+    /// Resolves when a user has gone; never if there is none.
+    pub(super) async fn someone_left(&mut self) {
+        match self.tasks.join_next().await {
+            None => std::future::pending().await,
+            Some(Ok(())) => {}
+            Some(Err(error)) if error.is_cancelled() => {}
+            Some(Err(error)) => {
+                tracing::error!(%error, "a user's task panicked: this is a fault of loadhost");
+                self.shard.context.recorder.crashed_user();
+            }
+        }
+    }
+
+    /// How many users there are, leaving ones included.
+    pub(super) fn size(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// How many users are being made or started.
+    pub(super) fn starting(&self) -> usize {
+        let activities = self.members.values().map(|member| member.control.activity());
+        activities.filter(|activity| *activity == Activity::Starting).count()
+    }
+
+    /// Lets all users leave: after their iteration; from `graceful` on they are interrupted and
+    /// counted; and who does not come back is dropped. [`StopMode::Now`] drops all at once.
+    pub(super) async fn dismiss(mut self, mut orders: tokio::sync::watch::Receiver<Orders>) {
+        let now = |orders: &Orders| orders.stop == Some(StopMode::Now);
+        self.keep(|_| false);
+        let deadline = Instant::now() + self.shard.graceful_stop;
+        let leave = async {
+            if !self.gone_by(deadline).await {
+                self.interrupt.cancel();
+                if !self.gone_by(Instant::now() + CUT).await {
+                    self.drop_those(|activity| activity != Activity::Stopping);
+                    let last = Instant::now() + self.shard.stop_time + CUT;
+                    self.gone_by(last).await;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            Ok(_) = orders.wait_for(now) => {}
+            () = leave => {}
+        }
+        self.drop_those(|_| true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// Whether all users have gone by then.
+    async fn gone_by(&mut self, deadline: Instant) -> bool {
+        let all = async {
+            while !self.tasks.is_empty() {
+                self.someone_left().await;
+            }
+        };
+        tokio::time::timeout_at(deadline, all).await.is_ok()
+    }
+
+    fn drop_those(&self, dropped: impl Fn(Activity) -> bool) {
+        for member in self.members.values() {
+            let activity = member.control.activity();
+            if activity != Activity::Gone && dropped(activity) {
+                if activity == Activity::Iterating {
+                    self.shard.context.recorder.interrupted();
+                }
+                member.abort.abort();
+            }
+        }
+    }
+}
+
+/// SplitMix64 over the run's seed and the user's number.
+fn seed_of(run: u64, number: u64) -> u64 {
+    let z = run.wrapping_add((number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,273 @@
+//! One shard: a thread's worth of users, with the phases that call them up.
+//!
+//! ```text
+//! Orders ──> shard ──┬─ phase (closed, iterations, open) ── crew ── users ── Vu
+//!                    ├─ monitor: how late its timers fire, how much CPU it uses
+//!                    └─ alarm: wakes pacing users and arrivals to the microsecond
+//! ```
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use loadhost_model::description::Description;
+use loadhost_model::plan::RunPlan;
+use loadhost_model::profile::{Load, Phase, Profile};
+use loadhost_model::schedule::UserMix;
+use loadhost_model::segment::Segment;
+use loadhost_model::wire::StopMode;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::load::alarm::Alarm;
+use crate::load::crew::Crew;
+use crate::load::picker::TaskTable;
+use crate::load::team::Team;
+use crate::load::user::Role;
+use crate::load::vu::{ShardContext, VuFactory};
+use crate::load::{closed, iterations, open};
+
+/// How often a shard looks how late it is.
+const MONITOR_PERIOD: Duration = Duration::from_millis(10);
+
+/// What a shard is to do. Replacing it while the run goes on changes the load in place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Orders {
+    /// The whole run's load.
+    pub profile: Arc<Profile>,
+    /// This shard's share of it.
+    pub segment: Segment,
+    /// Set once the load is to end.
+    pub stop: Option<StopMode>,
+}
+
+/// Everything that the users of one shard share.
+#[derive(Debug)]
+pub(super) struct Shard<F> {
+    pub(super) factory: F,
+    pub(super) context: ShardContext,
+    pub(super) team: Arc<Team>,
+    pub(super) alarm: Arc<Alarm>,
+    pub(super) seed: u64,
+    pub(super) graceful_stop: Duration,
+    pub(super) stop_time: Duration,
+    plan: Arc<RunPlan>,
+    description: Arc<Description>,
+    /// By user type; None: the filter leaves it no task.
+    roles: Vec<Option<(Rc<Role>, Arc<TaskTable>)>>,
+}
+
+impl<F: VuFactory> Shard<F> {
+    /// A shard of the run, whose orders are given to [`run`].
+    pub(super) fn new(
+        factory: F,
+        context: ShardContext,
+        team: Arc<Team>,
+        alarm: Arc<Alarm>,
+        plan: Arc<RunPlan>,
+        description: Arc<Description>,
+    ) -> Rc<Self> {
+        let roles = description.user_types.iter().map(|user_type| {
+            let table = Arc::new(TaskTable::new(user_type, &plan.tasks)?);
+            let tasks = user_type.tasks.iter().map(|task| &*task.name);
+            let role = Role::new(&user_type.name, tasks, |key| context.recorder.series(key));
+            Some((Rc::new(role), table))
+        });
+        let roles = roles.collect();
+        Rc::new(Self {
+            factory,
+            context,
+            team,
+            alarm,
+            seed: plan.seed,
+            graceful_stop: plan.graceful_stop,
+            stop_time: plan.limits.stop_time,
+            plan,
+            description,
+            roles,
+        })
+    }
+
+    pub(super) fn role(&self, user_type: u32) -> Option<(Rc<Role>, Arc<TaskTable>)> {
+        self.roles.get(user_type as usize).cloned().flatten()
+    }
+
+    /// Who runs in this phase. A user type of which no task is left has no users.
+    fn mix(&self, phase: &Phase) -> Option<UserMix> {
+        let with_tasks = self.description.user_types.iter().zip(&self.roles);
+        let only: Vec<String> = with_tasks
+            .filter(|(user_type, role)| {
+                let is_wanted =
+                    phase.user_types.is_empty() || phase.user_types.contains(&user_type.name);
+                role.is_some() && is_wanted
+            })
+            .map(|(user_type, _)| user_type.name.clone())
+            .collect();
+        if only.is_empty() {
+            return None;
+        }
+        UserMix::new(&self.description, &self.plan.user_types, &only).ok()
+    }
+}
+
+/// Runs the phases until all are over, the run's time is up, or the orders say to stop; and
+/// all users have left.
+pub(super) async fn run<F: VuFactory>(shard: Rc<Shard<F>>, mut given: watch::Receiver<Orders>) {
+    let begin = given.borrow_and_update().clone();
+    let (orders, for_phases) = watch::channel(begin);
+    let mut phases = JoinSet::new();
+    let mut known = Vec::new();
+    begin_phases(&shard, &for_phases, &mut known, &mut phases);
+    let mut is_given = true;
+    loop {
+        let end = run_end(&shard, &orders.borrow());
+        tokio::select! {
+            ended = phases.join_next() => match ended {
+                None => return,
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    let message = format!("a phase of the load ended by a fault of loadhost: {error}");
+                    shard.team.abort("shard", message);
+                }
+            },
+            changed = given.changed(), if is_given => {
+                // Nobody left to give orders means nobody left to report to.
+                is_given = changed.is_ok();
+                let mut new = given.borrow_and_update().clone();
+                if !is_given {
+                    new.stop = Some(StopMode::Now);
+                }
+                replace(&orders, new);
+                begin_phases(&shard, &for_phases, &mut known, &mut phases);
+            }
+            () = until(end) => {
+                let now = orders.borrow().clone();
+                replace(&orders, Orders { stop: Some(StopMode::Graceful), ..now });
+            }
+        }
+    }
+}
+
+fn replace(orders: &watch::Sender<Orders>, new: Orders) {
+    orders.send_if_modified(|old| {
+        // A stop is never taken back, and may only become more urgent.
+        let stop = match (old.stop, new.stop) {
+            (Some(StopMode::Now), _) => Some(StopMode::Now),
+            (old, None) => old,
+            (_, new) => new,
+        };
+        let new = Orders { stop, ..new };
+        let is_modified = *old != new;
+        *old = new;
+        is_modified
+    });
+}
+
+/// When the run's time is up. None: it is unlimited, or the shard is stopping already.
+fn run_end<F>(shard: &Shard<F>, orders: &Orders) -> Option<Instant> {
+    let run_time = orders.profile.run_time?;
+    orders.stop.is_none().then(|| shard.context.clock.instant(run_time))
+}
+
+pub(super) async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn begin_phases<F: VuFactory>(
+    shard: &Rc<Shard<F>>,
+    orders: &watch::Receiver<Orders>,
+    known: &mut Vec<String>,
+    phases: &mut JoinSet<()>,
+) {
+    let now = orders.borrow().clone();
+    shard.context.gate.limit(now.profile.max_request_rate, now.segment);
+    if now.stop.is_some() {
+        return;
+    }
+    for phase in &now.profile.phases {
+        if known.contains(&phase.name) {
+            continue;
+        }
+        let index = known.len() as u64;
+        known.push(phase.name.clone());
+        let Some(mix) = shard.mix(phase) else {
+            tracing::warn!(phase = phase.name, "no user type of this phase has a task to run");
+            continue;
+        };
+        let crew = Crew::new(Rc::clone(shard), mix, index);
+        let (orders, name) = (orders.clone(), phase.name.clone());
+        let post = Post { shard: Rc::clone(shard), orders, name };
+        match phase.load {
+            Load::Closed { .. } | Load::Shaped { .. } => {
+                phases.spawn_local(closed::run(post, crew));
+            }
+            Load::SharedIterations { .. } | Load::UserIterations { .. } => {
+                phases.spawn_local(iterations::run(post, crew));
+            }
+            Load::Arrivals { .. } => {
+                phases.spawn_local(open::run(post, crew));
+            }
+        }
+    }
+}
+
+/// Where one phase's executor stands: its shard, its orders, its name in the profile.
+pub(super) struct Post<F> {
+    pub(super) shard: Rc<Shard<F>>,
+    pub(super) orders: watch::Receiver<Orders>,
+    name: String,
+}
+
+impl<F> Post<F> {
+    /// The phase and this shard's segment as they are now. None: the phase is to end.
+    pub(super) fn phase(&mut self) -> Option<(Phase, Segment)> {
+        let orders = self.orders.borrow_and_update();
+        if orders.stop.is_some() {
+            return None;
+        }
+        let phase = orders.profile.phases.iter().find(|phase| phase.name == self.name)?;
+        Some((phase.clone(), orders.segment))
+    }
+
+    /// Waits for the phase's start. None: it is to end before.
+    pub(super) async fn begin(&mut self) -> Option<(Phase, Segment)> {
+        loop {
+            let (phase, segment) = self.phase()?;
+            let start = self.shard.context.clock.instant(phase.start);
+            tokio::select! {
+                () = self.shard.alarm.sleep_until(start) => return Some((phase, segment)),
+                changed = self.orders.changed() => changed.ok()?,
+            }
+        }
+    }
+
+    /// Since the start of the phase.
+    pub(super) fn elapsed(&self, phase: &Phase) -> Duration {
+        self.shard.context.clock.elapsed().saturating_sub(phase.start)
+    }
+}
+
+/// Watches how late the shard's timers fire, and adds up its thread's CPU time in microseconds.
+pub(super) async fn monitor<F>(shard: Rc<Shard<F>>, cpu: Arc<AtomicU64>) {
+    let mut next = Instant::now();
+    loop {
+        next += MONITOR_PERIOD;
+        shard.alarm.sleep_until(next).await;
+        let now = Instant::now();
+        shard.context.recorder.loop_lag(now.saturating_duration_since(next));
+        cpu.store(thread_cpu_micros(), Ordering::Relaxed);
+        // A stall counts once, with its whole length.
+        next = next.max(now - MONITOR_PERIOD);
+    }
+}
+
+fn thread_cpu_micros() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    u64::try_from(time.tv_sec * 1_000_000 + time.tv_nsec / 1_000).unwrap_or(0)
+}

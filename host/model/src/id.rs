@@ -92,7 +92,9 @@ token!(
 pub struct Incarnation(pub u64);
 
 /// Counts leaderships; grows with each. Commands of an older term are refused.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct Term(pub u64);
 
 /// The SHA-256 of a scenario's bytes.

@@ -1,5 +1,11 @@
 //! Everything a worker must know to do its share of a run.
 
+mod check;
+mod params;
+
+pub use check::{PlanError, PlanErrors};
+pub use params::{ParamError, ParamKind, UnknownKind, check_parameter};
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

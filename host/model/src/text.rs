@@ -137,7 +137,9 @@ fn parse_stage(text: &str, target: Target) -> Result<Stage, TextError> {
     let (duration, value) = parts.ok_or_else(|| TextError::Stage(text.to_string()))?;
     let value = value.trim();
     let target = match target {
-        Target::Users => value.parse::<u32>().map(f64::from).map_err(|_| TextError::Users(value.to_string()))?,
+        Target::Users => {
+            value.parse::<u32>().map(f64::from).map_err(|_| TextError::Users(value.to_string()))?
+        }
         Target::Rate => parse_rate(value)?,
     };
     Ok(Stage { duration: parse_duration(duration)?, target })
@@ -146,7 +148,8 @@ fn parse_stage(text: &str, target: Target) -> Result<Stage, TextError> {
 /// What [`parse_stages`] reads back.
 pub fn format_stages(stages: &[Stage]) -> String {
     let stages = stages.iter();
-    let texts = stages.map(|stage| format!("{}->{}", format_duration(stage.duration), stage.target));
+    let texts =
+        stages.map(|stage| format!("{}->{}", format_duration(stage.duration), stage.target));
     texts.collect::<Vec<_>>().join(", ")
 }
 

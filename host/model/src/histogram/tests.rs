@@ -21,7 +21,10 @@ fn of(values: &[u64]) -> Histogram {
 #[test]
 fn nothing_recorded_has_no_numbers() {
     let empty = Histogram::new();
-    assert_eq!((empty.min(), empty.max(), empty.mean(), empty.quantile(0.5)), (None, None, None, None));
+    assert_eq!(
+        (empty.min(), empty.max(), empty.mean(), empty.quantile(0.5)),
+        (None, None, None, None)
+    );
     assert_eq!((empty.count(), empty.sum(), empty.heap_bytes()), (0, 0, 0));
 }
 

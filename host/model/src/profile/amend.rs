@@ -111,8 +111,10 @@ impl Phase {
     fn fits(&self, change: &Change) -> bool {
         matches!(
             (&self.load, change),
-            (Load::Closed { .. } | Load::Shaped { .. }, Change::Users { .. } | Change::Stages { .. })
-                | (Load::Arrivals { .. }, Change::Rate { .. } | Change::Stages { .. })
+            (
+                Load::Closed { .. } | Load::Shaped { .. },
+                Change::Users { .. } | Change::Stages { .. }
+            ) | (Load::Arrivals { .. }, Change::Rate { .. } | Change::Stages { .. })
         )
     }
 
@@ -120,9 +122,10 @@ impl Phase {
         let at = at.saturating_sub(self.start);
         let name = || self.name.clone();
         let (curve, mine) = match (&mut self.load, change) {
-            (Load::Closed { users: curve } | Load::Shaped { users: curve }, Change::Rate { .. }) => {
-                (curve, Err(("has users and no rate", "its users")))
-            }
+            (
+                Load::Closed { users: curve } | Load::Shaped { users: curve },
+                Change::Rate { .. },
+            ) => (curve, Err(("has users and no rate", "its users"))),
             (Load::Arrivals { rate, .. }, Change::Users { .. }) => {
                 (rate, Err(("makes arrivals by a rate", "its rate")))
             }
@@ -158,7 +161,9 @@ impl Change {
                 wrong("the rate", *rate, "finite and not negative")
             }
             Change::Stages { stages } => match stages.iter().find(|stage| bad(stage.target)) {
-                Some(stage) => wrong("the target of a stage", stage.target, "finite and not negative"),
+                Some(stage) => {
+                    wrong("the target of a stage", stage.target, "finite and not negative")
+                }
                 None if stages.is_empty() || stages.len() > Profile::MAX_STAGES / 2 => {
                     wrong("the number of stages", stages.len() as f64, "from 1 to 500")
                 }

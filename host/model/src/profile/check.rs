@@ -39,8 +39,10 @@ pub enum ProfileError {
     #[error("phase `{0}` never has any {1}; raise the target of one of its stages")]
     Idle(String, &'static str),
     /// Starts when the run is over.
-    #[error("phase `{phase}` starts after {start:?}, when the run is over after {run_time:?}; \
-             start it earlier or let the run take longer")]
+    #[error(
+        "phase `{phase}` starts after {start:?}, when the run is over after {run_time:?}; \
+             start it earlier or let the run take longer"
+    )]
     Late {
         /// Of this phase.
         phase: String,
@@ -93,9 +95,10 @@ impl Profile {
     /// When the run is over by itself, since its start. None: when it is stopped, or when
     /// all iterations are made.
     pub fn length(&self) -> Option<Duration> {
-        let ends = self.phases.iter().map(|phase| {
-            phase.length().map(|length| phase.start.saturating_add(length))
-        });
+        let ends = self
+            .phases
+            .iter()
+            .map(|phase| phase.length().map(|length| phase.start.saturating_add(length)));
         // An unknown end of one phase makes the end of all unknown.
         let last = ends.collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
         match (last, self.run_time) {

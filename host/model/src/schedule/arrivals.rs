@@ -112,7 +112,10 @@ pub struct DueTimes {
 enum Gaps {
     Even,
     /// The area below the whole rate at which the next arrival comes.
-    Exponential { rng: fastrand::Rng, next: f64 },
+    Exponential {
+        rng: fastrand::Rng,
+        next: f64,
+    },
 }
 
 impl DueTimes {

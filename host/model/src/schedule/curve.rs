@@ -97,8 +97,7 @@ impl Curve {
             (!stage.duration.is_zero()).then_some(piece)
         });
         let last = self.stages.last().map_or(self.start, |stage| stage.target);
-        let hold =
-            Piece { begin: self.stages_length(), length: None, from: last, to: last };
+        let hold = Piece { begin: self.stages_length(), length: None, from: last, to: last };
         stages.chain(self.hold.then_some(hold))
     }
 }

@@ -95,6 +95,11 @@ impl UserMix {
         self.cycle.get(place).copied()
     }
 
+    /// Indices of all types that users can be of.
+    pub fn types(&self) -> impl Iterator<Item = u32> + '_ {
+        self.fixed.iter().map(|(index, _)| *index).chain(self.cycle.iter().copied())
+    }
+
     /// How many users the fixed counts make up together.
     pub fn fixed_users(&self) -> u64 {
         self.fixed.last().map_or(0, |(_, end)| *end)
@@ -140,13 +145,12 @@ fn laid_out(weights: &[(u32, u32)]) -> Vec<u32> {
         [(only, _)] => return vec![*only],
         _ => {}
     }
-    let base = level_schedule(&types, sum);
+    let mut round = level_schedule(&types, sum);
     // Enough differently shuffled repetitions that no stripe meets the same few places.
     let repetitions = (4096 / sum).max(1) | 1;
     let mut rng = fastrand::Rng::with_seed(0);
     let mut cycle = Vec::new();
     for _ in 0..repetitions {
-        let mut round = base.clone();
         swap_neighbours(&mut round, &mut rng);
         cycle.extend(round.iter().map(|slot| types[slot.place].0));
     }

@@ -62,7 +62,9 @@ impl Shape {
     pub(super) fn allows(self, aggregate: Aggregate) -> bool {
         use Aggregate::{Average, Count, Max, Median, Min, Percentile, Rate, Value};
         match self {
-            Self::Times => matches!(aggregate, Percentile(_) | Average | Min | Max | Median | Count),
+            Self::Times => {
+                matches!(aggregate, Percentile(_) | Average | Min | Max | Median | Count)
+            }
             Self::AverageTime => matches!(aggregate, Average),
             Self::Share | Self::Count => matches!(aggregate, Rate | Count),
             Self::Level => matches!(aggregate, Value | Min | Max),

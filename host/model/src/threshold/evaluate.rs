@@ -24,23 +24,34 @@ impl Threshold {
     /// gauge of that name.
     pub fn evaluate(&self, statistics: &Statistics, elapsed: Duration) -> Verdict {
         let value = self.value(statistics, elapsed.as_secs_f64()).filter(|value| !value.is_nan());
-        Verdict { value, passed: value.is_some_and(|value| self.comparison.holds(value, self.bound)) }
+        Verdict {
+            value,
+            passed: value.is_some_and(|value| self.comparison.holds(value, self.bound)),
+        }
     }
 
     fn value(&self, statistics: &Statistics, seconds: f64) -> Option<f64> {
         match self.metric.as_str() {
             "http_req_duration" => self.times(statistics, |http| &http.response_time),
             "http_service_time" => self.times(statistics, |http| &http.service_time),
-            "http_req_waiting" => self.average(statistics, |http| (http.steps.waiting, answered(http))),
-            "http_req_sending" => self.average(statistics, |http| (http.steps.sending, http.requests)),
+            "http_req_waiting" => {
+                self.average(statistics, |http| (http.steps.waiting, answered(http)))
+            }
+            "http_req_sending" => {
+                self.average(statistics, |http| (http.steps.sending, http.requests))
+            }
             "http_req_receiving" => {
                 self.average(statistics, |http| (http.steps.receiving, answered(http)))
             }
-            "http_req_dns" => self.average(statistics, |http| (http.steps.dns, http.steps.connections)),
+            "http_req_dns" => {
+                self.average(statistics, |http| (http.steps.dns, http.steps.connections))
+            }
             "http_req_connecting" => {
                 self.average(statistics, |http| (http.steps.connect, http.steps.connections))
             }
-            "http_req_tls" => self.average(statistics, |http| (http.steps.tls, http.steps.connections)),
+            "http_req_tls" => {
+                self.average(statistics, |http| (http.steps.tls, http.steps.connections))
+            }
             "http_req_failed" => {
                 let (failed, all) = self.sums(statistics, |http| (http.failures, http.requests));
                 self.share(failed, all)
@@ -51,7 +62,8 @@ impl Threshold {
                 self.count(bytes as f64, seconds).filter(|_| all > 0)
             }
             "data_received" => {
-                let (bytes, all) = self.sums(statistics, |http| (http.bytes_received, http.requests));
+                let (bytes, all) =
+                    self.sums(statistics, |http| (http.bytes_received, http.requests));
                 self.count(bytes as f64, seconds).filter(|_| all > 0)
             }
             "checks" => self.checks(statistics),
@@ -148,16 +160,20 @@ impl Threshold {
             matches!(key, SeriesKey::Custom { name: known, .. } if **known == *name)
                 && (name == USERS || key.has_tags(&self.tags))
         });
-        let sum = mine.map(|(_, stats)| stats).fold(None, |sum: Option<SeriesStats>, stats| match sum {
-            None => Some(stats.clone()),
-            Some(mut sum) => {
-                // Two kinds of one name: the first counts.
-                if std::mem::discriminant(&sum) == std::mem::discriminant(stats) {
-                    sum.merge(stats);
-                }
-                Some(sum)
-            }
-        })?;
+        let sum =
+            mine.map(|(_, stats)| stats).fold(
+                None,
+                |sum: Option<SeriesStats>, stats| match sum {
+                    None => Some(stats.clone()),
+                    Some(mut sum) => {
+                        // Two kinds of one name: the first counts.
+                        if std::mem::discriminant(&sum) == std::mem::discriminant(stats) {
+                            sum.merge(stats);
+                        }
+                        Some(sum)
+                    }
+                },
+            )?;
         match sum {
             SeriesStats::Trend(trend) => self.of_times(&trend, CUSTOM_SCALE),
             SeriesStats::Counter(sum) => self.count(sum, seconds),

@@ -194,7 +194,11 @@ impl<'a> Cursor<'a> {
         while !self.accept("}") {
             let (begin, key) = self.word(|c| !c.is_whitespace() && !"=,{}\"".contains(c));
             if key.is_empty() {
-                let what = if self.rest().is_empty() { "this `{` is not closed" } else { "a tag is missing" };
+                let what = if self.rest().is_empty() {
+                    "this `{` is not closed"
+                } else {
+                    "a tag is missing"
+                };
                 let at = if self.rest().is_empty() { open } else { begin };
                 return self.fault(at, format!("{what}; {HOW}"));
             }
@@ -245,7 +249,8 @@ impl<'a> Cursor<'a> {
         self.skip_spaces();
         let sign = self.at;
         let found = COMPARISONS.iter().find(|(sign, _)| self.rest().starts_with(sign));
-        let Some((length, comparison)) = found.map(|(sign, comparison)| (sign.len(), *comparison)) else {
+        let Some((length, comparison)) = found.map(|(sign, comparison)| (sign.len(), *comparison))
+        else {
             return self.fault(sign, "a comparison is missing: `<`, `<=`, `>`, `>=`, `==` or `!=`");
         };
         self.at += length;
@@ -259,7 +264,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn aggregate(&mut self, metric: &str, shape: Option<Shape>) -> Result<Aggregate, ThresholdError> {
+    fn aggregate(
+        &mut self,
+        metric: &str,
+        shape: Option<Shape>,
+    ) -> Result<Aggregate, ThresholdError> {
         let (begin, word) = self.word(|c| c.is_alphanumeric() || c == '.');
         let aggregate = match word {
             "" | "rate" => Aggregate::Rate,
@@ -273,8 +282,10 @@ impl<'a> Cursor<'a> {
             _ => match word.strip_prefix('p').map(|number| number.parse::<f64>()) {
                 Some(Ok(percent)) => return self.checked_percentile(metric, shape, begin, percent),
                 _ => {
-                    let near = suggestion(word, ["rate", "count", "value", "avg", "min", "max", "med"]);
-                    let known = "there are `p(95)`, `med`, `avg`, `min`, `max`, `count`, `rate`, `value`";
+                    let near =
+                        suggestion(word, ["rate", "count", "value", "avg", "min", "max", "med"]);
+                    let known =
+                        "there are `p(95)`, `med`, `avg`, `min`, `max`, `count`, `rate`, `value`";
                     return self.fault(begin, format!("unknown aggregate `{word}`{near}; {known}"));
                 }
             },
@@ -339,8 +350,7 @@ fn bound(text: &str, shape: Option<Shape>, aggregate: Aggregate) -> Result<f64, 
     let count = aggregate == Aggregate::Count;
     let times = !count && matches!(shape, None | Some(Shape::Times | Shape::AverageTime));
     let share = !count && matches!(shape, None | Some(Shape::Share));
-    let per_second =
-        aggregate == Aggregate::Rate && matches!(shape, None | Some(Shape::Count));
+    let per_second = aggregate == Aggregate::Rate && matches!(shape, None | Some(Shape::Count));
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
     if let Some(number) = number(text) {
         return Ok(number);

@@ -69,8 +69,8 @@ pub fn decode_interval(bytes: &[u8]) -> Result<Interval, WireError> {
         return Err(malformed("it is empty".to_string()));
     };
     check_version(WHAT, u16::from(*version))?;
-    let (interval, rest) =
-        postcard::take_from_bytes::<Interval>(body).map_err(|error| malformed(error.to_string()))?;
+    let (interval, rest) = postcard::take_from_bytes::<Interval>(body)
+        .map_err(|error| malformed(error.to_string()))?;
     if !rest.is_empty() {
         return Err(malformed(format!("{} bytes follow its end", rest.len())));
     }

@@ -57,7 +57,9 @@ impl Arguments {
             "shape" => self.shape = Some(value(input)?),
             "params" => self.params.push(value(input)?),
             "hosts" => self.hosts = list(input)?,
-            "thresholds" => self.thresholds = list::<Threshold>(input)?.into_iter().map(|it| it.0).collect(),
+            "thresholds" => {
+                self.thresholds = list::<Threshold>(input)?.into_iter().map(|it| it.0).collect()
+            }
             "settings" => self.settings = settings(input)?,
             _ => {
                 let known = "a scenario has `setup`, `teardown`, `shape`, `thresholds`, `settings`, `hosts`, \
@@ -96,7 +98,12 @@ fn settings(input: ParseStream<'_>) -> Result<Vec<(String, String)>> {
             Lit::Int(number) => number.base10_digits().to_string(),
             Lit::Float(number) => number.base10_digits().to_string(),
             Lit::Bool(value) => value.value.to_string(),
-            _ => return Err(syn::Error::new(literal.span(), "a setting is a text, a number or a boolean")),
+            _ => {
+                return Err(syn::Error::new(
+                    literal.span(),
+                    "a setting is a text, a number or a boolean",
+                ));
+            }
         };
         settings.push((key, text));
         separator(&content)?;
@@ -114,7 +121,10 @@ impl Parse for Threshold {
         }
         let word: Ident = input.parse()?;
         if word != "abort" {
-            return Err(syn::Error::new(word.span(), "a threshold is a text, or `abort(\"…\", after = \"10s\")`"));
+            return Err(syn::Error::new(
+                word.span(),
+                "a threshold is a text, or `abort(\"…\", after = \"10s\")`",
+            ));
         }
         let content;
         parenthesized!(content in input);
@@ -217,17 +227,20 @@ fn description(arguments: &Arguments) -> TokenStream {
         Some(name) => quote!(#name),
         None => quote!(::core::option_env!("CARGO_PKG_NAME").unwrap_or("scenario")),
     };
-    let user_types = users.iter().map(|user| {
-        quote_spanned!(user.span()=> <#user as ::loadhost_sdk::User>::user_type())
-    });
+    let user_types = users
+        .iter()
+        .map(|user| quote_spanned!(user.span()=> <#user as ::loadhost_sdk::User>::user_type()));
     let of_users = users.iter().map(|user| quote!(<#user as ::loadhost_sdk::User>::parameters()));
-    let of_hooks = arguments.setup.iter().chain(&arguments.teardown).map(|hook| {
-        quote_spanned!(hook.span()=> ::loadhost_sdk::Hook::parameters(&#hook))
-    });
-    let of_params = params.iter().map(|params| {
-        quote_spanned!(params.span()=> <#params as ::loadhost_sdk::Given>::parameters())
-    });
-    let settings = arguments.settings.iter().map(|(key, value)| quote!((#key.into(), #value.into())));
+    let of_hooks = arguments
+        .setup
+        .iter()
+        .chain(&arguments.teardown)
+        .map(|hook| quote_spanned!(hook.span()=> ::loadhost_sdk::Hook::parameters(&#hook)));
+    let of_params = params.iter().map(
+        |params| quote_spanned!(params.span()=> <#params as ::loadhost_sdk::Given>::parameters()),
+    );
+    let settings =
+        arguments.settings.iter().map(|(key, value)| quote!((#key.into(), #value.into())));
     quote! {
         ::core::result::Result::Ok(::loadhost_sdk::description::Description {
             name: #name.into(),

@@ -4,7 +4,10 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Expr, Field, Fields, Ident, Lit, LitBool, LitStr, Meta, Result, Token, Type};
+use syn::{
+    Attribute, Data, DeriveInput, Expr, Field, Fields, Ident, Lit, LitBool, LitStr, Meta, Result,
+    Token, Type,
+};
 
 use crate::task::{separator, texts, value};
 use crate::text::read_duration;
@@ -34,7 +37,12 @@ impl Parse for Default {
             Lit::Int(number) => number.base10_digits().to_string(),
             Lit::Float(number) => number.base10_digits().to_string(),
             Lit::Bool(LitBool { value, .. }) => value.to_string(),
-            _ => return Err(syn::Error::new(literal.span(), "a default is a text, a number or a boolean")),
+            _ => {
+                return Err(syn::Error::new(
+                    literal.span(),
+                    "a default is a text, a number or a boolean",
+                ));
+            }
         };
         Ok(Self { text: format!("{minus}{text}"), place: literal.span() })
     }
@@ -52,7 +60,8 @@ impl Parse for Arguments {
                 "choice" => arguments.choice = texts(input)?,
                 "secret" => arguments.secret = true,
                 _ => {
-                    let known = "a parameter has `default`, `secret`, `choice(…)`, `kind` and `name`";
+                    let known =
+                        "a parameter has `default`, `secret`, `choice(…)`, `kind` and `name`";
                     return Err(syn::Error::new(key.span(), known));
                 }
             }
@@ -68,12 +77,17 @@ pub(crate) fn expand(item: TokenStream) -> Result<TokenStream> {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => fields.named.iter().collect(),
             Fields::Unit => Vec::new(),
-            Fields::Unnamed(fields) => return Err(syn::Error::new(fields.span(), "parameters have names")),
+            Fields::Unnamed(fields) => {
+                return Err(syn::Error::new(fields.span(), "parameters have names"));
+            }
         },
         _ => return Err(syn::Error::new(item.ident.span(), "parameters are a struct")),
     };
     if !item.generics.params.is_empty() {
-        return Err(syn::Error::new(item.generics.span(), "parameters are a struct without type parameters"));
+        return Err(syn::Error::new(
+            item.generics.span(),
+            "parameters are a struct without type parameters",
+        ));
     }
     let read = fields.into_iter().map(read_field).collect::<Result<Vec<_>>>()?;
     let values = read.iter().map(|field| &field.value);
@@ -144,7 +158,9 @@ fn read_field(field: &Field) -> Result<Written> {
 /// Finds at compile time what would otherwise fail at the start of each user.
 fn check_default(ty: &Type, default: &Default, choice: &[LitStr]) -> Result<()> {
     let Type::Path(path) = ty else { return Ok(()) };
-    let Some(name) = path.path.segments.last().map(|segment| segment.ident.to_string()) else { return Ok(()) };
+    let Some(name) = path.path.segments.last().map(|segment| segment.ident.to_string()) else {
+        return Ok(());
+    };
     let text = &default.text;
     let fits = match name.as_str() {
         "u8" => text.parse::<u8>().is_ok(),
@@ -174,13 +190,16 @@ fn check_kind(kind: &LitStr) -> Result<()> {
     if known.contains(&kind.value().as_str()) {
         return Ok(());
     }
-    Err(syn::Error::new(kind.span(), format!("a kind is one of {}; or write `choice(\"a\", \"b\")`", known.join(", "))))
+    Err(syn::Error::new(
+        kind.span(),
+        format!("a kind is one of {}; or write `choice(\"a\", \"b\")`", known.join(", ")),
+    ))
 }
 
 /// The doc comment in one line.
 fn help(attributes: &[Attribute]) -> String {
-    let lines = attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| {
-        match &attribute.meta {
+    let lines = attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(
+        |attribute| match &attribute.meta {
             Meta::NameValue(pair) => match &pair.value {
                 Expr::Lit(literal) => match &literal.lit {
                     Lit::Str(text) => Some(text.value().trim().to_string()),
@@ -189,7 +208,7 @@ fn help(attributes: &[Attribute]) -> String {
                 _ => None,
             },
             _ => None,
-        }
-    });
+        },
+    );
     lines.collect::<Vec<_>>().join(" ").trim().to_string()
 }

@@ -36,7 +36,8 @@ impl Parse for TaskArguments {
                 "tags" => arguments.tags = texts(input)?,
                 "next" => arguments.next = successors(input)?,
                 _ => {
-                    let known = "a task has `weight`, `name`, `tags(…)`, `wait`, `group` and `next(…)`";
+                    let known =
+                        "a task has `weight`, `name`, `tags(…)`, `wait`, `group` and `next(…)`";
                     return Err(syn::Error::new(key.span(), known));
                 }
             }
@@ -116,7 +117,9 @@ impl Method {
         }
         let given = inputs.map(|input| match input {
             FnArg::Typed(argument) => match &*argument.ty {
-                Type::Reference(reference) if reference.mutability.is_none() => Ok((*reference.elem).clone()),
+                Type::Reference(reference) if reference.mutability.is_none() => {
+                    Ok((*reference.elem).clone())
+                }
                 other => Err(not_given(other)),
             },
             FnArg::Receiver(receiver) => Err(not_given(receiver)),
@@ -132,9 +135,10 @@ impl Method {
     /// A block that calls it and gives an `Outcome`. Faults of the types point at the signature.
     pub(crate) fn call(&self) -> TokenStream {
         let name = &self.name;
-        let arguments = self.given.iter().map(|given| {
-            quote_spanned!(given.span()=> &*scope.given::<#given>()?)
-        });
+        let arguments = self
+            .given
+            .iter()
+            .map(|given| quote_spanned!(given.span()=> &*scope.given::<#given>()?));
         let call = quote_spanned!(name.span()=> ::loadhost_sdk::IntoOutcome::into_outcome(self.#name(#(#arguments),*)));
         quote!({ #call })
     }

@@ -12,7 +12,9 @@ pub(crate) fn duration(literal: &Lit) -> Result<Duration> {
         Lit::Float(number) => number.base10_parse().ok().and_then(seconds),
         _ => None,
     };
-    read.ok_or_else(|| syn::Error::new(literal.span(), "this is no duration such as \"500ms\" or \"1.5s\""))
+    read.ok_or_else(|| {
+        syn::Error::new(literal.span(), "this is no duration such as \"500ms\" or \"1.5s\"")
+    })
 }
 
 fn seconds(seconds: f64) -> Option<Duration> {
@@ -60,9 +62,10 @@ pub(crate) fn range<T: PartialOrd + Copy>(
     let high = high.strip_prefix('=').unwrap_or(high);
     match (read(low.trim()), read(high.trim())) {
         (Some(low), Some(high)) if low <= high => Ok((low, high)),
-        (Some(_), Some(_)) => {
-            Err(syn::Error::new(literal.span(), "the range is empty: the second value is the smaller one"))
-        }
+        (Some(_), Some(_)) => Err(syn::Error::new(
+            literal.span(),
+            "the range is empty: the second value is the smaller one",
+        )),
         _ => Err(syn::Error::new(literal.span(), format!("this is no range such as {example}"))),
     }
 }
@@ -123,7 +126,10 @@ mod tests {
     fn check(text: &str, metric: &str, tags: &[(&str, &str)], condition: &str) {
         let read = threshold(&LitStr::new(text, proc_macro2::Span::call_site())).unwrap();
         let wanted: Vec<_> = tags.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        assert_eq!((read.metric.as_str(), read.tags, read.condition.as_str()), (metric, wanted, condition));
+        assert_eq!(
+            (read.metric.as_str(), read.tags, read.condition.as_str()),
+            (metric, wanted, condition)
+        );
     }
 
     #[test]
@@ -142,7 +148,10 @@ mod tests {
     #[test]
     fn half_a_threshold_is_refused() {
         for text in ["", "checks", "checks rate", "{a=b} < 1", "checks{a} < 1", "checks{a=b < 1"] {
-            assert!(threshold(&LitStr::new(text, proc_macro2::Span::call_site())).is_err(), "{text}");
+            assert!(
+                threshold(&LitStr::new(text, proc_macro2::Span::call_site())).is_err(),
+                "{text}"
+            );
         }
     }
 }

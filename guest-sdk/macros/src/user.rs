@@ -4,7 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Attribute, Ident, ImplItem, ItemImpl, LitInt, LitStr, Meta, Result, Type, parenthesized};
+use syn::{
+    Attribute, Ident, ImplItem, ItemImpl, LitInt, LitStr, Meta, Result, Type, parenthesized,
+};
 
 use crate::task::{Method, TaskArguments, number, separator, texts, value};
 use crate::text::range;
@@ -64,7 +66,8 @@ impl Parse for UserArguments {
                 "order" => arguments.order = value(input)?,
                 "group" => arguments.groups.push(Group::parse(&key, input)?),
                 _ => {
-                    let known = "a user has `weight`, `count`, `wait`, `order`, `group(…)` and `name`";
+                    let known =
+                        "a user has `weight`, `count`, `wait`, `order`, `group(…)` and `name`";
                     return Err(syn::Error::new(key.span(), known));
                 }
             }
@@ -90,13 +93,16 @@ impl Group {
                 "parent" => parent = Some(value(&content)?),
                 "rounds" => rounds = parse_rounds(&content)?,
                 _ => {
-                    let known = "a group has `name`, `weight`, `order`, `rounds`, `tags(…)` and `parent`";
+                    let known =
+                        "a group has `name`, `weight`, `order`, `rounds`, `tags(…)` and `parent`";
                     return Err(syn::Error::new(key.span(), known));
                 }
             }
             separator(&content)?;
         }
-        let name = name.ok_or_else(|| syn::Error::new(place.span(), "a group has a name: `group(name = \"…\")`"))?;
+        let name = name.ok_or_else(|| {
+            syn::Error::new(place.span(), "a group has a name: `group(name = \"…\")`")
+        })?;
         Ok(Self { name, weight, tags, order, rounds, parent })
     }
 }
@@ -136,7 +142,8 @@ fn take_members(block: &mut ItemImpl) -> Result<Members> {
     let mut faults: Option<syn::Error> = None;
     for item in &mut block.items {
         let ImplItem::Fn(method) = item else { continue };
-        let (own, others) = std::mem::take(&mut method.attrs).into_iter().partition(|a| role(a).is_some());
+        let (own, others) =
+            std::mem::take(&mut method.attrs).into_iter().partition(|a| role(a).is_some());
         method.attrs = others;
         let own: Vec<Attribute> = own;
         for attribute in own {
@@ -159,7 +166,11 @@ fn role(attribute: &Attribute) -> Option<&'static str> {
     ["task", "on_start", "on_stop"].into_iter().find(|role| last.ident == role)
 }
 
-fn take_member(members: &mut Members, attribute: &Attribute, method: &syn::ImplItemFn) -> Result<()> {
+fn take_member(
+    members: &mut Members,
+    attribute: &Attribute,
+    method: &syn::ImplItemFn,
+) -> Result<()> {
     let role = role(attribute).unwrap_or_default();
     if role == "task" {
         let arguments = match &attribute.meta {
@@ -180,16 +191,26 @@ fn take_member(members: &mut Members, attribute: &Attribute, method: &syn::ImplI
     Ok(())
 }
 
-fn implementation(block: &ItemImpl, arguments: &UserArguments, members: &Members) -> Result<TokenStream> {
+fn implementation(
+    block: &ItemImpl,
+    arguments: &UserArguments,
+    members: &Members,
+) -> Result<TokenStream> {
     let this = &*block.self_ty;
     if let Some((_, trait_path, _)) = &block.trait_ {
-        return Err(syn::Error::new(trait_path.span(), "`#[user]` stands on the type's own `impl`, without a trait"));
+        return Err(syn::Error::new(
+            trait_path.span(),
+            "`#[user]` stands on the type's own `impl`, without a trait",
+        ));
     }
     if !block.generics.params.is_empty() {
         return Err(syn::Error::new(block.generics.span(), "a user type has no parameters"));
     }
     if members.tasks.is_empty() {
-        return Err(syn::Error::new(this.span(), "a user needs at least one method with `#[task]`"));
+        return Err(syn::Error::new(
+            this.span(),
+            "a user needs at least one method with `#[task]`",
+        ));
     }
     let user_type = user_type(this, arguments, &members.tasks)?;
     let given: Vec<&Type> = members
@@ -200,9 +221,9 @@ fn implementation(block: &ItemImpl, arguments: &UserArguments, members: &Members
         .chain(&members.on_stop)
         .flat_map(Method::given)
         .collect();
-    let parameters = given.iter().map(|given| {
-        quote_spanned!(given.span()=> <#given as ::loadhost_sdk::Given>::parameters())
-    });
+    let parameters = given.iter().map(
+        |given| quote_spanned!(given.span()=> <#given as ::loadhost_sdk::Given>::parameters()),
+    );
     let hook = |method: &Option<Method>| match method {
         Some(method) => method.call(),
         None => quote!({ ::core::result::Result::Ok(()) }),
@@ -254,7 +275,9 @@ fn implementation(block: &ItemImpl, arguments: &UserArguments, members: &Members
 fn user_type(this: &Type, arguments: &UserArguments, tasks: &[Task]) -> Result<TokenStream> {
     let name = match (&arguments.name, this) {
         (Some(name), _) => name.value(),
-        (None, Type::Path(path)) => path.path.segments.last().map(|it| it.ident.to_string()).unwrap_or_default(),
+        (None, Type::Path(path)) => {
+            path.path.segments.last().map(|it| it.ident.to_string()).unwrap_or_default()
+        }
         (None, other) => return Err(syn::Error::new(other.span(), "a user type is a struct")),
     };
     let UserArguments { weight, wait, order, .. } = arguments;
@@ -264,7 +287,8 @@ fn user_type(this: &Type, arguments: &UserArguments, tasks: &[Task]) -> Result<T
     reject_doubles(tasks.iter().map(|task| (task_name(task), task_place(task))), "task")?;
     let groups = &arguments.groups;
     reject_doubles(groups.iter().map(|group| (group.name.value(), group.name.span())), "group")?;
-    let group_tokens = groups.iter().enumerate().map(|(at, group)| group_tokens(group, &groups[..at]));
+    let group_tokens =
+        groups.iter().enumerate().map(|(at, group)| group_tokens(group, &groups[..at]));
     let group_tokens = group_tokens.collect::<Result<Vec<_>>>()?;
     Ok(quote! {
         ::loadhost_sdk::description::UserType {
@@ -287,7 +311,10 @@ fn task_place(task: &Task) -> proc_macro2::Span {
     task.arguments.name.as_ref().map_or_else(|| task.method.name.span(), LitStr::span)
 }
 
-fn reject_doubles(names: impl Iterator<Item = (String, proc_macro2::Span)>, what: &str) -> Result<()> {
+fn reject_doubles(
+    names: impl Iterator<Item = (String, proc_macro2::Span)>,
+    what: &str,
+) -> Result<()> {
     let mut known = Vec::new();
     for (name, place) in names {
         if known.contains(&name) {
@@ -312,7 +339,12 @@ fn task_tokens(task: &Task, tasks: &[Task], groups: &[Group]) -> Result<TokenStr
     let group = option(group.as_ref().map(|name| find_group(name, groups)).transpose()?);
     let next = next.iter().map(|(method, weight)| {
         let index = (0u32..).zip(tasks).find(|(_, task)| task.method.name == *method);
-        let fault = || syn::Error::new(method.span(), format!("there is no task method `{method}` in this impl"));
+        let fault = || {
+            syn::Error::new(
+                method.span(),
+                format!("there is no task method `{method}` in this impl"),
+            )
+        };
         let (index, _) = index.ok_or_else(fault)?;
         Ok(quote!((#index, #weight)))
     });
@@ -348,7 +380,9 @@ fn group_tokens(group: &Group, before: &[Group]) -> Result<TokenStream> {
 fn find_group(name: &LitStr, groups: &[Group]) -> Result<u32> {
     let found = (0u32..).zip(groups).find(|(_, group)| group.name.value() == name.value());
     let name_text = name.value();
-    let why = format!("there is no group `{name_text}` so far: declare it by `#[user(group(name = \"{name_text}\"))]`");
+    let why = format!(
+        "there is no group `{name_text}` so far: declare it by `#[user(group(name = \"{name_text}\"))]`"
+    );
     found.map(|(index, _)| index).ok_or_else(|| syn::Error::new(name.span(), why))
 }
 

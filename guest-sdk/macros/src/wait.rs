@@ -69,7 +69,8 @@ impl Wait {
         if text.value().trim() == "none" {
             return Ok(Self::None);
         }
-        let (low, high) = range(text, read_duration, "\"1s..3s\", nor a duration such as \"500ms\"")?;
+        let (low, high) =
+            range(text, read_duration, "\"1s..3s\", nor a duration such as \"500ms\"")?;
         Ok(if low == high { Self::Constant(low) } else { Self::Between(low, high) })
     }
 

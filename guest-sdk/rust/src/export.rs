@@ -48,7 +48,10 @@ pub struct ExportedUser<S> {
 }
 
 impl<S: ScenarioDefinition> ExportedUser<S> {
-    fn with(&self, call: impl FnOnce(&mut dyn AnyUser, &Scope) -> Outcome) -> Result<(), types::Failure> {
+    fn with(
+        &self,
+        call: impl FnOnce(&mut dyn AnyUser, &Scope) -> Outcome,
+    ) -> Result<(), types::Failure> {
         self.scope.enter();
         match self.user.borrow_mut().as_deref_mut() {
             Some(user) => call(user, &self.scope).map_err(failure),

@@ -50,7 +50,9 @@ pub mod private {
     pub fn param_value<T: ParamValue>(name: &str, default: Option<&str>) -> Outcome<T> {
         let text = crate::host::param(name);
         let Some(text) = text.as_deref().or(default).or(T::ABSENT) else {
-            return Err(Failure::AbortRun(format!("parameter `{name}` has no value: give `--param {name}=…`")));
+            return Err(Failure::AbortRun(format!(
+                "parameter `{name}` has no value: give `--param {name}=…`"
+            )));
         };
         T::parse(text).map_err(|why| Failure::AbortRun(format!("parameter `{name}`: {why}")))
     }

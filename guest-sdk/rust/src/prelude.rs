@@ -2,8 +2,8 @@
 
 pub use crate::failure::{Failure, OrFail, Outcome, abort_run, fail, stop_user};
 pub use crate::http::{
-    Multipart, Request, Response, Summary, batch, clear_cookies, cookie, delete, fetch_all, get, head, options,
-    patch, post, put, request, set_cookie,
+    Multipart, Request, Response, Summary, batch, clear_cookies, cookie, delete, fetch_all, get,
+    head, options, patch, post, put, request, set_cookie,
 };
 pub use crate::metrics::{check, counter, gauge, group, rate, trend};
 pub use crate::random::{chance, fraction, pick, range, shuffle};

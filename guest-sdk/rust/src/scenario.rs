@@ -21,7 +21,9 @@ pub trait ScenarioDefinition: 'static {
 }
 
 /// Each parameter once, in the order of first appearance.
-pub fn merge_parameters(all: impl IntoIterator<Item = Vec<Parameter>>) -> Result<Vec<Parameter>, String> {
+pub fn merge_parameters(
+    all: impl IntoIterator<Item = Vec<Parameter>>,
+) -> Result<Vec<Parameter>, String> {
     let mut merged: Vec<Parameter> = Vec::new();
     for parameter in all.into_iter().flatten() {
         match merged.iter().find(|known| known.name == parameter.name) {
@@ -56,7 +58,8 @@ mod tests {
 
     #[test]
     fn one_name_for_two_parameters_is_refused() {
-        let merged = merge_parameters([vec![parameter("n", "integer")], vec![parameter("n", "string")]]);
+        let merged =
+            merge_parameters([vec![parameter("n", "integer")], vec![parameter("n", "string")]]);
         assert!(merged.is_err_and(|why| why.contains("`n` is declared twice")));
     }
 }

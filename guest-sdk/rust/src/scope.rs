@@ -90,7 +90,8 @@ impl Scope {
     /// The value of this type, made when first asked for.
     pub fn given<T: Given>(&self) -> Outcome<Rc<T>> {
         let id = TypeId::of::<T>();
-        let known = self.made.borrow().iter().find(|(made, _)| *made == id).map(|(_, it)| it.clone());
+        let known =
+            self.made.borrow().iter().find(|(made, _)| *made == id).map(|(_, it)| it.clone());
         if let Some(Ok(value)) = known.map(Rc::downcast::<T>) {
             return Ok(value);
         }

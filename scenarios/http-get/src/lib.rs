@@ -4,8 +4,8 @@
 //! loadhost run --scenario http_get.wasm --host http://127.0.0.1:8000 --users 10 --run-time 10s
 //! ```
 //!
-//! There is no wait, so a user sends its next request as soon as it has the answer. Which
-//! page is a parameter: `--param path=/items`.
+//! A user sends its next request as soon as it has the answer, or after `--param pause=2s`.
+//! Which page is a parameter too: `--param path=/items`.
 
 use loadhost_sdk::prelude::*;
 
@@ -14,6 +14,9 @@ struct Page {
     /// What to fetch
     #[param(default = "/")]
     path: String,
+    /// Pause after each request
+    #[param(default = "0s")]
+    pause: Duration,
 }
 
 #[derive(Default)]
@@ -24,7 +27,7 @@ impl Visitor {
     #[task]
     fn fetch(&mut self, page: &Page) -> Outcome {
         get(&page.path).send()?;
-        Ok(())
+        if page.pause.is_zero() { Ok(()) } else { sleep(page.pause) }
     }
 }
 
@@ -42,6 +45,14 @@ mod tests {
         visitor.run("fetch").unwrap();
         visitor.run("fetch").unwrap();
         assert_eq!(world.sent_to("GET", "/items").len(), 2);
+        assert_eq!(world.slept(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_pause_follows_each_request() {
+        let world = World::new().param("pause", "2s").on("GET", "/", Reply::status(200));
+        world.user::<Visitor>().run("fetch").unwrap();
+        assert_eq!(world.slept(), Duration::from_secs(2));
     }
 
     #[test]

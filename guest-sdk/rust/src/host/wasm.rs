@@ -157,7 +157,8 @@ pub(crate) fn send_all(requests: &[&PlainRequest]) -> Vec<Result<Response, Cause
 }
 
 pub(crate) fn send_templates(requests: &[(&Template, Vec<&str>)]) -> Vec<Result<Summary, Cause>> {
-    let requests: Vec<_> = requests.iter().map(|(template, values)| (&template.0, values.as_slice())).collect();
+    let requests: Vec<_> =
+        requests.iter().map(|(template, values)| (&template.0, values.as_slice())).collect();
     let answers = http::send_templates(&requests).into_iter();
     answers.map(|answer| answer.map(summary).map_err(cause)).collect()
 }

@@ -52,7 +52,13 @@ impl Multipart {
     }
 
     /// Adds a file.
-    pub fn file(mut self, name: &str, filename: &str, content_type: &str, content: impl AsRef<[u8]>) -> Self {
+    pub fn file(
+        mut self,
+        name: &str,
+        filename: &str,
+        content_type: &str,
+        content: impl AsRef<[u8]>,
+    ) -> Self {
         let head = format!(
             "Content-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\nContent-Type: {}",
             quoted(name),

@@ -98,7 +98,10 @@ impl<'a> Request<'a> {
     }
 
     /// Sends these fields as a form.
-    pub fn form<'v, K: AsRef<str>, V: Value<'v>>(self, fields: impl IntoIterator<Item = (K, V)>) -> Self {
+    pub fn form<'v, K: AsRef<str>, V: Value<'v>>(
+        self,
+        fields: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
         let text = body::urlencoded(fields);
         self.typed_text("application/x-www-form-urlencoded", text.into())
     }
@@ -228,7 +231,8 @@ impl<'a> Request<'a> {
         }
         let given = self.places.len();
         if places != given {
-            let why = format!("`{}` takes {places} values by `.with(…)`, {given} given", self.spec.url);
+            let why =
+                format!("`{}` takes {places} values by `.with(…)`, {given} given", self.spec.url);
             return Err(denied(why));
         }
         Ok(())
@@ -265,7 +269,9 @@ impl<'a> Request<'a> {
         let mut values = self.headers.iter();
         for part in &self.spec.parts {
             match part {
-                Part::Header(header) => headers.extend(values.next().map(|v| (header.to_string(), v.to_string()))),
+                Part::Header(header) => {
+                    headers.extend(values.next().map(|v| (header.to_string(), v.to_string())))
+                }
                 Part::Fixed(header, value) => headers.push((header.to_string(), value.to_string())),
                 Part::Setting(key, value) => options.push((key.to_string(), value.to_string())),
                 Part::Body | Part::Name(_) | Part::Tag(..) => {}

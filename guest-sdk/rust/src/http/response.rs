@@ -81,7 +81,8 @@ impl Response {
 
     /// The whole body, read as JSON in the guest.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        let fault = |error| self.fault(format!("the body is not the JSON that was wanted: {error}"));
+        let fault =
+            |error| self.fault(format!("the body is not the JSON that was wanted: {error}"));
         serde_json::from_slice(&self.raw.bytes()).map_err(fault)
     }
 
@@ -90,7 +91,8 @@ impl Response {
     pub fn json_at<T: DeserializeOwned>(&self, pointer: &str) -> Result<T> {
         let text = self.raw.json(pointer);
         let text = text.ok_or_else(|| self.fault(format!("there is no JSON at `{pointer}`")))?;
-        let fault = |error| self.fault(format!("the JSON at `{pointer}` is something else: {error}"));
+        let fault =
+            |error| self.fault(format!("the JSON at `{pointer}` is something else: {error}"));
         serde_json::from_str(&text).map_err(fault)
     }
 

@@ -33,7 +33,8 @@ impl Jar {
 
     /// The `Cookie` header.
     pub(super) fn header(&self) -> Option<String> {
-        let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<_> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         if pairs.is_empty() { None } else { Some(pairs.join("; ")) }
     }
 

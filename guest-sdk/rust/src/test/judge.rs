@@ -44,9 +44,8 @@ fn json_fits(expectation: &str, reply: &Reply) -> bool {
         Some((pointer, value)) => (pointer, Some(value)),
         None => (expectation, None),
     };
-    let wanted = wanted.map(|text| {
-        serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_string()))
-    });
+    let wanted = wanted
+        .map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_string())));
     match (reply.json_at(pointer), wanted) {
         (Some(found), Some(wanted)) => found == wanted,
         (found, None) => found.is_some(),

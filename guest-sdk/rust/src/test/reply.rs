@@ -130,7 +130,9 @@ impl Sent {
     pub fn json<T: DeserializeOwned>(&self) -> T {
         match serde_json::from_slice(&self.body) {
             Ok(value) => value,
-            Err(error) => panic!("the body of {} {} is not that JSON: {error}", self.method, self.url),
+            Err(error) => {
+                panic!("the body of {} {} is not that JSON: {error}", self.method, self.url)
+            }
         }
     }
 
@@ -148,7 +150,9 @@ impl Sent {
         let mut segments = self.path().split('/');
         let fits = pattern.split('/').all(|wanted| {
             let place = wanted.starts_with('{') && wanted.ends_with('}');
-            segments.next().is_some_and(|segment| if place { !segment.is_empty() } else { segment == wanted })
+            segments
+                .next()
+                .is_some_and(|segment| if place { !segment.is_empty() } else { segment == wanted })
         });
         self.method.eq_ignore_ascii_case(method) && fits && segments.next().is_none()
     }

@@ -37,7 +37,8 @@ impl<U: User> TestUser<U> {
             panic!("there is no task `{task}`, only {names:?}");
         };
         self.scope.enter();
-        let index = u32::try_from(index).map_err(|_| Failure::Failed("too many tasks".to_string()))?;
+        let index =
+            u32::try_from(index).map_err(|_| Failure::Failed("too many tasks".to_string()))?;
         self.user.run_task(index, &self.scope)
     }
 

@@ -107,7 +107,12 @@ impl World {
     }
 
     /// Answers requests to this path by looking at them.
-    pub fn on_each(self, method: &str, path: &str, script: impl Fn(&Sent) -> Reply + 'static) -> Self {
+    pub fn on_each(
+        self,
+        method: &str,
+        path: &str,
+        script: impl Fn(&Sent) -> Reply + 'static,
+    ) -> Self {
         let route = (method.to_string(), path.to_string(), Rc::new(script) as Script);
         self.0.borrow_mut().routes.push(route);
         self
@@ -220,7 +225,9 @@ impl World {
     pub(crate) fn current() -> Self {
         match Self::try_current() {
             Some(world) => world,
-            None => panic!("there is no world on this thread: make a `loadhost_sdk::test::World` first"),
+            None => {
+                panic!("there is no world on this thread: make a `loadhost_sdk::test::World` first")
+            }
         }
     }
 
@@ -245,7 +252,9 @@ impl World {
             Some(cause) => Some(cause.to_string()),
             None => judge(&request.options, &reply).map_err(Cause::Denied)?,
         };
-        for (_, cookie) in reply.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")) {
+        for (_, cookie) in
+            reply.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"))
+        {
             // A server's bad cookie is ignored, as by a browser.
             let _ = state.jar.set(cookie);
         }
@@ -300,7 +309,8 @@ impl World {
 
     pub(crate) fn add_sample(&self, name: &str, kind: Kind, value: f64, tags: &[(String, String)]) {
         let mut state = self.0.borrow_mut();
-        let samples = &mut state.metrics.entry(name.to_string()).or_insert_with(|| (kind, Vec::new())).1;
+        let samples =
+            &mut state.metrics.entry(name.to_string()).or_insert_with(|| (kind, Vec::new())).1;
         samples.push(MetricSample { value, tags: tags.to_vec() });
     }
 
@@ -349,7 +359,13 @@ impl Exchange {
     pub(crate) fn summary(&self) -> Summary {
         Summary {
             status: self.reply.status,
-            ok: self.world.0.borrow().sent.get(self.index).is_some_and(|sent| sent.failure.is_none()),
+            ok: self
+                .world
+                .0
+                .borrow()
+                .sent
+                .get(self.index)
+                .is_some_and(|sent| sent.failure.is_none()),
             body_size: self.reply.body.len() as u64,
             elapsed: self.reply.elapsed,
         }

@@ -8,6 +8,9 @@ mod select;
 
 pub use select::SeriesCap;
 
+#[cfg(test)]
+pub(crate) use merge::tests::statistics as any_statistics;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

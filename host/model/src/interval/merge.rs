@@ -199,4 +199,4 @@ fn add_counts(mine: &mut BTreeMap<Arc<str>, u64>, other: &BTreeMap<Arc<str>, u64
 
 #[cfg(test)]
 #[path = "merge_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -174,8 +174,8 @@ fn nobody_to_run_is_refused() {
         }
     });
     assert!(fault.contains("no user type is left to run: all of `Shopper`, `Admin`"), "{fault}");
-    let fault =
-        faults(|plan| drop(plan.user_types.insert("Shoper".to_string(), UserShare::Count(1))));
+    let misspelt = [("Shoper".to_string(), UserShare::Count(1))];
+    let fault = faults(|plan| plan.user_types = misspelt.into());
     assert!(fault.contains("unknown user type `Shoper`, did you mean `Shopper`?"), "{fault}");
 }
 

@@ -1,2 +1,49 @@
-//! The loadhost command.
-fn main() {}
+//! The loadhost command: where settings, engine, coordinator and outputs are put together.
+
+mod args;
+mod commands;
+mod config;
+mod exit_code;
+mod failure;
+mod output;
+mod plan;
+mod progress;
+mod telemetry;
+
+use std::process::ExitCode as ProcessCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::args::{Cli, Cmd};
+use crate::exit_code::ExitCode;
+use crate::failure::Outcome;
+
+fn main() -> ProcessCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked_for =
+                matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // Where it goes, and whether in colours, is clap's to know.
+            let _ = error.print();
+            return if asked_for { ExitCode::Ok.into() } else { ExitCode::Configuration.into() };
+        }
+    };
+    match dispatch(cli.command) {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.code.into()
+        }
+    }
+}
+
+fn dispatch(command: Cmd) -> Outcome {
+    match command {
+        Cmd::DemoShop(settings) => commands::demo_shop::demo_shop(settings),
+        Cmd::Config(settings) => commands::config::config(settings),
+        Cmd::Help { topic } => commands::help::help(topic.as_deref()),
+        _ => Err(failure::Failure::new(ExitCode::Unexpected, "not yet")),
+    }
+}

@@ -1,0 +1,227 @@
+//! The command line. Pure: what was typed, as [`Layer`]s and the arguments of commands.
+//!
+//! Options of runs, workers and the shop are generated from the table of [`crate::config`];
+//! only what is no setting stands here.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
+
+use crate::config::{Commands, Item, Layer, OPTIONS, Opt, Origin, Shape, pair};
+
+/// Loads a target with scenarios that are WebAssembly components, from one process or from a fleet.
+#[derive(Debug, Parser)]
+#[command(name = "loadhost", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "`loadhost help exit-codes` and `loadhost help limits` print tables.\n\
+    Settings: flags over LOADHOST_… over loadhost.toml; `loadhost config` shows what holds and why.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Cmd,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cmd {
+    /// Run a scenario from this process
+    Run(RunArgs<{ Commands::RUN }>),
+    /// Run a scenario from a fleet of workers
+    Master(RunArgs<{ Commands::MASTER }>),
+    /// Work for a master
+    Worker(Settings<{ Commands::WORKER }>),
+    /// Run one user once and print each request
+    Trace(RunArgs<{ Commands::TRACE }>),
+    /// Make a project for a scenario
+    New(NewArgs),
+    /// Compile a scenario's project to a component
+    Build(BuildArgs),
+    /// Say what a component contains, imports and wants, and what is wrong with it
+    Check(CheckArgs),
+    /// Serve a small shop to try scenarios on
+    DemoShop(Settings<{ Commands::SHOP }>),
+    /// Show which settings hold and where each comes from
+    Config(Settings<{ Commands::RUN | Commands::MASTER }>),
+    /// Explain a command, `exit-codes` or `limits`
+    Help {
+        /// What to explain
+        topic: Option<String>,
+    },
+    /// Check a component in this process, under limits of its own
+    #[command(hide = true)]
+    CheckInside {
+        /// The component
+        file: PathBuf,
+    },
+}
+
+/// A run's scenario may also stand without `--scenario`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs<const COMMAND: u8> {
+    /// The scenario: a WebAssembly component
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) file: Option<PathBuf>,
+    /// Run one user once and print each request, as `loadhost trace` does
+    #[arg(long, help_heading = "Scenario")]
+    pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) settings: Settings<COMMAND>,
+}
+
+/// Of `loadhost new`.
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// Folder to make; its last part is the scenario's name
+    pub(crate) path: PathBuf,
+}
+
+/// Of `loadhost build`.
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// The scenario's project
+    #[arg(default_value = ".")]
+    pub(crate) path: PathBuf,
+    /// Faster to compile, slower to run
+    #[arg(long)]
+    pub(crate) debug: bool,
+    /// Where the component goes [default: PROJECT/NAME.wasm]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Of `loadhost check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The component
+    pub(crate) file: PathBuf,
+    /// For programs instead of people
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The flags of a command, generated from the table of options.
+#[derive(Debug)]
+pub(crate) struct Settings<const COMMAND: u8> {
+    /// What was typed.
+    pub(crate) layer: Layer,
+    /// Instead of `loadhost.toml`.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl<const COMMAND: u8> Args for Settings<COMMAND> {
+    fn augment_args(command: Command) -> Command {
+        let config = Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help("Settings [default: loadhost.toml, if it is there] [env: LOADHOST_CONFIG]")
+            .help_heading("Program");
+        let options = OPTIONS.iter().filter(|option| option.commands.has(COMMAND)).map(flag);
+        command.args(options).arg(config)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+fn flag(option: &'static Opt) -> Arg {
+    let default = option.default.map(|text| format!(" [default: {text}]")).unwrap_or_default();
+    let arg = Arg::new(option.key)
+        .long(option.flag)
+        .help_heading(option.group)
+        .help(format!("{}{default}", option.help))
+        .long_help(format!("{}{default} [env: {}]", option.help, environment_name(option)));
+    match option.shape {
+        Shape::Switch => arg
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+            .value_name("true|false")
+            .hide_possible_values(true),
+        Shape::One => arg.action(ArgAction::Set).value_name(option.value).allow_hyphen_values(true),
+        Shape::Many(_) | Shape::Map => {
+            arg.action(ArgAction::Append).value_name(option.value).allow_hyphen_values(true)
+        }
+    }
+}
+
+fn environment_name(option: &Opt) -> String {
+    match option.shape {
+        Shape::Map => format!("{}_NAME", option.env()),
+        _ => option.env(),
+    }
+}
+
+impl<const COMMAND: u8> FromArgMatches for Settings<COMMAND> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut layer = Layer::default();
+        for option in OPTIONS.iter().filter(|option| option.commands.has(COMMAND)) {
+            for text in matches.get_many::<String>(option.key).into_iter().flatten() {
+                layer.push(option, item(option, text)?);
+            }
+        }
+        Ok(Self { layer, file: matches.get_one::<PathBuf>("config").cloned() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn item(option: &'static Opt, text: &str) -> Result<Item, clap::Error> {
+    let origin = Origin::Flag(format!("--{}", option.flag));
+    if option.shape != Shape::Map {
+        return Ok(Item { name: None, text: text.to_string(), origin });
+    }
+    let (name, text) = pair(option, text)
+        .map_err(|failure| clap::Error::raw(ErrorKind::ValueValidation, format!("{failure}\n")))?;
+    Ok(Item { name: Some(name), text, origin })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_a_layer() {
+        let typed = "loadhost run shop.wasm --users 3 --param a=b=c --user-type Admin:5 --tags x --tags y --insecure --no-keep-alive=false";
+        let Cmd::Run(run) = Cli::try_parse_from(typed.split(' ')).unwrap().command else {
+            unreachable!()
+        };
+        assert_eq!(run.file, Some(PathBuf::from("shop.wasm")));
+        let texts = |key: &str| -> Vec<_> {
+            let items = run.settings.layer.items[key].iter();
+            items
+                .map(|item| {
+                    format!(
+                        "{}{}",
+                        item.name.clone().map(|name| name + "=").unwrap_or_default(),
+                        item.text
+                    )
+                })
+                .collect()
+        };
+        assert_eq!(texts("users"), ["3"]);
+        assert_eq!(texts("params"), ["a=b=c"]);
+        assert_eq!(texts("user-types"), ["Admin=:5"]);
+        assert_eq!(texts("tags"), ["x", "y"]);
+        assert_eq!(texts("insecure"), ["true"]);
+        assert_eq!(texts("no-keep-alive"), ["false"]);
+    }
+
+    #[test]
+    fn a_misspelt_flag_is_refused_with_a_similar_one() {
+        let error =
+            Cli::try_parse_from(["loadhost", "run", "--usres", "3"]).unwrap_err().to_string();
+        assert!(error.contains("--users"), "{error}");
+    }
+}

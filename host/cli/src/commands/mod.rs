@@ -1,0 +1,114 @@
+//! One file per command, and what several of them need.
+
+pub(crate) mod config;
+pub(crate) mod demo_shop;
+pub(crate) mod help;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Settings;
+use crate::config::{DEFAULT_FILE, Effective, Layer, from_environment, from_file};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::telemetry;
+
+/// File, environment and flags: what does not depend on a scenario.
+#[derive(Debug, Clone)]
+pub(crate) struct Layers([Layer; 3]);
+
+impl Layers {
+    /// Reads them and starts logging as they say.
+    pub(crate) fn read<const COMMAND: u8>(settings: Settings<COMMAND>) -> Result<Self, Failure> {
+        let file = file_layer(settings.file)?;
+        let layers = Self([file, from_environment(variables())?, settings.layer]);
+        telemetry::start(&layers.effective())?;
+        Ok(layers)
+    }
+
+    /// Without a scenario's proposals.
+    pub(crate) fn effective(&self) -> Effective {
+        Effective::of(self.0.clone())
+    }
+
+    /// Over a scenario's proposals.
+    pub(crate) fn over(&self, scenario: Layer) -> Effective {
+        Effective::of(std::iter::once(scenario).chain(self.0.clone()))
+    }
+}
+
+/// Names and values that are no Unicode are nobody's settings.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn file_layer(named: Option<PathBuf>) -> Result<Layer, Failure> {
+    let named = named.or_else(|| std::env::var_os("LOADHOST_CONFIG").map(PathBuf::from));
+    let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => from_file(&path, &text),
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            Ok(Layer::default())
+        }
+        Err(error) => Err(unreadable(&path, &error)),
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        ExitCode::Configuration,
+        format!("the settings in `{}` cannot be read", path.display()),
+    )
+    .because(error)
+    .hint("check the path given to `--config` or LOADHOST_CONFIG")
+}
+
+/// Listens, or says why not.
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            Failure::new(ExitCode::PortInUse, format!("the port of {address} is in use"))
+                .because(&error)
+        }
+        _ => Failure::new(ExitCode::Configuration, format!("{address} cannot be listened on"))
+            .because(&error)
+            .hint("give an address of this machine to `--listen`, such as 127.0.0.1:0"),
+    })
+}
+
+/// A runtime of `threads` threads; None: one per core.
+pub(crate) fn runtime(threads: Option<usize>) -> Result<tokio::runtime::Runtime, Failure> {
+    let made = match threads {
+        Some(1) => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        Some(threads) => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads.max(1))
+            .enable_all()
+            .build(),
+        None => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+    };
+    made.map_err(|error| {
+        Failure::new(ExitCode::Unexpected, "the runtime cannot be made").because(&error)
+    })
+}
+
+/// Cancels the first token with the first Ctrl-C or SIGTERM, the second with the second.
+pub(crate) async fn signals(
+    first: CancellationToken,
+    second: CancellationToken,
+) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    for token in [first, second] {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        token.cancel();
+    }
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! Every option of the program, once: file keys, environment names and flags come from here.
+
+/// How an option takes values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// On or off.
+    Switch,
+    /// One value.
+    One,
+    /// Several; in an environment variable, parted by this.
+    Many(char),
+    /// Names with values: `--flag NAME=VALUE`, `[key]` in the file, `LOADHOST_KEY_NAME`.
+    Map,
+}
+
+/// Which commands have the option's flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Commands(pub(crate) u8);
+
+impl Commands {
+    pub(crate) const RUN: u8 = 1;
+    pub(crate) const MASTER: u8 = 2;
+    pub(crate) const WORKER: u8 = 4;
+    pub(crate) const SHOP: u8 = 8;
+    pub(crate) const TRACE: u8 = 16;
+
+    pub(crate) fn has(self, command: u8) -> bool {
+        self.0 & command != 0
+    }
+}
+
+/// One option.
+#[derive(Debug)]
+pub(crate) struct Opt {
+    /// In the file; a dot stands for a table.
+    pub(crate) key: &'static str,
+    /// On the command line, without dashes.
+    pub(crate) flag: &'static str,
+    /// What the value is called in help texts.
+    pub(crate) value: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) commands: Commands,
+    /// Heading in help texts.
+    pub(crate) group: &'static str,
+    pub(crate) default: Option<&'static str>,
+    /// Whether a scenario may propose it.
+    pub(crate) proposable: bool,
+    /// Never shown.
+    pub(crate) secret: bool,
+    pub(crate) help: &'static str,
+}
+
+impl Opt {
+    /// `LOADHOST_…`
+    pub(crate) fn env(&self) -> String {
+        format!("LOADHOST_{}", self.key.to_ascii_uppercase().replace(['-', '.'], "_"))
+    }
+
+    const fn with(
+        key: &'static str,
+        value: &'static str,
+        commands: u8,
+        group: &'static str,
+        help: &'static str,
+    ) -> Opt {
+        Opt {
+            key,
+            flag: key,
+            value,
+            shape: Shape::One,
+            commands: Commands(commands),
+            group,
+            default: None,
+            proposable: false,
+            secret: false,
+            help,
+        }
+    }
+
+    const fn flag(self, flag: &'static str) -> Opt {
+        Opt { flag, ..self }
+    }
+
+    const fn shape(self, shape: Shape) -> Opt {
+        Opt { shape, ..self }
+    }
+
+    const fn default(self, text: &'static str) -> Opt {
+        Opt { default: Some(text), ..self }
+    }
+
+    const fn proposable(self) -> Opt {
+        Opt { proposable: true, ..self }
+    }
+
+    const fn secret(self) -> Opt {
+        Opt { secret: true, ..self }
+    }
+}
+
+const RUN: u8 = Commands::RUN | Commands::MASTER;
+const SEND: u8 = RUN | Commands::TRACE;
+const FLEET: u8 = Commands::MASTER | Commands::WORKER;
+const LOCAL: u8 = Commands::RUN | Commands::WORKER | Commands::TRACE;
+const ALL: u8 = SEND | FLEET | Commands::SHOP;
+
+const SCENARIO: &str = "Scenario";
+const LOAD: &str = "Load";
+const HTTP: &str = "Requests";
+const SANDBOX: &str = "Sandbox and machine";
+const VERDICT: &str = "Verdict and outputs";
+const FLEET_GROUP: &str = "Fleet";
+const WORKER: &str = "Worker";
+const SHOP: &str = "Shop";
+const PROGRAM: &str = "Program";
+
+use Shape::{Many, Map, Switch};
+
+/// All of them, in the order of help texts.
+pub(crate) const OPTIONS: &[Opt] = &[
+    Opt::with("scenario", "FILE", SEND, SCENARIO, "The scenario: a WebAssembly component"),
+    Opt::with("host", "URL", SEND, SCENARIO, "Base URL of the target; the scenario's relative URLs go there").proposable(),
+    Opt::with("params", "NAME=VALUE", SEND, SCENARIO, "A parameter of the scenario; `loadhost check` lists them").flag("param").shape(Map),
+    Opt::with("tags", "TAG", SEND, SCENARIO, "Only tasks with one of these tags").shape(Many(',')).proposable(),
+    Opt::with("exclude-tags", "TAG", SEND, SCENARIO, "No task with one of these tags").shape(Many(',')).proposable(),
+    Opt::with("tasks", "NAME", SEND, SCENARIO, "Only these tasks, even those of weight 0").flag("task").shape(Many(',')),
+    Opt::with("user-types", "NAME=WEIGHT|NAME:COUNT", SEND, SCENARIO, "Weight, or exact number, of users of a type, over the scenario's own (in the file: `Name = 3`, or `Name = \":5\"` for exactly five)").flag("user-type").shape(Map).proposable(),
+    Opt::with("seed", "NUMBER", SEND, SCENARIO, "Of all random choices, so that a run can be repeated; default: drawn and shown"),
+
+    Opt::with("users", "N", RUN, LOAD, "Users; of iterations: how many share them").proposable(),
+    Opt::with("spawn-rate", "N", RUN, LOAD, "Users started per second until all are there; default: all at once").proposable(),
+    Opt::with("stages", "STAGES", RUN, LOAD, "Users over time, such as `10s->100, 1m->100, 10s->0`").proposable(),
+    Opt::with("rate", "RATE", RUN, LOAD, "Iterations started by the clock, such as `100/s` or `6000/m`, whether or not earlier ones are over").proposable(),
+    Opt::with("rate-stages", "STAGES", RUN, LOAD, "Iterations per second over time, such as `10s->100, 1m->100`").proposable(),
+    Opt::with("poisson", "", RUN, LOAD, "Exponential gaps between arrivals instead of equal ones").shape(Switch).proposable(),
+    Opt::with("max-users", "N", RUN, LOAD, "Users at most, for arrival rates; default: as many as the rate needs for one second").proposable(),
+    Opt::with("preallocate", "N", RUN, LOAD, "Users made before the start, for arrival rates; default: all of them").proposable(),
+    Opt::with("max-lag", "DURATION", RUN, LOAD, "An arrival that would start later than this is dropped and counted").default("10s").proposable(),
+    Opt::with("iterations", "N", RUN, LOAD, "So many iterations, shared by all users").proposable(),
+    Opt::with("per-user", "", RUN, LOAD, "`--iterations` is for each user").shape(Switch).proposable(),
+    Opt::with("run-time", "DURATION", RUN, LOAD, "The run ends here; default: when its load is over, or with Ctrl-C").flag("run-time").proposable(),
+    Opt::with("warm-up", "DURATION", RUN, LOAD, "Statistics begin anew here").proposable(),
+    Opt::with("graceful-stop", "DURATION", RUN, LOAD, "How long iterations may go on after the end").default("30s").proposable(),
+    Opt::with("max-rps", "N", RUN, LOAD, "Requests per second over the whole run, at most").proposable(),
+
+    Opt::with("headers", "NAME: VALUE", SEND, HTTP, "Sent with each request that has no such header").flag("header").shape(Many('\n')).secret(),
+    Opt::with("timeout", "DURATION", SEND, HTTP, "From sending to the end of the body").default("30s").proposable(),
+    Opt::with("connect-timeout", "DURATION", SEND, HTTP, "For name resolution, TCP and TLS together").default("10s"),
+    Opt::with("first-byte-timeout", "DURATION", SEND, HTTP, "From the request to the first byte of the answer"),
+    Opt::with("max-redirects", "N", SEND, HTTP, "Redirects followed").default("10"),
+    Opt::with("no-keep-alive", "", SEND, HTTP, "A new connection for each request").shape(Switch),
+    Opt::with("user-agent", "TEXT", SEND, HTTP, "Sent as User-Agent"),
+    Opt::with("basic-auth", "USER:PASSWORD", SEND, HTTP, "Sent to the target as Authorization").secret(),
+    Opt::with("bearer", "TOKEN", SEND, HTTP, "Sent to the target as Authorization").secret(),
+    Opt::with("insecure", "", SEND, HTTP, "Accept any certificate").shape(Switch),
+    Opt::with("ca", "FILE", SEND, HTTP, "Trust these certificates (PEM) too"),
+    Opt::with("cert", "FILE", SEND, HTTP, "Certificate chain shown to servers (PEM)"),
+    Opt::with("key", "FILE", SEND, HTTP, "Private key of `--cert` (PEM)"),
+    Opt::with("resolve", "HOST=ADDRESS", SEND, HTTP, "Dial this address instead of the host's own").shape(Map),
+    Opt::with("dns-ttl", "DURATION", SEND, HTTP, "How long resolved names are kept").default("1m"),
+    Opt::with("allow-hosts", "HOST", SEND, HTTP, "May be reached besides the target: `name`, `name:port`, `*.name`, `*`").flag("allow-host").shape(Many(',')),
+
+    Opt::with("limits", "NAME=VALUE", SEND, SANDBOX, "A cap of the sandbox, such as `memory_bytes=128MiB`; `loadhost help limits` lists them").flag("limit").shape(Map),
+    Opt::with("allow-private", "", LOCAL, SANDBOX, "Scenarios may reach loopback and private addresses besides the target's own").shape(Switch),
+    Opt::with("shards", "N", LOCAL, SANDBOX, "Threads that make load; default: one per core"),
+    Opt::with("cache-dir", "FOLDER", LOCAL, SANDBOX, "Where compiled scenarios are kept; default: in the user's cache folder"),
+
+    Opt::with("thresholds", "CONDITION", RUN, VERDICT, "Such as `http_req_duration p(95) < 500ms`; exit code 99 if it does not hold").flag("threshold").shape(Many(';')),
+    Opt::with("abort-after", "DURATION", RUN, VERDICT, "Stop the run when a threshold is broken, not before this much time").proposable(),
+    Opt::with("json", "FILE", RUN, VERDICT, "Write all results as JSON (`-`: to stdout, instead of the summary)"),
+    Opt::with("csv", "PREFIX", RUN, VERDICT, "Write Locust's four CSV files, each second"),
+    Opt::with("csv-full-history", "", RUN, VERDICT, "Each name in PREFIX_stats_history.csv, not only all together").shape(Switch),
+    Opt::with("junit", "FILE", RUN, VERDICT, "Write thresholds and checks as JUnit XML"),
+    Opt::with("compare", "FILE", RUN, VERDICT, "Compare with the JSON of an earlier run"),
+    Opt::with("fail-on-regression", "", RUN, VERDICT, "Exit code 100 if `--compare` finds one").shape(Switch),
+    Opt::with("quiet", "", SEND, VERDICT, "No live view, no summary").shape(Switch),
+
+    Opt::with("nats", "URL", FLEET, FLEET_GROUP, "The NATS server, such as nats://10.0.0.5:4222; several parted by commas").secret(),
+    Opt::with("nats-creds", "FILE", FLEET, FLEET_GROUP, "Credentials file for the NATS server"),
+    Opt::with("nats-token", "TOKEN", FLEET, FLEET_GROUP, "Token for the NATS server").secret(),
+    Opt::with("nats-ca", "FILE", FLEET, FLEET_GROUP, "Trust these certificates (PEM) of the NATS server"),
+    Opt::with("nats-cert", "FILE", FLEET, FLEET_GROUP, "Certificate chain shown to the NATS server (PEM)"),
+    Opt::with("nats-key", "FILE", FLEET, FLEET_GROUP, "Private key of `--nats-cert` (PEM)"),
+    Opt::with("cluster", "NAME", FLEET, FLEET_GROUP, "Separates fleets that share one server").default("default"),
+    Opt::with("expect-workers", "N", Commands::MASTER, FLEET_GROUP, "Start when so many are there").default("1"),
+    Opt::with("max-wait", "DURATION", FLEET, FLEET_GROUP, "For workers to join; of a worker: for the server to be reached").default("1m"),
+    Opt::with("listen", "ADDRESS", Commands::MASTER, FLEET_GROUP, "Serve /health, /ready and /metrics here").default("127.0.0.1:8089"),
+    Opt::with("listen-beyond-loopback", "", FLEET, FLEET_GROUP, "Allow `--listen` on an address that others reach; there is no login yet").shape(Switch),
+
+    Opt::with("worker.id", "NAME", Commands::WORKER, WORKER, "Stays over restarts; default: from the machine's name").flag("id"),
+    Opt::with("worker.tags", "NAME=VALUE", Commands::WORKER, WORKER, "A label, such as region=eu").flag("tag").shape(Map),
+    Opt::with("worker.max-users", "N", Commands::WORKER, WORKER, "Users at most, below what the machine holds").flag("max-users"),
+    Opt::with("worker.listen", "ADDRESS", Commands::WORKER, WORKER, "Serve /health, /ready and /metrics here").flag("listen").default("127.0.0.1:8090"),
+
+    Opt::with("demo-shop.listen", "ADDRESS", Commands::SHOP, SHOP, "Where to serve").flag("listen").default("127.0.0.1:8000"),
+    Opt::with("demo-shop.delay", "DURATION", Commands::SHOP, SHOP, "Before each answer").flag("delay").default("0s"),
+    Opt::with("demo-shop.jitter", "DURATION", Commands::SHOP, SHOP, "Added to the delay, uniformly from zero").flag("jitter").default("0s"),
+    Opt::with("demo-shop.error-rate", "SHARE", Commands::SHOP, SHOP, "Requests answered with status 500, 0 to 1").flag("error-rate").default("0"),
+    Opt::with("demo-shop.stall-every", "DURATION", Commands::SHOP, SHOP, "Stand still once in each of these").flag("stall-every").default("0s"),
+    Opt::with("demo-shop.stall-for", "DURATION", Commands::SHOP, SHOP, "How long to stand still").flag("stall-for").default("0s"),
+    Opt::with("demo-shop.slow-paths", "PATH=DURATION", Commands::SHOP, SHOP, "Added to the delay of one path, such as /checkout=200ms").flag("slow-path").shape(Map),
+    Opt::with("demo-shop.threads", "N", Commands::SHOP, SHOP, "Threads; default: one per core").flag("threads"),
+
+    Opt::with("log-level", "LEVEL", ALL, PROGRAM, "error, warn, info, debug, trace, or a filter such as `info,loadhost_engine=debug`").default("warn"),
+    Opt::with("log-format", "FORMAT", ALL, PROGRAM, "text or json").default("text"),
+];
+
+/// The option of this key; `_` and `-` are the same.
+pub(crate) fn by_key(key: &str) -> Option<&'static Opt> {
+    let key = key.replace('_', "-");
+    OPTIONS.iter().find(|option| option.key == key)
+}
+
+/// The name most like `wrong` among `names`, if one is like it at all.
+pub(crate) fn similar<'a>(
+    wrong: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let wrong = wrong.to_ascii_lowercase().replace('_', "-");
+    names
+        .into_iter()
+        .map(|name| {
+            (strsim::jaro_winkler(&wrong, &name.to_ascii_lowercase().replace('_', "-")), name)
+        })
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn keys_and_environment_names_are_distinct_and_flags_within_a_command() {
+        let keys: BTreeSet<_> = OPTIONS.iter().map(|option| option.key).collect();
+        assert_eq!(keys.len(), OPTIONS.len());
+        let names: BTreeSet<_> = OPTIONS.iter().map(Opt::env).collect();
+        assert_eq!(names.len(), OPTIONS.len());
+        for command in
+            [Commands::RUN, Commands::MASTER, Commands::WORKER, Commands::SHOP, Commands::TRACE]
+        {
+            let flags: Vec<_> = OPTIONS
+                .iter()
+                .filter(|option| option.commands.has(command))
+                .map(|option| option.flag)
+                .collect();
+            assert_eq!(flags.iter().collect::<BTreeSet<_>>().len(), flags.len(), "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_is_understood() {
+        let keys = || OPTIONS.iter().map(|option| option.key);
+        assert_eq!(similar("max_usres", keys()), Some("max-users"));
+        assert_eq!(similar("treshold", keys()), Some("thresholds"));
+        assert_eq!(similar("guests", keys()), None);
+        assert_eq!(similar("bin", keys()), None);
+    }
+}

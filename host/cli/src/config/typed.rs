@@ -1,0 +1,94 @@
+//! Values of options by type. An error names the option, where the value came from, and what would do.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use loadhost_model::text::{parse_duration, parse_rate};
+
+use super::{Effective, Item};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+
+/// Refuses a value.
+pub(crate) fn refuse(key: &str, item: &Item, reason: &str) -> Failure {
+    let name = item.name.as_ref().map(|name| format!(".{name}")).unwrap_or_default();
+    Failure::new(
+        ExitCode::Configuration,
+        format!("`{key}{name}` from {} cannot be `{}`", item.origin, item.text),
+    )
+    .because(&std::io::Error::other(reason.to_string()))
+    .hint("`loadhost config` shows where each value comes from")
+}
+
+/// Like [`refuse`], for values that must not be shown.
+pub(crate) fn refuse_secret(key: &str, item: &Item, reason: &str) -> Failure {
+    refuse(key, &Item { text: "***".to_string(), ..item.clone() }, reason)
+}
+
+/// As [`parse_duration`] has it.
+pub(crate) fn as_duration(key: &str, item: &Item) -> Result<Duration, Failure> {
+    parse_duration(&item.text).map_err(|error| refuse(key, item, &error.to_string()))
+}
+
+/// As [`parse_rate`] has it.
+pub(crate) fn as_rate(key: &str, item: &Item) -> Result<f64, Failure> {
+    parse_rate(&item.text).map_err(|error| refuse(key, item, &error.to_string()))
+}
+
+/// A number of some type.
+pub(crate) fn as_number<T: FromStr>(key: &str, item: &Item) -> Result<T, Failure>
+where
+    T::Err: std::fmt::Display,
+{
+    item.text.parse().map_err(|error: T::Err| refuse(key, item, &error.to_string()))
+}
+
+/// On or off.
+pub(crate) fn as_switch(key: &str, item: &Item) -> Result<bool, Failure> {
+    match item.text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" | "" => Ok(false),
+        _ => Err(refuse(key, item, "it is either `true` or `false`")),
+    }
+}
+
+impl Effective {
+    pub(crate) fn text(&self, key: &str) -> Option<String> {
+        self.item(key).map(|item| item.text.clone()).filter(|text| !text.is_empty())
+    }
+
+    pub(crate) fn texts(&self, key: &str) -> Vec<String> {
+        self.items(key).iter().map(|item| item.text.clone()).collect()
+    }
+
+    pub(crate) fn path(&self, key: &str) -> Option<PathBuf> {
+        self.text(key).map(PathBuf::from)
+    }
+
+    pub(crate) fn switch(&self, key: &str) -> Result<bool, Failure> {
+        self.item(key).map_or(Ok(false), |item| as_switch(key, item))
+    }
+
+    pub(crate) fn duration(&self, key: &str) -> Result<Option<Duration>, Failure> {
+        self.item(key).map(|item| as_duration(key, item)).transpose()
+    }
+
+    pub(crate) fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>, Failure>
+    where
+        T::Err: std::fmt::Display,
+    {
+        self.item(key).map(|item| as_number(key, item)).transpose()
+    }
+
+    pub(crate) fn address(&self, key: &str) -> Result<Option<SocketAddr>, Failure> {
+        self.item(key)
+            .map(|item| {
+                item.text.parse().map_err(|_| {
+                    refuse(key, item, "it is no address; write it as `127.0.0.1:8000`")
+                })
+            })
+            .transpose()
+    }
+}

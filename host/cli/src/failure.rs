@@ -1,0 +1,87 @@
+//! What people read when something cannot be done.
+//!
+//! ```text
+//! error: the scenario `notes.wasm` is no WebAssembly component
+//!   caused by: it is a text file
+//!   hint: build it with `loadhost build`
+//! ```
+
+use std::fmt;
+
+use crate::exit_code::ExitCode;
+
+/// An error with its exit code, its causes and a remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// How the program ends.
+    pub(crate) code: ExitCode,
+    message: String,
+    causes: Vec<String>,
+    hint: Option<String>,
+}
+
+/// Of a command.
+pub(crate) type Outcome = Result<ExitCode, Failure>;
+
+impl Failure {
+    /// With the remedy of its code, if it gets no other.
+    pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), causes: Vec::new(), hint: None }
+    }
+
+    /// Adds an error and all that caused it.
+    pub(crate) fn because(mut self, error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let text = error.to_string();
+            // Transparent wrappers say the same twice.
+            if self.causes.last().is_none_or(|last| !last.contains(&text)) && text != self.message {
+                self.causes.push(text);
+            }
+            next = error.source();
+        }
+        self
+    }
+
+    /// Instead of the remedy of the code.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        for cause in &self.causes {
+            write!(f, "\n  caused by: {}", indented(cause))?;
+        }
+        let hint = self.hint.as_deref().unwrap_or(self.code.remedy());
+        if !hint.is_empty() {
+            write!(f, "\n  hint: {}", indented(hint))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+fn indented(text: &str) -> String {
+    text.trim_end().replace('\n', "\n    ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_reads_as_thing_cause_and_remedy() {
+        let cause = std::io::Error::other("it is a text file");
+        let failure =
+            Failure::new(ExitCode::NotAComponent, "`notes.wasm` cannot be run").because(&cause);
+        assert_eq!(
+            failure.to_string(),
+            "error: `notes.wasm` cannot be run\n  caused by: it is a text file\n  hint: build it with `loadhost build`"
+        );
+    }
+}

@@ -1,0 +1,207 @@
+//! The summary: what people paste. At most 100 columns, no colours, aligned.
+
+mod table;
+
+use std::fmt::Write;
+
+use loadhost_control::report::{EndReason, RunReport};
+use loadhost_control::view::{
+    ErrorRow, GeneratorView, MetricRow, MetricValue, NoteKind, RunView, ThresholdState,
+};
+use loadhost_model::interval::Origin;
+
+use super::format::{fit, grouped, millis, percent, plain, rate, span};
+
+/// Errors shown; the rest is counted.
+const MAX_ERRORS: usize = 20;
+/// Lines of a guest's frames shown per error.
+const MAX_FRAMES: usize = 8;
+
+/// Of a run that is over.
+pub(crate) fn summary(report: &RunReport) -> String {
+    let view = &report.view;
+    let mut text = String::from("\n");
+    head(&mut text, view, &report.ended);
+    table::requests(&mut text, view);
+    table::iterations(&mut text, view);
+    checks(&mut text, view);
+    metrics(&mut text, view);
+    errors(&mut text, view);
+    thresholds(&mut text, report);
+    generator(&mut text, view);
+    text
+}
+
+macro_rules! line {
+    // Writing to a string cannot fail.
+    ($text:expr) => { let _ = writeln!($text); };
+    ($text:expr, $($arg:tt)*) => { let _ = writeln!($text, $($arg)*); };
+}
+use line;
+
+fn head(text: &mut String, view: &RunView, ended: &EndReason) {
+    let version =
+        view.scenario_version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+    line!(
+        text,
+        "{}{version} · {} · {}",
+        view.scenario,
+        span(view.elapsed),
+        fit(&ended.to_string(), 60)
+    );
+    let target =
+        view.target.as_deref().map(|target| format!("target {target} · ")).unwrap_or_default();
+    let workers =
+        if view.workers > 1 { format!("{} workers · ", view.workers) } else { String::new() };
+    line!(text, "{target}{workers}run {}", view.run);
+    line!(text, "module sha256:{} · seed {}", view.module.short(), view.seed);
+    if view.counted_from.is_zero() {
+        line!(text);
+    } else {
+        line!(text, "counted from {} on\n", span(view.counted_from));
+    }
+}
+
+fn checks(text: &mut String, view: &RunView) {
+    if view.checks.is_empty() {
+        return;
+    }
+    line!(text, "checks");
+    for check in &view.checks {
+        let all = check.passes + check.failures;
+        let mark = if check.failures == 0 { '✓' } else { '✗' };
+        let name = if check.group.is_empty() {
+            check.name.to_string()
+        } else {
+            format!("{} › {}", check.group, check.name)
+        };
+        let share = percent(check.passes as f64 / all.max(1) as f64);
+        line!(
+            text,
+            "  {mark} {:<50} {share:>8}   {} of {}",
+            fit(&name, 50),
+            grouped(check.passes),
+            grouped(all)
+        );
+    }
+    line!(text);
+}
+
+fn metrics(text: &mut String, view: &RunView) {
+    if view.metrics.is_empty() {
+        return;
+    }
+    line!(text, "metrics of the scenario");
+    for metric in &view.metrics {
+        line!(text, "  {:<34} {}", fit(&metric_name(metric), 34), metric_value(metric));
+    }
+    line!(text);
+}
+
+fn metric_name(metric: &MetricRow) -> String {
+    if metric.tags.is_empty() {
+        return metric.name.to_string();
+    }
+    let tags: Vec<_> = metric.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    format!("{}{{{}}}", metric.name, tags.join(","))
+}
+
+fn metric_value(metric: &MetricRow) -> String {
+    let unit = if metric.unit.is_empty() { String::new() } else { format!(" {}", metric.unit) };
+    match metric.value {
+        MetricValue::Counter { sum, rate: per_second } => {
+            format!("{}{unit} · {}/s", plain(sum), rate(per_second))
+        }
+        MetricValue::Gauge { last, min, max } => {
+            format!("{}{unit} · min {} · max {}", plain(last), plain(min), plain(max))
+        }
+        MetricValue::Rate { passes, failures } => {
+            let all = passes + failures;
+            format!(
+                "{} · {} of {}",
+                percent(passes as f64 / all.max(1) as f64),
+                grouped(passes),
+                grouped(all)
+            )
+        }
+        MetricValue::Trend { mean, p50, p95, p99, max, .. } => format!(
+            "avg {}{unit} · p50 {} · p95 {} · p99 {} · max {}",
+            plain(mean),
+            plain(p50),
+            plain(p95),
+            plain(p99),
+            plain(max)
+        ),
+    }
+}
+
+fn errors(text: &mut String, view: &RunView) {
+    if view.errors.is_empty() {
+        return;
+    }
+    line!(text, "failures");
+    for error in view.errors.iter().take(MAX_ERRORS) {
+        line!(text, "  {:>9} ×  {}", grouped(error.count), fit(&error_text(error), 84));
+        let frames = error.detail.lines().filter(|line| !line.trim().is_empty());
+        for frame in frames.take(MAX_FRAMES) {
+            line!(text, "               {}", fit(frame.trim_end(), 84));
+        }
+    }
+    let more = view.errors.len().saturating_sub(MAX_ERRORS) + view.errors_omitted as usize;
+    if more > 0 {
+        line!(text, "  and {more} more kinds");
+    }
+    line!(text);
+}
+
+pub(crate) fn error_text(error: &ErrorRow) -> String {
+    match &error.origin {
+        Origin::Request { method, name } => format!("{method} {name}: {}", error.message),
+        Origin::Task { user_type, task } => {
+            format!("{user_type}.{task}: {} [{}]", error.message, error.code)
+        }
+    }
+}
+
+fn thresholds(text: &mut String, report: &RunReport) {
+    if report.verdict.thresholds.is_empty() {
+        return;
+    }
+    line!(text, "thresholds");
+    for threshold in &report.verdict.thresholds {
+        let (mark, value) = match threshold.state {
+            ThresholdState::Ok => ('✓', threshold.value.map(plain).unwrap_or_default()),
+            ThresholdState::Broken => ('✗', threshold.value.map(plain).unwrap_or_default()),
+            ThresholdState::NoData => ('✗', "no data".to_string()),
+        };
+        line!(text, "  {mark} {:<76} {value:>14}", fit(&threshold.text, 76));
+    }
+    line!(text);
+}
+
+fn generator(text: &mut String, view: &RunView) {
+    let GeneratorView { cpu, loop_lag_p99, start_lag_p99, saturated_for, first_reason, .. } =
+        &view.generator;
+    let lag = |name: &str, micros: &Option<u64>| {
+        micros.map(|micros| format!(" · {name} p99 {} ms", millis(micros))).unwrap_or_default()
+    };
+    let lags = lag("starts late", start_lag_p99) + &lag("timers late", loop_lag_p99);
+    line!(text, "generator: CPU {}{lags}", percent(cpu.min(1.0)));
+    if !saturated_for.is_zero() {
+        let why = first_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        line!(
+            text,
+            "! the generator was saturated for {}{why}: its numbers are not the target's",
+            span(*saturated_for)
+        );
+    }
+    if view.collection.missing > 0 {
+        line!(text, "! {} worker-seconds of measurements are missing", view.collection.missing);
+    }
+    for note in view.notes.iter().filter(|note| note.kind == NoteKind::Warning) {
+        line!(text, "! {}", fit(&note.message, 97));
+    }
+}
+
+#[cfg(test)]
+mod tests;

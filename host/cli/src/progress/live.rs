@@ -1,0 +1,221 @@
+//! The live view: a few lines at the bottom of the terminal, redrawn with each view.
+//!
+//! It is an inline viewport without raw mode or alternate screen, so Ctrl-C stays a signal and
+//! a terminal is never left behind in a strange state.
+
+use std::io::{self, Stderr};
+use std::sync::Arc;
+
+use loadhost_control::view::{FleetView, RunState, RunView, ThresholdState};
+use loadhost_model::id::RunId;
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Gauge, Paragraph, Sparkline};
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
+use tokio::sync::watch;
+
+use crate::output::format::{clock, grouped, millis_or_dash, percent, rate};
+use crate::output::summary::error_text;
+
+/// Lines of the view.
+pub(super) const HEIGHT: u16 = 13;
+
+type Screen = Terminal<CrosstermBackend<Stderr>>;
+
+/// Draws until the run is over; takes the view away at the end.
+pub(super) async fn follow(
+    run: &RunId,
+    mut views: watch::Receiver<Arc<FleetView>>,
+) -> io::Result<()> {
+    let options = TerminalOptions { viewport: Viewport::Inline(HEIGHT) };
+    let mut screen: Screen = Terminal::with_options(CrosstermBackend::new(io::stderr()), options)?;
+    let colours = Colours::choose();
+    loop {
+        let view = views.borrow_and_update().clone();
+        let over = match view.run(run) {
+            Some(view) => {
+                screen.draw(|frame| draw(frame, view, colours))?;
+                view.state == RunState::Finished
+            }
+            None => false,
+        };
+        if over || views.changed().await.is_err() {
+            break;
+        }
+    }
+    screen.clear()?;
+    screen.show_cursor()
+}
+
+/// Whether colours are wanted: <https://no-color.org>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colours {
+    Yes,
+    No,
+}
+
+impl Colours {
+    fn choose() -> Self {
+        match std::env::var_os("NO_COLOR") {
+            Some(value) if !value.is_empty() => Self::No,
+            _ => Self::Yes,
+        }
+    }
+
+    fn style(self, colour: Color) -> Style {
+        if self == Self::Yes { Style::new().fg(colour) } else { Style::new() }
+    }
+}
+
+/// The whole view.
+pub(super) fn draw(frame: &mut Frame<'_>, view: &RunView, colours: Colours) {
+    let [state, progress, chart, head, window, service, total, errors, thresholds, health] =
+        Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Length(2),
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Length(3),
+            Constraint::Length(1),
+        ])
+        .areas(frame.area());
+    frame.render_widget(Paragraph::new(state_line(view)), state);
+    draw_progress(frame, view, progress, colours);
+    draw_chart(frame, view, chart, colours);
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let titles = times_row("ms", ["p50", "p95", "p99", "max"].map(str::to_string));
+    frame.render_widget(Paragraph::new(Line::styled(titles, bold)), head);
+    for (area, name, times) in [
+        (window, "response, last 10 s", &view.window.response_time),
+        (service, "service, last 10 s", &view.window.service_time),
+        (total, "response, in all", &view.total.response_time),
+    ] {
+        let cells = times.as_ref().map(|times| [times.p50, times.p95, times.p99, times.max]);
+        let cells = [0, 1, 2, 3].map(|i| millis_or_dash(cells.map(|cells| cells[i])));
+        frame.render_widget(Paragraph::new(times_row(name, cells)), area);
+    }
+    frame.render_widget(Paragraph::new(errors_line(view, colours)), errors);
+    frame.render_widget(
+        Paragraph::new(threshold_lines(view, colours, thresholds.height)),
+        thresholds,
+    );
+    frame.render_widget(Paragraph::new(health_line(view, colours)), health);
+}
+
+fn times_row(name: &str, cells: [String; 4]) -> String {
+    let [p50, p95, p99, max] = cells;
+    format!("{name:<22}{p50:>9}{p95:>9}{p99:>9}{max:>9}")
+}
+
+fn state_line(view: &RunView) -> Line<'static> {
+    let state = match view.state {
+        RunState::Waiting => "waiting for workers",
+        RunState::Preparing => "preparing",
+        RunState::SettingUp => "setting up",
+        RunState::Starting => "starting",
+        RunState::Running => "running",
+        RunState::Stopping => "stopping: iterations end",
+        RunState::TearingDown => "tearing down",
+        RunState::Finished => "finished",
+    };
+    let users = match view.users_wanted {
+        Some(wanted) => {
+            format!("{} of {} users", grouped(view.users.into()), grouped(wanted.into()))
+        }
+        None => format!("{} users", grouped(view.users.into())),
+    };
+    let target = view.target.as_deref().map(|target| format!(" → {target}")).unwrap_or_default();
+    let workers =
+        if view.workers > 1 { format!(" · {} workers", view.workers) } else { String::new() };
+    Line::from(format!("{}{target} · {state} · {users}{workers}", view.scenario))
+}
+
+fn draw_progress(frame: &mut Frame<'_>, view: &RunView, area: Rect, colours: Colours) {
+    let Some(length) = view.length.filter(|length| !length.is_zero()) else {
+        let text = format!("{} · until it is stopped (Ctrl-C)", clock(view.elapsed));
+        frame.render_widget(Paragraph::new(text), area);
+        return;
+    };
+    let done = (view.elapsed.as_secs_f64() / length.as_secs_f64()).clamp(0.0, 1.0);
+    let left = clock(length.saturating_sub(view.elapsed));
+    let label = format!("{} of {} · {left} left", clock(view.elapsed.min(length)), clock(length));
+    let gauge = Gauge::default()
+        .ratio(done)
+        .label(label)
+        .use_unicode(true)
+        .gauge_style(colours.style(Color::Blue));
+    frame.render_widget(gauge, area);
+}
+
+fn draw_chart(frame: &mut Frame<'_>, view: &RunView, area: Rect, colours: Colours) {
+    let [label, chart] =
+        Layout::horizontal([Constraint::Length(22), Constraint::Min(10)]).areas(area);
+    let wanted =
+        view.rate_wanted.map(|wanted| format!("of {}/s", rate(wanted))).unwrap_or_default();
+    let text = vec![Line::from(format!("{}/s", rate(view.window.rps))), Line::from(wanted)];
+    frame.render_widget(Paragraph::new(text), label);
+    let room = chart.width as usize;
+    let from = view.history.len().saturating_sub(room);
+    let rates: Vec<u64> =
+        view.history[from..].iter().map(|point| point.rps.round() as u64).collect();
+    frame.render_widget(Sparkline::default().data(rates).style(colours.style(Color::Cyan)), chart);
+}
+
+fn errors_line(view: &RunView, colours: Colours) -> Line<'static> {
+    let total = &view.total;
+    let failed = format!(
+        "{} requests, {} failed ({})",
+        grouped(total.requests),
+        grouped(total.failures),
+        percent(total.failure_ratio())
+    );
+    let style = if total.failures > 0 { colours.style(Color::Red) } else { Style::new() };
+    let mut parts = vec![Span::styled(failed, style)];
+    if let Some(error) = view.errors.first() {
+        parts.push(Span::raw(format!(" · {} × {}", grouped(error.count), error_text(error))));
+    }
+    Line::from(parts)
+}
+
+fn threshold_lines(view: &RunView, colours: Colours, room: u16) -> Vec<Line<'static>> {
+    // The broken ones matter when there is no room for all.
+    let mut thresholds: Vec<_> = view.thresholds.iter().collect();
+    thresholds.sort_by_key(|threshold| threshold.state != ThresholdState::Broken);
+    let lines = thresholds.into_iter().take(room.into()).map(|threshold| {
+        let (mark, colour) = match threshold.state {
+            ThresholdState::Ok => ("✓", Color::Green),
+            ThresholdState::Broken => ("✗", Color::Red),
+            ThresholdState::NoData => ("·", Color::Yellow),
+        };
+        let value = threshold
+            .value
+            .map(|value| format!(" ({})", crate::output::format::plain(value)))
+            .unwrap_or_default();
+        Line::styled(format!("{mark} {}{value}", threshold.text), colours.style(colour))
+    });
+    lines.collect()
+}
+
+fn health_line(view: &RunView, colours: Colours) -> Line<'static> {
+    let generator = &view.generator;
+    let cpu = percent(generator.cpu.min(1.0));
+    match &generator.saturated {
+        Some(reason) => {
+            Line::styled(format!("! generator saturated: {reason}"), colours.style(Color::Red))
+        }
+        None => {
+            let lag = millis_or_dash(generator.start_lag_p99);
+            let dropped = match view.counters.dropped_arrivals {
+                0 => String::new(),
+                dropped => format!(" · {} arrivals dropped", grouped(dropped)),
+            };
+            Line::from(format!("generator: CPU {cpu} · starts late p99 {lag} ms{dropped}"))
+        }
+    }
+}

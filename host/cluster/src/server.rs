@@ -119,6 +119,11 @@ impl PrivateServer {
         &self.address
     }
 
+    /// Its configuration, log and store; goes with it.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What to type for a worker to join, and how to go beyond this machine.
     pub fn how_to_join(&self) -> String {
         format!(

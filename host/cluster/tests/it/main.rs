@@ -1,0 +1,12 @@
+//! The transport over a real nats-server, which is killed and restarted where that matters.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod assignments;
+mod broker;
+mod connecting;
+mod intervals;
+mod leading;
+mod modules;
+mod private_server;
+mod words;

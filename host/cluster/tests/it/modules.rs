@@ -1,0 +1,98 @@
+//! Modules in the broker's object store.
+
+use std::time::Duration;
+
+use loadhost_cluster::store::{ModuleStore, StoreError, digest_of};
+use loadhost_cluster::subjects::Names;
+
+use crate::broker::{Broker, PATIENCE};
+use crate::words::cluster;
+
+const MOST: u64 = 8 << 20;
+
+fn module() -> Vec<u8> {
+    (0..700_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
+}
+
+async fn store(broker: &Broker) -> ModuleStore {
+    ModuleStore::new(&broker.connect("modules").await, &Names::new(cluster()))
+}
+
+#[tokio::test]
+async fn a_module_comes_back_as_it_was_stored() {
+    let broker = Broker::start();
+    let (master, worker) = (store(&broker).await, store(&broker).await);
+    let module = module();
+    let digest = master.put(&module, PATIENCE).await.expect("put");
+    assert_eq!(digest, digest_of(&module));
+    assert_eq!(worker.fetch(digest, MOST, PATIENCE).await.expect("fetch"), module);
+}
+
+#[tokio::test]
+async fn storing_again_writes_nothing() {
+    let broker = Broker::start();
+    let (store, module) = (store(&broker).await, module());
+    let context = jetstream(&broker).await;
+    store.put(&module, PATIENCE).await.expect("put");
+    let written = async || {
+        let stream = context.get_stream("OBJ_lh_mod_test").await.expect("stream");
+        stream.cached_info().state.last_sequence
+    };
+    let before = written().await;
+    store.put(&module, PATIENCE).await.expect("put again");
+    assert_eq!(written().await, before);
+}
+
+#[tokio::test]
+async fn another_module_under_its_name_is_not_believed_and_is_replaced() {
+    let broker = Broker::start();
+    let (store, module) = (store(&broker).await, module());
+    let digest = store.put(&module, PATIENCE).await.expect("put");
+    let bucket = jetstream(&broker).await.get_object_store("lh_mod_test").await.expect("bucket");
+    bucket.put(digest.to_string().as_str(), &mut &b"something else"[..]).await.expect("tamper");
+    match store.fetch(digest, MOST, PATIENCE).await {
+        Err(StoreError::Tampered { wanted, found }) => {
+            assert_eq!((wanted, found), (digest, digest_of(b"something else")));
+        }
+        other => panic!("{:?}", other.map(|bytes| bytes.len())),
+    }
+    store.put(&module, PATIENCE).await.expect("put again");
+    assert_eq!(store.fetch(digest, MOST, PATIENCE).await.expect("fetch"), module);
+}
+
+#[tokio::test]
+async fn a_module_that_nobody_stored_is_missing() {
+    let broker = Broker::start();
+    let store = store(&broker).await;
+    let digest = digest_of(b"never stored");
+    for _ in ["without a bucket", "with one"] {
+        let error = store.fetch(digest, MOST, PATIENCE).await.expect_err("missing");
+        assert!(matches!(error, StoreError::Missing { .. }), "{error}");
+        assert!(error.to_string().contains(&digest.short()), "{error}");
+        store.put(b"another", PATIENCE).await.expect("put");
+    }
+}
+
+#[tokio::test]
+async fn a_module_with_lost_chunks_does_not_hang() {
+    let broker = Broker::start();
+    let (store, module) = (store(&broker).await, module());
+    let digest = store.put(&module, PATIENCE).await.expect("put");
+    let stream = jetstream(&broker).await.get_stream("OBJ_lh_mod_test").await.expect("stream");
+    stream.purge().filter("$O.lh_mod_test.C.>").await.expect("lose the chunks");
+    let error = store.fetch(digest, MOST, Duration::from_secs(1)).await.expect_err("lost");
+    assert!(matches!(error, StoreError::TimedOut { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_module_above_the_cap_is_refused_before_it_is_read() {
+    let broker = Broker::start();
+    let (store, module) = (store(&broker).await, module());
+    let digest = store.put(&module, PATIENCE).await.expect("put");
+    let error = store.fetch(digest, 1_000, PATIENCE).await.expect_err("too large");
+    assert!(matches!(error, StoreError::TooLarge { bytes: 2_800_000, .. }), "{error}");
+}
+
+async fn jetstream(broker: &Broker) -> async_nats::jetstream::Context {
+    async_nats::jetstream::new(async_nats::connect(broker.url()).await.expect("connect"))
+}

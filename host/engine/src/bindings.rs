@@ -26,7 +26,7 @@ pub(crate) mod scenario {
         exports: { default: async },
         with: {
             "loadhost:scenario/http.template": crate::host::http::HostTemplate,
-            "loadhost:scenario/http.response": crate::host::http::HostResponse,
+            "loadhost:scenario/http.response": crate::host::response::HostResponse,
             "loadhost:scenario/metrics.metric": crate::host::metrics::HostMetric,
         },
     });
@@ -44,6 +44,6 @@ pub(crate) mod shape {
     });
 }
 
+pub(crate) use scenario::Scenario as ScenarioWorld;
 pub(crate) use scenario::exports::loadhost::scenario::guest;
 pub(crate) use scenario::loadhost::scenario::{data, http, log, metrics, time, types};
-pub(crate) use scenario::{Scenario as ScenarioWorld, ScenarioPre};

@@ -1,1 +1,132 @@
-pub struct HostMetric;
+//! `metrics`: custom metrics, checks and groups.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use loadhost_model::metric::{Kind, SeriesKey};
+use wasmtime::component::Resource;
+
+use super::sample::sorted;
+use super::state::VuState;
+use crate::bindings::metrics as wit;
+use crate::recorder::SeriesId;
+use crate::sandbox::trap::HostTrap;
+
+/// Combinations of tags of one metric whose series is remembered.
+const REMEMBERED: usize = 64;
+
+/// A metric that the guest made.
+pub(crate) struct HostMetric {
+    name: Arc<str>,
+    kind: Kind,
+    unit: Arc<str>,
+    /// Without tags: the usual case.
+    plain: Option<SeriesId>,
+    tagged: HashMap<Vec<(String, String)>, SeriesId>,
+}
+
+/// A metric's name and kind: the same name with another kind is a mistake.
+pub(super) type Known = (Arc<str>, Kind);
+
+impl HostMetric {
+    fn key(&self, tags: &[(String, String)]) -> SeriesKey {
+        SeriesKey::Custom {
+            name: Arc::clone(&self.name),
+            kind: self.kind,
+            unit: Arc::clone(&self.unit),
+            tags: sorted(tags),
+        }
+    }
+}
+
+impl wit::HostMetric for VuState {
+    fn new(
+        &mut self,
+        name: String,
+        kind: wit::Kind,
+        unit: String,
+    ) -> wasmtime::Result<Resource<HostMetric>> {
+        self.call()?;
+        let kind = match kind {
+            wit::Kind::Counter => Kind::Counter,
+            wit::Kind::Gauge => Kind::Gauge,
+            wit::Kind::Rate => Kind::Rate,
+            wit::Kind::Trend => Kind::Trend,
+        };
+        let name: Arc<str> = name.into();
+        match self.metrics.iter().find(|(known, _)| *known == name) {
+            Some((_, known)) if *known != kind => {
+                return Err(HostTrap::Misuse(format!(
+                    "the metric `{name}` is a {known:?} and cannot be a {kind:?} too; choose another name",
+                ))
+                .into());
+            }
+            Some(_) => {}
+            None if self.metrics.len() >= self.plan.limits.metrics as usize => {
+                // Its samples go to the series `other`, as the recorder decides and counts.
+            }
+            None => self.metrics.push((Arc::clone(&name), kind)),
+        }
+        let metric =
+            HostMetric { name, kind, unit: unit.into(), plain: None, tagged: HashMap::new() };
+        self.table.push(metric).map_err(|_| self.exceeded("handles", self.plan.limits.handles))
+    }
+
+    fn add(
+        &mut self,
+        this: Resource<HostMetric>,
+        value: f64,
+        tags: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
+        self.call()?;
+        let metric = self.table.get_mut(&this)?;
+        let known = if tags.is_empty() { metric.plain } else { metric.tagged.get(&tags).copied() };
+        let recorder = &self.shard.recorder;
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let id = recorder.series(&metric.key(&tags));
+                if tags.is_empty() {
+                    metric.plain = Some(id);
+                } else if metric.tagged.len() < REMEMBERED {
+                    metric.tagged.insert(tags, id);
+                }
+                id
+            }
+        };
+        recorder.custom(id, value);
+        Ok(())
+    }
+
+    fn drop(&mut self, this: Resource<HostMetric>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl wit::Host for VuState {
+    fn check(&mut self, name: String, ok: bool) -> wasmtime::Result<bool> {
+        self.call()?;
+        self.shard.recorder.check(&name, self.groups.path(), ok);
+        Ok(ok)
+    }
+
+    fn group_begin(&mut self, name: String) -> wasmtime::Result<()> {
+        self.call()?;
+        if self.groups.begin(&name) {
+            Ok(())
+        } else {
+            Err(HostTrap::Misuse(format!(
+                "the group `{name}` is nested too deeply; end groups with `group-end`"
+            ))
+            .into())
+        }
+    }
+
+    fn group_end(&mut self) -> wasmtime::Result<()> {
+        self.call()?;
+        // One end too many is harmless.
+        self.groups.end(&self.shard.recorder);
+        Ok(())
+    }
+}

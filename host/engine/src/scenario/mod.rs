@@ -1,1 +1,254 @@
-//! In the making.
+//! A component as a scenario: checked, compiled, described.
+//!
+//! ```text
+//! bytes ── magic ── inspect (structure caps) ── contract (version, imports, exports)
+//!       ── compile or cache ── describe (no run, no requests) ── convert ── validate
+//! ```
+//!
+//! [`inspect`] executes nothing. [`Scenario::load`] compiles and runs `describe`, within limits;
+//! bytes from strangers are to be loaded in a process of their own (see [`check`]).
+
+mod cache;
+mod check;
+mod contract;
+mod convert;
+mod error;
+mod inspect;
+mod magic;
+mod quiet;
+mod shape;
+mod validate;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use loadhost_model::description::Description;
+use loadhost_model::id::Digest;
+use loadhost_model::plan::Limits;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::bindings::guest;
+use crate::load::vu::Crash;
+use crate::sandbox::engine::{self, Footprint, Reservation};
+use crate::sandbox::ticker::Ticker;
+use cache::{Artefact, Key};
+
+pub use cache::{Cache, CacheError};
+pub use check::{CheckReport, check_in_process};
+pub use contract::TRACK as CONTRACT;
+pub use error::ScenarioError;
+pub use inspect::{Inspection, StructureCaps, digest_of, inspect};
+pub use shape::{LoadShape, ShapeNow, ShapeTarget};
+pub use validate::Fault;
+
+/// A scenario that can be run.
+pub struct Scenario {
+    inspection: Inspection,
+    description: Description,
+    footprint: Footprint,
+    initial_memory: u64,
+    wasm: Arc<[u8]>,
+    cache: Option<Arc<Cache>>,
+    compiled: Mutex<HashMap<Key, Artefact>>,
+}
+
+impl Scenario {
+    /// Checks, compiles and describes. Blocks for as long as compiling takes, up to seconds.
+    ///
+    /// Without a cache the compiled code is kept in memory only.
+    ///
+    /// # Errors
+    /// Everything that makes the bytes unfit, with the remedy.
+    pub fn load(
+        bytes: &[u8],
+        caps: &StructureCaps,
+        cache: Option<Arc<Cache>>,
+    ) -> Result<Self, ScenarioError> {
+        let inspection = inspect(bytes, caps)?;
+        let limits = Limits::default();
+        let engine = new_engine(&limits)?;
+        let mut scenario = Self {
+            inspection,
+            description: nothing(),
+            footprint: Footprint { instances: 0, memories: 0, tables: 0 },
+            initial_memory: 0,
+            wasm: bytes.into(),
+            cache,
+            compiled: Mutex::default(),
+        };
+        let component = scenario.component(&engine)?;
+        (scenario.footprint, scenario.initial_memory) =
+            footprint(&component, &scenario.inspection)?;
+        let described = blocking(describe(&component, &limits))??;
+        let description = convert::description(described, scenario.inspection.has_load_shape);
+        let faults = validate::faults(&description);
+        if !faults.is_empty() {
+            return Err(ScenarioError::Description { faults });
+        }
+        scenario.description = description;
+        Ok(scenario)
+    }
+
+    /// SHA-256 of its bytes.
+    pub fn digest(&self) -> Digest {
+        self.inspection.digest
+    }
+
+    /// What it contains.
+    pub fn inspection(&self) -> &Inspection {
+        &self.inspection
+    }
+
+    /// What it says about itself.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.wasm
+    }
+
+    pub(crate) fn footprint(&self) -> Footprint {
+        self.footprint
+    }
+
+    /// Bytes of memory of an instance that has just been made.
+    pub(crate) fn initial_memory(&self) -> u64 {
+        self.initial_memory
+    }
+
+    /// Compiled for this engine: from memory, from the cache, or now.
+    pub(crate) fn component(&self, engine: &Engine) -> Result<Component, ScenarioError> {
+        let key = Key::new(self.digest(), engine);
+        let known = {
+            let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+            compiled.get(&key).cloned()
+        };
+        if let Some(artefact) = known.or_else(|| self.cache.as_ref()?.get(&key)) {
+            // A file of another version of wasmtime fails here, and is compiled again.
+            if let Ok(component) = artefact.load(engine) {
+                self.keep(key, artefact);
+                return Ok(component);
+            }
+        }
+        let fault = |error: wasmtime::Error| ScenarioError::Compile(format!("{error:#}"));
+        let artefact = Artefact::compile(engine, &self.wasm).map_err(fault)?;
+        if let Some(cache) = &self.cache {
+            cache.put(&key, &artefact);
+        }
+        let component = artefact.load(engine).map_err(fault)?;
+        self.keep(key, artefact);
+        Ok(component)
+    }
+
+    fn keep(&self, key: Key, artefact: Artefact) {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner).insert(key, artefact);
+    }
+
+    fn single_engine(&self, limits: &Limits) -> Result<Engine, ScenarioError> {
+        new_engine(limits)
+    }
+}
+
+impl std::fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scenario").field("digest", &self.digest()).finish_non_exhaustive()
+    }
+}
+
+fn new_engine(limits: &Limits) -> Result<Engine, ScenarioError> {
+    engine::single(limits, Reservation::Full)
+        .map_err(|error| ScenarioError::Engine(format!("{error:#}")))
+}
+
+/// Stands in for a description until there is one.
+fn nothing() -> Description {
+    Description {
+        name: String::new(),
+        version: None,
+        sdk: None,
+        user_types: Vec::new(),
+        thresholds: Vec::new(),
+        data_sets: Vec::new(),
+        hosts: Vec::new(),
+        parameters: Vec::new(),
+        settings: Vec::new(),
+        has_load_shape: false,
+    }
+}
+
+/// What one instance takes of the pool, and how much memory it begins with.
+fn footprint(
+    component: &Component,
+    inspection: &Inspection,
+) -> Result<(Footprint, u64), ScenarioError> {
+    let Some(needs) = component.resources_required() else {
+        let message =
+            "it instantiates modules that it imports, so that its memory cannot be bounded";
+        return Err(ScenarioError::Compile(message.into()));
+    };
+    let footprint = Footprint {
+        // Instances made of nothing but imports count too; the modules are an upper bound
+        // unless one is instantiated twice, which the spare slots of the pool cover.
+        instances: u32::try_from(inspection.core_modules).unwrap_or(u32::MAX).saturating_add(2),
+        memories: needs.num_memories,
+        tables: needs.num_tables,
+    };
+    let pages = needs.max_initial_memory_size.unwrap_or(0);
+    Ok((footprint, pages.saturating_mul(u64::from(needs.num_memories))))
+}
+
+/// Asks the guest what it contains, with every host call but `log` denied.
+async fn describe(
+    component: &Component,
+    limits: &Limits,
+) -> Result<crate::bindings::types::Description, ScenarioError> {
+    let ticker = Ticker::start(component.engine())
+        .map_err(|error| ScenarioError::Engine(error.to_string()))?;
+    let pre = quiet::link(component).map_err(|error| linking(&error))?;
+    let indices = guest::GuestIndices::new(&pre).map_err(|error| linking(&error))?;
+    let mut store = quiet::store(&pre, ticker.pace(), limits, None);
+    let time = limits.stop_time;
+    let answer = quiet::enter(&mut store, "describe", time, async |store| {
+        let instance = pre.instantiate_async(&mut *store).await?;
+        indices.load(&mut *store, &instance)?.call_describe(store).await
+    });
+    match answer.await {
+        Ok(Ok(description)) => Ok(description),
+        Ok(Err(why)) => Err(ScenarioError::Describe {
+            code: "guest-failed".into(),
+            what: format!("failed: {why}"),
+            detail: String::new(),
+        }),
+        Err(Crash { code, message, detail }) => Err(ScenarioError::Describe {
+            code: code.to_string(),
+            what: format!("crashed: {message}"),
+            detail: detail.to_string(),
+        }),
+    }
+}
+
+fn linking(error: &wasmtime::Error) -> ScenarioError {
+    ScenarioError::UnknownImports { imports: vec![format!("{error:#}")], ours: CONTRACT }
+}
+
+/// Runs a future to its end, whether or not the caller is within a runtime of its own.
+fn blocking<T: Send>(work: impl Future<Output = T> + Send) -> Result<T, ScenarioError> {
+    let fault = |error: std::io::Error| ScenarioError::Engine(error.to_string());
+    std::thread::scope(|scope| {
+        let thread =
+            std::thread::Builder::new().name("describe".into()).spawn_scoped(scope, || {
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+                Ok(runtime.block_on(work))
+            });
+        match thread.map_err(fault)?.join() {
+            Ok(outcome) => outcome.map_err(fault),
+            Err(_) => {
+                Err(ScenarioError::Engine("the thread that describes scenarios panicked".into()))
+            }
+        }
+    })
+}

@@ -1,0 +1,65 @@
+//! `log`, `data` and `time`.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::output::Channel;
+use super::sample::nanos;
+use super::state::VuState;
+use crate::bindings::{data, log, time};
+
+impl log::Host for VuState {
+    fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        self.call()?;
+        self.log.put(channel(level), &message);
+        Ok(())
+    }
+
+    fn enabled(&mut self, level: log::Level) -> wasmtime::Result<bool> {
+        self.call()?;
+        Ok(is_enabled(level))
+    }
+}
+
+pub(crate) fn channel(level: log::Level) -> Channel {
+    match level {
+        log::Level::Trace => Channel::Trace,
+        log::Level::Debug => Channel::Debug,
+        log::Level::Info => Channel::Info,
+        log::Level::Warn => Channel::Warn,
+        log::Level::Error => Channel::Error,
+    }
+}
+
+/// Under load nobody reads a user's traces.
+pub(crate) fn is_enabled(level: log::Level) -> bool {
+    !matches!(level, log::Level::Trace | log::Level::Debug)
+}
+
+impl data::Host for VuState {
+    fn param(&mut self, name: String) -> wasmtime::Result<Option<String>> {
+        self.call()?;
+        Ok(self.plan.params.get(&name).cloned())
+    }
+}
+
+impl time::Host for VuState {
+    fn now(&mut self) -> wasmtime::Result<u64> {
+        self.call()?;
+        Ok(nanos(self.shard.clock.elapsed()))
+    }
+
+    async fn sleep(&mut self, span: u64) -> wasmtime::Result<Result<(), ()>> {
+        self.call()?;
+        let began = Instant::now();
+        let slept = self.interrupt.or(tokio::time::sleep(Duration::from_nanos(span))).await;
+        self.cpu.waited(began, Instant::now());
+        Ok(slept.ok_or(()))
+    }
+
+    fn random(&mut self) -> wasmtime::Result<u64> {
+        self.call()?;
+        Ok(self.random.u64(..))
+    }
+}

@@ -1,0 +1,192 @@
+//! What the host knows of one virtual user.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use loadhost_model::plan::RunPlan;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::groups::Groups;
+use super::output::UserLog;
+use super::trace::Trace;
+use crate::http::Client;
+use crate::load::vu::{ShardContext, UserIdentity};
+use crate::sandbox::cpu::CpuMeter;
+use crate::sandbox::memory::MemoryLimiter;
+use crate::sandbox::trap::HostTrap;
+
+/// Behind each guest's store. What each host call touches stands first.
+pub(crate) struct VuState {
+    calls_left: u64,
+    /// How late the iteration began: charged to its first request.
+    pub(super) lag: Duration,
+    pub(crate) cpu: CpuMeter,
+    pub(super) shard: Arc<ShardContext>,
+    pub(super) interrupt: Interrupt,
+    pub(super) client: Client,
+    pub(super) table: ResourceTable,
+    pub(super) groups: Groups,
+    /// Answers that the guest holds and that are not recorded yet.
+    pub(super) unrecorded: u32,
+    /// Metrics that this user made.
+    pub(super) metrics: Vec<super::metrics::Known>,
+    pub(super) plan: Arc<RunPlan>,
+    pub(crate) log: UserLog,
+    pub(crate) memory: MemoryLimiter,
+    pub(super) random: fastrand::Rng,
+    pub(super) trace: Option<Trace>,
+    wasi: WasiCtx,
+}
+
+impl VuState {
+    pub(crate) fn new(
+        plan: Arc<RunPlan>,
+        shard: Arc<ShardContext>,
+        client: Client,
+        identity: &UserIdentity,
+        trace: Option<Trace>,
+    ) -> Self {
+        let log = UserLog::for_user(Arc::clone(&shard), identity.number, &plan.limits);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(plan.limits.handles as usize);
+        Self {
+            calls_left: plan.limits.host_calls,
+            lag: Duration::ZERO,
+            cpu: CpuMeter::new(plan.limits.task_cpu),
+            interrupt: Interrupt::new(identity.interrupt.clone()),
+            client,
+            table,
+            groups: Groups::default(),
+            unrecorded: 0,
+            metrics: Vec::new(),
+            wasi: super::wasi::context(&log),
+            log,
+            memory: MemoryLimiter::new(&plan.limits),
+            random: fastrand::Rng::with_seed(identity.seed),
+            shard,
+            plan,
+            trace,
+        }
+    }
+
+    /// A call into the guest begins.
+    pub(crate) fn enter(&mut self, now: Instant, lag: Duration, interrupts: Interrupts) {
+        self.calls_left = self.plan.limits.host_calls;
+        self.lag = lag;
+        self.cpu.enter(now);
+        self.interrupt.struck = false;
+        self.interrupt.on = interrupts == Interrupts::Heeded;
+        self.log.begin_call();
+    }
+
+    /// A call into the guest is over: what it left open is recorded.
+    pub(crate) fn leave(&mut self) {
+        self.record_held_answers();
+        self.groups.close_all(&self.shard.recorder);
+        let refusals = self.memory.take_refusals();
+        for _ in 0..refusals {
+            self.shard.recorder.capped("memory_bytes");
+        }
+    }
+
+    /// Counts a call to the host; each begins with this.
+    #[inline]
+    pub(super) fn call(&mut self) -> wasmtime::Result<()> {
+        match self.calls_left.checked_sub(1) {
+            Some(left) => {
+                self.calls_left = left;
+                Ok(())
+            }
+            None => Err(self.exceeded("host_calls", self.plan.limits.host_calls)),
+        }
+    }
+
+    /// The end of the guest by this limit.
+    #[cold]
+    pub(super) fn exceeded(&self, name: &'static str, value: impl ToString) -> wasmtime::Error {
+        HostTrap::limit(name, value).into()
+    }
+
+    /// Counts that a cap refused or cut something.
+    pub(crate) fn capped(&self, name: &'static str) {
+        self.shard.recorder.capped(name);
+    }
+
+    pub(super) fn random_numbers(&mut self) -> &mut fastrand::Rng {
+        &mut self.random
+    }
+
+    /// Whether the last call was cut short by the end of the run.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.interrupt.struck
+    }
+}
+
+impl WasiView for VuState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Whether the end of the run cuts a call short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interrupts {
+    /// As for `on-start` and tasks.
+    Heeded,
+    /// As for `on-stop`.
+    Ignored,
+}
+
+/// Watches for the end of the run while a guest waits.
+pub(super) struct Interrupt {
+    token: CancellationToken,
+    /// Made at the first wait, and kept: registering anew for each request would cost more.
+    waiting: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    on: bool,
+    struck: bool,
+}
+
+impl Interrupt {
+    fn new(token: CancellationToken) -> Self {
+        Self { token, waiting: None, on: true, struck: false }
+    }
+
+    /// The outcome, or `None` once the run is ending.
+    pub(super) async fn or<F: Future + Send>(&mut self, work: F) -> Option<F::Output> {
+        if self.strikes() {
+            return None;
+        }
+        let mut work = pin!(work);
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(output) = work.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            if !self.on {
+                return Poll::Pending;
+            }
+            let waiting =
+                self.waiting.get_or_insert_with(|| Box::pin(self.token.clone().cancelled_owned()));
+            if waiting.as_mut().poll(cx).is_ready() {
+                self.waiting = None;
+                self.struck = true;
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Asking the token takes a lock, so only waits ask.
+    fn strikes(&mut self) -> bool {
+        if self.on && !self.struck {
+            self.struck = self.token.is_cancelled();
+        }
+        self.on && self.struck
+    }
+}

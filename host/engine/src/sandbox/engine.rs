@@ -1,0 +1,116 @@
+//! wasmtime engines: one to compile with, and one per run with a pool of its size.
+//!
+//! All have the same tunables, so that what one compiled the others can load.
+
+use std::num::NonZeroUsize;
+
+use loadhost_model::plan::Limits;
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    WasmBacktraceDetails,
+};
+
+/// Stack left to host functions on a guest's fiber: TLS and decompression run there.
+const HOST_STACK: usize = 192 << 10;
+
+/// Frames of a backtrace. Finding file and line of each costs time on the shard.
+const FRAMES: NonZeroUsize = NonZeroUsize::new(24).unwrap();
+
+/// Users from which on a slot reserves less address space than 4 GiB: 28,000 slots of that
+/// size no longer map.
+const MANY_USERS: u32 = 14_000;
+
+/// Resources of one instance, counted from the component's structure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Footprint {
+    /// Core instances.
+    pub(crate) instances: u32,
+    /// Linear memories.
+    pub(crate) memories: u32,
+    /// Tables.
+    pub(crate) tables: u32,
+}
+
+/// How much address space a memory reserves. It is compiled into the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reservation {
+    /// 4 GiB and no bounds checks.
+    Full,
+    /// 128 MiB or what the limit asks for, with bounds checks.
+    Compact,
+}
+
+impl Reservation {
+    pub(crate) fn for_users(users: u32) -> Self {
+        if users > MANY_USERS { Self::Compact } else { Self::Full }
+    }
+}
+
+/// For compiling and for `describe`: instances are allocated one by one.
+pub(crate) fn single(limits: &Limits, reservation: Reservation) -> wasmtime::Result<Engine> {
+    Engine::new(&config(limits, reservation))
+}
+
+/// For a run of so many users.
+pub(crate) fn pooled(
+    limits: &Limits,
+    footprint: Footprint,
+    users: u32,
+) -> wasmtime::Result<Engine> {
+    let mut config = config(limits, Reservation::for_users(users));
+    let mut pool = PoolingAllocationConfig::new();
+    let times = |count: u32| count.max(1).saturating_mul(users);
+    pool.total_component_instances(users)
+        .total_core_instances(times(footprint.instances))
+        .total_memories(times(footprint.memories))
+        .total_tables(times(footprint.tables))
+        // A store keeps its last fiber's stack.
+        .total_stacks(users)
+        .total_gc_heaps(0)
+        .max_memories_per_module(footprint.memories.max(1))
+        .max_tables_per_module(footprint.tables.max(1))
+        .max_memory_size(usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX).min(1 << 32))
+        .table_elements(limits.table_elements as usize)
+        .max_unused_warm_slots(users)
+        // What a user touched stays resident while its slot waits for the next one; the pages
+        // are zeroed by hand, which is cheaper than giving them back for small memories.
+        .linear_memory_keep_resident(64 << 10)
+        .table_keep_resident(16 << 10)
+        .async_stack_keep_resident(16 << 10);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Engine::new(&config)
+}
+
+fn config(limits: &Limits, reservation: Reservation) -> Config {
+    let mut config = Config::new();
+    let stack = usize::try_from(limits.stack_bytes).unwrap_or(usize::MAX >> 1).max(64 << 10);
+    config
+        .concurrency_support(false)
+        .gc_support(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(stack)
+        .async_stack_size((stack + HOST_STACK).next_multiple_of(4096))
+        .cranelift_opt_level(OptLevel::Speed)
+        .memory_init_cow(true)
+        .generate_address_map(true)
+        .wasm_backtrace_max_frames(Some(FRAMES))
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        .native_unwind_info(false);
+    if reservation == Reservation::Compact {
+        let bytes = limits.memory_bytes.next_power_of_two().max(128 << 20);
+        config.memory_reservation(bytes).memory_guard_size(64 << 10);
+    }
+    // Proposals beyond WebAssembly 2.0 only add ways in.
+    config
+        .wasm_gc(false)
+        .wasm_function_references(false)
+        .wasm_exceptions(false)
+        .wasm_threads(false)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .wasm_tail_call(false)
+        .wasm_relaxed_simd(false)
+        .wasm_wide_arithmetic(false)
+        .wasm_component_model(true);
+    config
+}

@@ -123,36 +123,19 @@ impl Histogram {
     /// As in HDR histograms the greatest value of its bucket stands for it, here kept
     /// within least and greatest. None: nothing recorded.
     pub fn quantile(&self, q: f64) -> Option<u64> {
-        if self.is_empty() {
-            return None;
-        }
-        let rank = rank_of(q, self.total);
-        let mut seen = 0;
-        for (index, count) in self.pages.iter() {
-            seen += count;
-            if seen >= rank {
-                let value = if q <= 0.0 { lowest(index) } else { highest(index) };
-                return Some(value.clamp(self.min, self.max));
-            }
-        }
-        Some(self.max)
+        (!self.is_empty()).then(|| self.quantiles([q])[0])
     }
 
     /// Several quantiles in one pass. `qs` in ascending order; zeros if nothing was recorded.
     pub fn quantiles<const N: usize>(&self, qs: [f64; N]) -> [u64; N] {
-        let mut values = [self.max; N];
         if self.is_empty() {
             return [0; N];
         }
-        let (mut seen, mut next) = (0, 0);
-        for (index, count) in self.pages.iter() {
-            seen += count;
-            while next < N && seen >= rank_of(qs[next], self.total) {
-                values[next] = highest(index).clamp(self.min, self.max);
-                next += 1;
-            }
-        }
-        values
+        let buckets = self.pages.find(qs.map(|q| rank_of(q, self.total)));
+        std::array::from_fn(|i| match qs[i] {
+            q if q <= 0.0 => self.min,
+            _ => highest(buckets[i]).clamp(self.min, self.max),
+        })
     }
 
     /// Buckets that were hit, in ascending order: the greatest value of each, and its count.

@@ -1,4 +1,6 @@
 //! `http`: templates, and requests made on the spot.
+// The generated bindings re-export the types of handles.
+#![allow(unreachable_pub)]
 
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use crate::load::vu::ShardContext;
 use crate::sandbox::cpu::CpuMeter;
 
 /// A request that the guest made once to send it often.
-pub(crate) struct HostTemplate {
+pub struct HostTemplate {
     /// A request, or what is wrong with it: the guest is told when it sends.
     request: Result<Template, Faulty>,
     /// Under which it was counted last, and the path of groups that were open then.

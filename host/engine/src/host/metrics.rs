@@ -1,4 +1,6 @@
 //! `metrics`: custom metrics, checks and groups.
+// The generated bindings re-export the types of handles.
+#![allow(unreachable_pub)]
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use crate::sandbox::trap::HostTrap;
 const REMEMBERED: usize = 64;
 
 /// A metric that the guest made.
-pub(crate) struct HostMetric {
+pub struct HostMetric {
     name: Arc<str>,
     kind: Kind,
     unit: Arc<str>,

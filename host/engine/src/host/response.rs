@@ -1,4 +1,6 @@
 //! `http.response`: what the guest looks at of an answer.
+// The generated bindings re-export the types of handles.
+#![allow(unreachable_pub)]
 
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::recorder::Recorder;
 
 /// An answer that the guest holds. It is counted when the guest lets go of it, or when the
 /// call into the guest ends.
-pub(crate) struct HostResponse {
+pub struct HostResponse {
     summary: wit::Summary,
     timings: Timings,
     kept: Box<Kept>,

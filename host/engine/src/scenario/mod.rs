@@ -114,7 +114,7 @@ impl Scenario {
         self.footprint
     }
 
-    /// Bytes of memory of an instance that has just been made.
+    /// Bytes of the largest memory of an instance that has just been made.
     pub(crate) fn initial_memory(&self) -> u64 {
         self.initial_memory
     }
@@ -196,8 +196,9 @@ fn footprint(
         memories: needs.num_memories,
         tables: needs.num_tables,
     };
-    let pages = needs.max_initial_memory_size.unwrap_or(0);
-    Ok((footprint, pages.saturating_mul(u64::from(needs.num_memories))))
+    // Only the largest is told, in pages.
+    let largest = needs.max_initial_memory_size.unwrap_or(0).saturating_mul(64 << 10);
+    Ok((footprint, largest))
 }
 
 /// Asks the guest what it contains, with every host call but `log` denied.

@@ -5,6 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use loadhost_model::description::{Description, Order, Parameter, Task, UserType, WaitTime};
+use loadhost_model::plan::check_parameter;
+use loadhost_model::threshold::Threshold;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of a name.
@@ -50,6 +52,12 @@ pub(super) fn faults(description: &Description) -> Vec<Fault> {
     }
     description.user_types.iter().for_each(|user| check.user_type(user));
     description.parameters.iter().for_each(|parameter| check.parameter(parameter));
+    for (index, text) in description.thresholds.iter().enumerate() {
+        if let Err(error) = Threshold::try_from(text) {
+            let place = format!("threshold {} (`{} {}`)", index + 1, text.metric, text.condition);
+            check.fault(place, error);
+        }
+    }
     check.faults
 }
 
@@ -188,5 +196,110 @@ impl Check {
                 "its name has `=` or a space in it, so `--param NAME=VALUE` could not give it",
             );
         }
+        if let Err(error) = check_parameter(parameter) {
+            self.fault(&*place, error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use loadhost_model::description::{TaskGroup, ThresholdText};
+
+    fn task(name: &str) -> Task {
+        Task { name: name.into(), weight: 1, tags: vec![], wait: None, group: None, next: vec![] }
+    }
+
+    fn sound() -> Description {
+        Description {
+            name: "shop".into(),
+            version: None,
+            sdk: None,
+            user_types: vec![UserType {
+                name: "Shopper".into(),
+                weight: 1,
+                fixed_count: None,
+                wait: WaitTime::None,
+                order: Order::Weighted,
+                tasks: vec![task("browse"), task("buy")],
+                groups: vec![],
+            }],
+            thresholds: vec![],
+            data_sets: vec![],
+            hosts: vec![],
+            parameters: vec![],
+            settings: vec![],
+            has_load_shape: false,
+        }
+    }
+
+    fn check(change: impl FnOnce(&mut Description), part: &str) {
+        let mut description = sound();
+        change(&mut description);
+        let faults = faults(&description);
+        assert!(
+            faults.iter().any(|fault| fault.to_string().contains(part)),
+            "no `{part}` in {faults:?}"
+        );
+    }
+
+    #[test]
+    fn a_sound_description_has_no_faults() {
+        assert_eq!(faults(&sound()), []);
+    }
+
+    #[test]
+    fn each_fault_is_named_with_its_place() {
+        check(|d| d.user_types.clear(), "scenario: it has no user type");
+        check(|d| d.name.clear(), "its name is empty");
+        check(|d| d.user_types[0].weight = 0, "no user type would ever run");
+        check(|d| d.user_types.push(d.user_types[0].clone()), "two user types are named `Shopper`");
+        check(|d| d.user_types[0].tasks.clear(), "user type `Shopper`: it has no task");
+        check(|d| d.user_types[0].tasks[1].name = "browse".into(), "two tasks are named `browse`");
+        check(|d| d.user_types[0].tasks.iter_mut().for_each(|t| t.weight = 0), "weight 0");
+        check(|d| d.user_types[0].tasks[0].group = Some(3), "stands in group 3, but there are 0");
+        check(|d| d.user_types[0].tasks[0].next = vec![(9, 1)], "successor 9 does not exist");
+        check(|d| d.user_types[0].wait = WaitTime::Pacing(Duration::ZERO), "its wait is zero");
+        let backwards = WaitTime::Between(Duration::from_secs(2), Duration::from_secs(1));
+        check(
+            |d| d.user_types[0].tasks[0].wait = Some(backwards),
+            "task `browse`: its wait 2s..1s is none",
+        );
+        let group = TaskGroup {
+            name: "g".into(),
+            weight: 1,
+            tags: vec![],
+            order: Order::Weighted,
+            rounds: (3, 1),
+            parent: Some(0),
+        };
+        check(|d| d.user_types[0].groups.push(group.clone()), "a group that comes after it");
+        check(|d| d.user_types[0].groups.push(group.clone()), "its rounds 3..=1 are none");
+        let param = |kind: &str, default: &str| Parameter {
+            name: "n".into(),
+            kind: kind.into(),
+            default: Some(default.into()),
+            help: String::new(),
+            secret: false,
+        };
+        check(|d| d.parameters.push(param("whole", "1")), "parameter `n`");
+        check(|d| d.parameters.push(param("integer", "one")), "parameter `n`");
+        let threshold = ThresholdText {
+            metric: "http_req_duration".into(),
+            tags: vec![],
+            condition: "p(95) ? 3".into(),
+            abort_after: None,
+        };
+        check(|d| d.thresholds.push(threshold), "threshold 1 (`http_req_duration p(95) ? 3`)");
+    }
+
+    #[test]
+    fn all_faults_are_found_not_only_the_first() {
+        let mut description = sound();
+        description.name.clear();
+        description.user_types[0].tasks[0].group = Some(3);
+        description.user_types[0].tasks[1].next = vec![(9, 1)];
+        assert_eq!(faults(&description).len(), 3);
     }
 }

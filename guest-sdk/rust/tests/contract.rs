@@ -1,0 +1,53 @@
+//! The contract does not change by accident.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FILES: [&str; 3] = ["guest.wit", "host.wit", "types.wit"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The version in `package loadhost:scenario@…;`.
+fn version(types: &str) -> String {
+    let line =
+        types.lines().find_map(|line| line.strip_prefix("package loadhost:scenario@")).unwrap();
+    line.trim_end_matches(';').to_string()
+}
+
+#[test]
+fn the_contract_is_the_frozen_one() {
+    let wit = root().join("wit");
+    let frozen =
+        wit.join("frozen").join(version(&fs::read_to_string(wit.join("types.wit")).unwrap()));
+    for file in FILES {
+        let (now, then) =
+            (fs::read_to_string(wit.join(file)), fs::read_to_string(frozen.join(file)));
+        assert!(
+            now.unwrap() == then.unwrap(),
+            "wit/{file} differs from {}.\n\
+             Records, enums and variants are ABI: guests in the field have them compiled in. Add functions\n\
+             and interfaces instead, or make a new version; wit/README.md says how. If it is an addition,\n\
+             copy the file to the frozen folder in the same change.",
+            frozen.join(file).display()
+        );
+    }
+}
+
+#[test]
+fn the_sdk_carries_the_contract() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("wit");
+    let mut names: Vec<_> =
+        fs::read_dir(&own).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, FILES);
+    for file in FILES {
+        let (own, wit) = (fs::read(own.join(file)), fs::read(root().join("wit").join(file)));
+        assert!(
+            own.unwrap() == wit.unwrap(),
+            "guest-sdk/rust/wit/{file} is a link to wit/{file}, or a copy"
+        );
+    }
+}

@@ -1,0 +1,4 @@
+//! What `loadhost new` writes compiles and passes its own tests.
+
+#[path = "../../template/src/lib.rs"]
+mod template;

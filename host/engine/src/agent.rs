@@ -1,1 +1,288 @@
-//! Follows assignments and reports.
+//! Follows the coordinator's assignments and reports.
+//!
+//! ```text
+//! assignments ──> Agent ── one Job per run ── Workshop: prepare ── Loader: shards
+//!                   │            └── status, intervals ──┐
+//!                heartbeat ──────────────────────────────┴──> reports
+//! ```
+//!
+//! The coordinator states how far a worker is to go in a run; the job goes there, however
+//! many steps that takes, and says where it is. Repeated, late and stale assignments are refused by
+//! the [`Ledger`], so they do no harm. The heartbeat has a task of its own and never waits
+//! for a command.
+
+mod heartbeat;
+mod intervals;
+mod job;
+mod ledger;
+mod once;
+pub mod workshop;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use loadhost_model::id::{Incarnation, Term, WorkerId};
+use loadhost_model::wire::{self, Assignment, Report, StopMode, WorkerState, WorkerStatus};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use job::{Job, Wanted};
+use ledger::Ledger;
+use workshop::Workshop;
+
+/// How a worker behaves.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// This worker.
+    pub worker: WorkerId,
+    /// This process.
+    pub incarnation: Incarnation,
+    /// Threads with users; usually one per core.
+    pub shards: u32,
+    /// `region` → `eu`, …
+    pub tags: BTreeMap<String, String>,
+    /// Users at most, below what fits.
+    pub max_users: Option<u32>,
+    /// How often it says that it is there.
+    pub heartbeat: Duration,
+}
+
+/// How a worker and its coordinator reach each other.
+#[derive(Debug)]
+pub struct Channels {
+    /// What the coordinator wants, the newest only. None, after there was one: nobody is there
+    /// to want anything, and the load ends.
+    pub assignments: watch::Receiver<Option<Assignment>>,
+    /// What the worker has to say. A status or a log line that finds no room is dropped; an interval
+    /// waits, and those that follow become part of it.
+    pub reports: mpsc::Sender<Report>,
+    /// The coordinator's clock minus this machine's, in microseconds.
+    pub clock_offset: watch::Receiver<i64>,
+}
+
+/// Why a worker cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The other end is gone.
+    #[error("nobody gives assignments any more: the connection to the coordinator has ended")]
+    Disconnected,
+}
+
+/// Follows assignments until `stop` is cancelled; then ends the load gracefully and returns.
+///
+/// # Errors
+/// If nobody can give assignments any more.
+pub async fn run<W: Workshop>(
+    config: AgentConfig,
+    workshop: W,
+    channels: Channels,
+    stop: CancellationToken,
+) -> Result<(), AgentError> {
+    let status = watch::Sender::new(first_status(&config, workshop.capacity()));
+    let beat = heartbeat::run(status.subscribe(), channels.reports.clone(), config.heartbeat);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(beat);
+    let agent = Agent {
+        config: Arc::new(config),
+        workshop: Arc::new(workshop),
+        reports: channels.reports,
+        clock_offset: channels.clock_offset,
+        status,
+        ledger: Ledger::default(),
+        job: None,
+    };
+    let result = agent.follow(channels.assignments, stop).await;
+    // The agent's end of the status is closed, so the heartbeat sends it a last time and ends.
+    tasks.join_next().await;
+    result
+}
+
+fn first_status(config: &AgentConfig, capacity: u32) -> WorkerStatus {
+    WorkerStatus {
+        version: wire::VERSION,
+        worker: config.worker.clone(),
+        incarnation: config.incarnation,
+        release: env!("CARGO_PKG_VERSION").to_string(),
+        tags: config.tags.clone(),
+        capacity: config.max_users.map_or(capacity, |most| most.min(capacity)),
+        shards: config.shards,
+        users: 0,
+        cpu: 0.0,
+        memory: heartbeat::resident_bytes(),
+        applied: (Term::default(), 0),
+        run: None,
+        state: WorkerState::Idle,
+        draining: false,
+    }
+}
+
+/// Microseconds since the Unix epoch, by this machine's clock.
+fn wall_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+struct Agent<W: Workshop> {
+    config: Arc<AgentConfig>,
+    workshop: Arc<W>,
+    reports: mpsc::Sender<Report>,
+    clock_offset: watch::Receiver<i64>,
+    status: watch::Sender<WorkerStatus>,
+    ledger: Ledger,
+    job: Option<Current>,
+}
+
+/// The run that is being worked for.
+struct Current {
+    run: String,
+    wanted: watch::Sender<Wanted>,
+    end: watch::Sender<Option<StopMode>>,
+    task: JoinHandle<()>,
+}
+
+impl<W: Workshop> Agent<W> {
+    async fn follow(
+        mut self,
+        mut assignments: watch::Receiver<Option<Assignment>>,
+        stop: CancellationToken,
+    ) -> Result<(), AgentError> {
+        loop {
+            let assignment = assignments.borrow_and_update().clone();
+            match assignment {
+                Some(assignment) => self.apply(assignment, &mut assignments).await,
+                None => self.end(StopMode::Graceful, Some(&mut assignments)).await,
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    self.status.send_modify(|status| status.draining = true);
+                    self.end(StopMode::Graceful, None).await;
+                    return Ok(());
+                }
+                changed = assignments.changed() => if changed.is_err() {
+                    self.end(StopMode::Graceful, None).await;
+                    return Err(AgentError::Disconnected);
+                },
+                fault = fault_of(&mut self.job) => self.give_up(&fault),
+            }
+        }
+    }
+
+    async fn apply(
+        &mut self,
+        assignment: Assignment,
+        assignments: &mut watch::Receiver<Option<Assignment>>,
+    ) {
+        if let Err(refusal) = self.ledger.admit(&assignment) {
+            tracing::debug!(%refusal, "assignment refused");
+            return;
+        }
+        let applied = (assignment.term, assignment.generation);
+        let Some(work) = assignment.work else {
+            self.end(StopMode::Graceful, Some(assignments)).await;
+            self.status.send_modify(|status| status.applied = applied);
+            return;
+        };
+        let run = work.plan.run.clone();
+        let wanted = Wanted { applied, work };
+        match &self.job {
+            Some(job) if job.run == run.as_str() => drop(job.wanted.send_replace(wanted)),
+            _ => {
+                // The coordinator has moved on to another run, so nobody waits for the old one.
+                self.end(StopMode::Now, None).await;
+                self.begin(wanted);
+            }
+        }
+    }
+
+    fn begin(&mut self, wanted: Wanted) {
+        let run = wanted.work.plan.run.clone();
+        self.status.send_modify(|status| {
+            status.run = Some(run.clone());
+            status.applied = wanted.applied;
+            status.state = WorkerState::Preparing;
+        });
+        let (wanted, follow_wanted) = watch::channel(wanted);
+        let (end, follow_end) = watch::channel(None);
+        let job = Job::new(
+            Arc::clone(&self.config),
+            Arc::clone(&self.workshop),
+            self.reports.clone(),
+            self.clock_offset.clone(),
+            self.status.clone(),
+            follow_wanted,
+            follow_end,
+        );
+        let task = tokio::spawn(job.run());
+        self.job = Some(Current { run: run.to_string(), wanted, end, task });
+    }
+
+    /// Ends the job, if there is one, and waits for it. A new assignment in the meantime makes
+    /// it hurry.
+    async fn end(
+        &mut self,
+        mode: StopMode,
+        hurry: Option<&mut watch::Receiver<Option<Assignment>>>,
+    ) {
+        let Some(mut job) = self.job.take() else { return };
+        job.end.send_replace(Some(mode));
+        let is_hurried = async {
+            match hurry {
+                Some(assignments) => {
+                    let ledger = self.ledger;
+                    let new = |assignment: &Option<Assignment>| {
+                        assignment
+                            .as_ref()
+                            .is_some_and(|new| new.work.is_some() && ledger.is_newer(new))
+                    };
+                    if assignments.wait_for(new).await.is_err() {
+                        std::future::pending().await
+                    }
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            ended = &mut job.task => ended,
+            () = is_hurried => {
+                job.end.send_replace(Some(StopMode::Now));
+                job.task.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::error!(run = job.run, %error, "a job panicked");
+        }
+        self.status.send_modify(|status| {
+            status.run = None;
+            status.users = 0;
+            status.cpu = 0.0;
+            status.state = WorkerState::Idle;
+        });
+    }
+
+    /// After a panic of the job: its run has failed, the worker has not.
+    fn give_up(&mut self, fault: &str) {
+        self.job = None;
+        self.status.send_modify(|status| {
+            let message =
+                format!("the work for the run ended by a fault of loadhost: {fault}; see the log");
+            status.state = WorkerState::Failed { code: "fault".into(), message: message.into() };
+        });
+    }
+}
+
+/// Resolves if the job ends without having been told to.
+async fn fault_of(job: &mut Option<Current>) -> String {
+    match job {
+        Some(job) => match (&mut job.task).await {
+            Ok(()) => "it ended too early".to_string(),
+            Err(error) => error.to_string(),
+        },
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

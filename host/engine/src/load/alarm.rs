@@ -232,7 +232,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_coarse_alarm_follows_a_paused_clock() {
-        assert_eq!(order_of(Alarm::coarse(), &[90_000, 30_000, 60_000]).await, [30_000, 60_000, 90_000]);
+        assert_eq!(
+            order_of(Alarm::coarse(), &[90_000, 30_000, 60_000]).await,
+            [30_000, 60_000, 90_000]
+        );
     }
 
     #[tokio::test(start_paused = true)]

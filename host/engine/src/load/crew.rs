@@ -67,8 +67,7 @@ impl<F: VuFactory> Crew<F> {
         let Some((role, table)) = self.shard.role(user_type) else { return };
         let number_in_run = self.phase << PHASE_BITS | number;
         let control = Control::new();
-        let presence =
-            Presence::new(Rc::clone(&control), Arc::clone(&self.shard.team), user_type);
+        let presence = Presence::new(Rc::clone(&control), Arc::clone(&self.shard.team), user_type);
         let seed = seed_of(self.shard.seed, number_in_run);
         let user = User {
             shard: Rc::clone(&self.shard),
@@ -102,9 +101,8 @@ impl<F: VuFactory> Crew<F> {
                 member.control.leave();
             }
         }
-        self.members.retain(|number, member| {
-            stays(*number) || member.control.activity() != Activity::Gone
-        });
+        self.members
+            .retain(|number, member| stays(*number) || member.control.activity() != Activity::Gone);
     }
 
     /// Resolves when a user has gone; never if there is none.

@@ -234,7 +234,9 @@ impl<M> Body<M> {
         match std::panic::catch_unwind(AssertUnwindSafe(|| self.run())) {
             Ok(Ok(())) => {}
             Ok(Err(message)) => team.abort("shard", message),
-            Err(_) => team.abort("shard", "a shard panicked: this is a fault of loadhost; see its log"),
+            Err(_) => {
+                team.abort("shard", "a shard panicked: this is a fault of loadhost; see its log")
+            }
         }
     }
 
@@ -274,8 +276,7 @@ impl<M> Body<M> {
             recorder,
         };
         let factory = (self.make)(context.clone()).map_err(|error| error.to_string())?;
-        let shard =
-            Shard::new(factory, context, self.team, alarm, setup.plan, setup.description);
+        let shard = Shard::new(factory, context, self.team, alarm, setup.plan, setup.description);
         let monitor = tokio::task::spawn_local(shard::monitor(Rc::clone(&shard), self.cpu));
         shard::run(shard, self.orders).await;
         monitor.abort();

@@ -15,6 +15,8 @@ pub mod clock;
 mod closed;
 mod control;
 mod crew;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod gate;
 mod iterations;
 pub mod loader;
@@ -27,3 +29,6 @@ pub mod team;
 mod user;
 pub mod vu;
 pub mod wait;
+
+#[cfg(test)]
+mod tests;

@@ -147,7 +147,8 @@ impl<F: VuFactory> Open<F> {
         if share == self.share {
             return;
         }
-        let is_same_stripe = (share.arrivals, share.poisson) == (self.share.arrivals, self.share.poisson);
+        let is_same_stripe =
+            (share.arrivals, share.poisson) == (self.share.arrivals, self.share.poisson);
         if is_same_stripe {
             due_times.replace(Arc::new(Arrivals::new(&share.rate)));
         } else if let Some(mut new) = share.due_times(post.shard.seed) {

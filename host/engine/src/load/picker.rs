@@ -104,7 +104,8 @@ impl Build<'_> {
                 continue;
             }
             let Some(place) = self.first_task(index) else { continue };
-            let weight = if self.filter.names.is_empty() { inner.weight } else { inner.weight.max(1) };
+            let weight =
+                if self.filter.names.is_empty() { inner.weight } else { inner.weight.max(1) };
             if weight > 0
                 && let Some(node) = self.node(nodes, Some(index))
             {
@@ -157,11 +158,12 @@ impl Build<'_> {
         let What::Task(task) = of else { return Vec::new() };
         let Some(task) = self.user_type.tasks.get(task as usize) else { return Vec::new() };
         let mut sum = 0;
-        let places = task.next.iter().filter(|(_, weight)| *weight > 0).filter_map(|(to, weight)| {
-            let place = members.iter().position(|member| member.what == What::Task(*to))?;
-            sum += u64::from(*weight);
-            Some((place, sum))
-        });
+        let places =
+            task.next.iter().filter(|(_, weight)| *weight > 0).filter_map(|(to, weight)| {
+                let place = members.iter().position(|member| member.what == What::Task(*to))?;
+                sum += u64::from(*weight);
+                Some((place, sum))
+            });
         places.collect()
     }
 }

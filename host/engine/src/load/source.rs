@@ -142,7 +142,8 @@ impl Arrived {
         let now = Instant::now();
         let mut inner = self.inner.borrow_mut();
         let max_lag = inner.max_lag;
-        let late = inner.waiting.partition_point(|due| now.saturating_duration_since(*due) > max_lag);
+        let late =
+            inner.waiting.partition_point(|due| now.saturating_duration_since(*due) > max_lag);
         if late > 0 {
             inner.waiting.drain(..late);
             self.recorder.dropped_arrivals(late as u64);

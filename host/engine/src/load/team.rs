@@ -87,7 +87,8 @@ impl Team {
         let Some(message) = failure else { return };
         let failed = self.failed_starts.fetch_add(1, Ordering::Relaxed) + 1;
         if failed * 5 > starts && starts >= self.planned_users.clamp(1, STARTS_TO_JUDGE) {
-            let told = format!("{failed} of {starts} users failed at their start, such as: {message}");
+            let told =
+                format!("{failed} of {starts} users failed at their start, such as: {message}");
             self.abort("start-failures", told);
         }
     }

@@ -121,7 +121,8 @@ impl<F: VuFactory> User<F> {
                 (Some(vu), then, failure)
             }
             Err(error) => {
-                let crash = Crash { code: error.code, message: error.message, detail: error.detail };
+                let crash =
+                    Crash { code: error.code, message: error.message, detail: error.detail };
                 let role = Rc::clone(&self.role);
                 self.count_error(&role.on_start.name, &crash);
                 self.shard.context.recorder.crashed_user();

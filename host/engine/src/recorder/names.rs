@@ -192,5 +192,9 @@ fn other(key: &SeriesKey) -> SeriesKey {
 
 /// `text`, cut at a character's border after `most` bytes.
 pub(super) fn bounded(text: &Arc<str>, most: usize) -> Arc<str> {
-    if text.len() <= most { Arc::clone(text) } else { text[..text.floor_char_boundary(most)].into() }
+    if text.len() <= most {
+        Arc::clone(text)
+    } else {
+        text[..text.floor_char_boundary(most)].into()
+    }
 }

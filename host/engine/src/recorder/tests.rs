@@ -28,13 +28,16 @@ fn a_drain_takes_everything_and_leaves_nothing() {
     let recorder = recorder(&Limits::default());
     let id = recorder.series(&http("/"));
     for status in [200, 200, 503] {
-        recorder.http(id, &HttpSample {
-            response_time_us: 500,
-            service_time_us: 300,
-            status,
-            failed: status == 503,
-            ..HttpSample::default()
-        });
+        recorder.http(
+            id,
+            &HttpSample {
+                response_time_us: 500,
+                service_time_us: 300,
+                status,
+                failed: status == 503,
+                ..HttpSample::default()
+            },
+        );
     }
     let first = recorder.drain();
     let SeriesStats::Http(stats) = &first.series[&http("/")] else { panic!("{first:?}") };

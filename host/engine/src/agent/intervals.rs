@@ -1,0 +1,103 @@
+//! One worker's intervals in one run: whole seconds since its start, numbered without gaps.
+
+use std::time::Duration;
+
+use loadhost_model::id::{Incarnation, RunId, Term, WorkerId};
+use loadhost_model::interval::Interval;
+use loadhost_model::wire::Report;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::load::clock::RunClock;
+use crate::load::loader::Loader;
+
+/// The length of an interval, and the grid that all workers cut theirs on.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Cuts intervals and sends them.
+#[derive(Debug)]
+pub(super) struct Intervals {
+    run: RunId,
+    worker: WorkerId,
+    incarnation: Incarnation,
+    clock: RunClock,
+    reports: mpsc::Sender<Report>,
+    /// Of the last interval that was sent.
+    seq: u64,
+    /// Of the last interval that was sent: where the next one begins.
+    end: Duration,
+    /// The second that is due next.
+    due: Duration,
+    /// When the recorders were drained last.
+    drained: Instant,
+}
+
+impl Intervals {
+    pub(super) fn new(
+        run: RunId,
+        worker: WorkerId,
+        incarnation: Incarnation,
+        clock: RunClock,
+        reports: mpsc::Sender<Report>,
+    ) -> Self {
+        // A worker that joins late begins with the second that it comes in.
+        let begin = Duration::from_secs(clock.elapsed().as_secs());
+        let (end, due) = (begin, begin + SECOND);
+        Self { run, worker, incarnation, clock, reports, seq: 0, end, due, drained: Instant::now() }
+    }
+
+    /// When the next interval is due.
+    pub(super) fn next_due(&self) -> Instant {
+        self.clock.instant(self.due)
+    }
+
+    /// Of the last interval that was sent; 0: none.
+    pub(super) fn last_seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Sends the interval that is due. If there is no room for it, nothing is drained: the next
+    /// interval will have it all, and so loses and doubles nothing. The CPU share of the interval,
+    /// if it was sent.
+    pub(super) fn cut(&mut self, loader: &mut Loader, term: Term) -> Option<f64> {
+        let now = Duration::from_secs(self.clock.elapsed().as_secs());
+        let end = now.max(self.due);
+        self.due = end + SECOND;
+        let reports = self.reports.clone();
+        let Ok(permit) = reports.try_reserve() else {
+            tracing::warn!(seq = self.seq + 1, "interval waits: its receiver is behind");
+            return None;
+        };
+        let interval = self.interval(loader, term, end, false);
+        let cpu = interval.statistics.health.cpu;
+        permit.send(Report::Interval(Box::new(interval)));
+        Some(cpu)
+    }
+
+    /// Sends the last interval, and waits for room for it.
+    pub(super) async fn cut_last(&mut self, loader: &mut Loader, term: Term) {
+        let end = self.clock.elapsed().max(self.end);
+        let interval = self.interval(loader, term, end, true);
+        if self.reports.send(Report::Interval(Box::new(interval))).await.is_err() {
+            tracing::warn!("nobody takes the last interval");
+        }
+    }
+
+    fn interval(&mut self, loader: &mut Loader, term: Term, end: Duration, last: bool) -> Interval {
+        let now = Instant::now();
+        let span = now.saturating_duration_since(std::mem::replace(&mut self.drained, now));
+        self.seq += 1;
+        Interval {
+            run: self.run.clone(),
+            worker: self.worker.clone(),
+            incarnation: self.incarnation,
+            seq: self.seq,
+            term,
+            begin: std::mem::replace(&mut self.end, end),
+            end,
+            users: loader.users(),
+            statistics: loader.drain(span),
+            last,
+        }
+    }
+}

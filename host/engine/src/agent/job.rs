@@ -1,0 +1,365 @@
+//! One run from this worker's side: goes as far as the coordinator wants.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loadhost_model::id::Term;
+use loadhost_model::wire::{LogLine, Report, Step, StopMode, Work, WorkerState, WorkerStatus};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::intervals::Intervals;
+use super::once::{Hook, Once};
+use super::workshop::{PrepareError, Stage, Workshop};
+use super::{AgentConfig, wall_micros};
+use crate::load::clock::RunClock;
+use crate::load::loader::{LoadSetup, Loader};
+use crate::load::log::QUEUED_LINES;
+use crate::load::team::Abort;
+
+/// The assignment to follow.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) applied: (Term, u64),
+    pub(super) work: Work,
+}
+
+pub(super) struct Job<W: Workshop> {
+    config: Arc<AgentConfig>,
+    workshop: Arc<W>,
+    reports: mpsc::Sender<Report>,
+    clock_offset: watch::Receiver<i64>,
+    status: watch::Sender<WorkerStatus>,
+    wanted: watch::Receiver<Wanted>,
+    /// Set once the job is to end, whatever is wanted.
+    end: watch::Receiver<Option<StopMode>>,
+    logs: mpsc::Sender<LogLine>,
+    prepared: Option<Result<W::Stage, PrepareError>>,
+    set_up: Option<Result<Arc<str>, Arc<str>>>,
+    /// Once the load is over: the number of its last interval.
+    last_seq: Option<u64>,
+}
+
+impl<W: Workshop> Job<W> {
+    pub(super) fn new(
+        config: Arc<AgentConfig>,
+        workshop: Arc<W>,
+        reports: mpsc::Sender<Report>,
+        clock_offset: watch::Receiver<i64>,
+        status: watch::Sender<WorkerStatus>,
+        wanted: watch::Receiver<Wanted>,
+        end: watch::Receiver<Option<StopMode>>,
+    ) -> Self {
+        let (logs, lines) = mpsc::channel(QUEUED_LINES);
+        tokio::spawn(forward(lines, reports.clone())); // ends with the last sender, which is this job's
+        Self {
+            config,
+            workshop,
+            reports,
+            clock_offset,
+            status,
+            wanted,
+            end,
+            logs,
+            prepared: None,
+            set_up: None,
+            last_seq: None,
+        }
+    }
+
+    /// Until it is told to end.
+    pub(super) async fn run(mut self) {
+        loop {
+            let wanted = self.wanted.borrow_and_update().clone();
+            match &wanted.work.step {
+                Step::Prepare => self.prepare(&wanted).await,
+                Step::Setup => self.set_up(&wanted).await,
+                Step::Run { start, setup_data } => {
+                    self.load(&wanted, *start, Arc::clone(setup_data)).await;
+                }
+                Step::Stop { .. } => self.stopped(&wanted),
+                Step::Teardown { setup_data } => {
+                    self.tear_down(&wanted, Arc::clone(setup_data)).await;
+                }
+            }
+            tokio::select! {
+                biased;
+                _ = self.end.wait_for(Option::is_some) => return,
+                changed = self.wanted.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    fn enter(&self, wanted: &Wanted, state: WorkerState) {
+        self.status.send_modify(|status| {
+            status.applied = wanted.applied;
+            status.state = state;
+        });
+    }
+
+    fn fail(&self, wanted: &Wanted, code: impl Into<Arc<str>>, message: impl Into<Arc<str>>) {
+        self.enter(wanted, WorkerState::Failed { code: code.into(), message: message.into() });
+    }
+
+    fn stopped(&mut self, wanted: &Wanted) {
+        let last_seq = *self.last_seq.get_or_insert(0);
+        self.enter(wanted, WorkerState::Stopped { last_seq });
+    }
+
+    async fn prepare(&mut self, wanted: &Wanted) {
+        if self.stage(wanted).await.is_some() {
+            self.enter(wanted, WorkerState::Ready);
+        }
+    }
+
+    /// The scenario, made ready. None, and the state is set, if that failed; None as well if
+    /// something else is wanted before it is done.
+    async fn stage(&mut self, wanted: &Wanted) -> Option<W::Stage> {
+        if self.prepared.is_none() {
+            self.enter(wanted, WorkerState::Preparing);
+            let plan = Arc::clone(&wanted.work.plan);
+            let users = wanted.work.segment.count_of(u64::from(plan.profile.planned_users_max()));
+            let users = u32::try_from(users).unwrap_or(u32::MAX);
+            let workshop = Arc::clone(&self.workshop);
+            self.prepared = Some(match self.check_room(users) {
+                Err(error) => Err(error),
+                Ok(()) => tokio::select! {
+                    prepared = workshop.prepare(plan, users) => prepared,
+                    () = self.stop_wanted() => return None,
+                },
+            });
+        }
+        match self.prepared.as_ref()? {
+            Ok(stage) => Some(stage.clone()),
+            Err(error) => {
+                self.fail(wanted, Arc::clone(&error.code), Arc::clone(&error.message));
+                None
+            }
+        }
+    }
+
+    fn check_room(&self, users: u32) -> Result<(), PrepareError> {
+        match self.config.max_users {
+            Some(most) if users > most => Err(PrepareError {
+                code: "capacity".into(),
+                message: format!(
+                    "worker `{}` is to run {users} users but takes {most} at most; add workers, or raise \
+                     its `--max-users`",
+                    self.config.worker
+                )
+                .into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Resolves when the run is to be stopped.
+    async fn stop_wanted(&mut self) {
+        let is_stop =
+            |wanted: &Wanted| matches!(wanted.work.step, Step::Stop { .. } | Step::Teardown { .. });
+        tokio::select! {
+            stop = self.wanted.wait_for(is_stop) => drop(stop),
+            end = self.end.wait_for(Option::is_some) => drop(end),
+        }
+        // Whoever asked next shall see the change too.
+        self.wanted.mark_changed();
+    }
+
+    async fn set_up(&mut self, wanted: &Wanted) {
+        let Some(stage) = self.stage(wanted).await else { return };
+        if self.set_up.is_none() {
+            self.enter(wanted, WorkerState::Preparing);
+            let interrupt = CancellationToken::new();
+            let once = self.once(wanted, stage, Hook::Setup, interrupt.clone());
+            let mut once = Box::pin(once.run());
+            let answer = tokio::select! {
+                answer = &mut once => answer,
+                () = self.stop_wanted() => {
+                    interrupt.cancel();
+                    once.await
+                }
+            };
+            self.set_up = Some(answer.map_err(Into::into));
+        }
+        match self.set_up.clone() {
+            Some(Ok(data)) => self.enter(wanted, WorkerState::SetUp { data }),
+            Some(Err(message)) => self.fail(wanted, "setup", message),
+            None => {}
+        }
+    }
+
+    async fn tear_down(&mut self, wanted: &Wanted, data: Arc<str>) {
+        self.last_seq.get_or_insert(0);
+        let Some(Ok(stage)) = self.prepared.clone() else {
+            return self.enter(wanted, WorkerState::TornDown);
+        };
+        let once = self.once(wanted, stage, Hook::Teardown(data), CancellationToken::new());
+        match once.run().await {
+            Ok(_) => self.enter(wanted, WorkerState::TornDown),
+            Err(message) => self.fail(wanted, "teardown", message),
+        }
+    }
+
+    fn once(
+        &self,
+        wanted: &Wanted,
+        stage: W::Stage,
+        hook: Hook,
+        interrupt: CancellationToken,
+    ) -> Once<W::Stage> {
+        Once {
+            stage,
+            hook,
+            plan: Arc::clone(&wanted.work.plan),
+            worker: self.config.worker.clone(),
+            segment: wanted.work.segment.into(),
+            logs: self.logs.clone(),
+            interrupt,
+        }
+    }
+
+    /// Makes load until it is over by itself or by order.
+    async fn load(&mut self, wanted: &Wanted, start: u64, setup_data: Arc<str>) {
+        if self.last_seq.is_some() {
+            return self.stopped(wanted);
+        }
+        let Some(stage) = self.stage(wanted).await else { return };
+        let clock = RunClock::starting_at(self.instant_of(start));
+        let setup = LoadSetup {
+            plan: Arc::clone(&wanted.work.plan),
+            description: stage.description(),
+            worker: self.config.worker.clone(),
+            segment: wanted.work.segment,
+            shards: self.config.shards,
+            clock,
+            setup_data,
+            logs: self.logs.clone(),
+        };
+        match Loader::start(setup, move |context| stage.factory(context)) {
+            Ok(loader) => self.follow(wanted, loader, clock).await,
+            Err(error) => self.fail(wanted, "load", error.to_string()),
+        }
+    }
+
+    /// The moment of this coordinator's time, by this machine's clock.
+    fn instant_of(&self, micros: u64) -> Instant {
+        let there = i128::from(wall_micros()) + i128::from(*self.clock_offset.borrow());
+        let ahead = i128::from(micros) - there;
+        let span = Duration::from_micros(u64::try_from(ahead.unsigned_abs()).unwrap_or(u64::MAX));
+        let now = Instant::now();
+        let moment = if ahead >= 0 { now.checked_add(span) } else { now.checked_sub(span) };
+        moment.unwrap_or(now)
+    }
+
+    async fn follow(&mut self, wanted: &Wanted, mut loader: Loader, clock: RunClock) {
+        let plan = &wanted.work.plan;
+        let (worker, incarnation) = (self.config.worker.clone(), self.config.incarnation);
+        let mut intervals =
+            Intervals::new(plan.run.clone(), worker, incarnation, clock, self.reports.clone());
+        let mut wanted = wanted.clone();
+        let mut aborted: Option<Abort> = None;
+        self.enter(&wanted, WorkerState::Running);
+        let team = Arc::clone(loader.team());
+        loop {
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(intervals.next_due()) => {
+                    let cpu = intervals.cut(&mut loader, wanted.applied.0);
+                    self.show(&loader, cpu);
+                    self.note_end_of_time(&wanted, clock);
+                }
+                abort = team.aborted(), if aborted.is_none() => {
+                    self.fail(&wanted, abort.code, Arc::clone(&abort.message));
+                    aborted = Some(abort);
+                    loader.stop(StopMode::Graceful);
+                }
+                Ok(()) = self.wanted.changed() => {
+                    wanted = self.wanted.borrow_and_update().clone();
+                    self.obey(&wanted, &loader, aborted.is_some());
+                }
+                Ok(mode) = wait_for_end(&mut self.end) => loader.stop(mode),
+                () = loader.ended() => break,
+            }
+        }
+        intervals.cut_last(&mut loader, wanted.applied.0).await;
+        self.show(&loader, None);
+        self.last_seq = Some(intervals.last_seq());
+        let is_told = matches!(wanted.work.step, Step::Stop { .. } | Step::Teardown { .. });
+        match aborted {
+            // Told or not, the failure comes first: the coordinator answers it by a stop.
+            Some(_) if !is_told => {}
+            _ => self.stopped(&wanted),
+        }
+        if matches!(wanted.work.step, Step::Teardown { .. }) {
+            self.wanted.mark_changed();
+        }
+    }
+
+    /// Does what a newer assignment of the same run wants of running load.
+    fn obey(&self, wanted: &Wanted, loader: &Loader, is_aborted: bool) {
+        match &wanted.work.step {
+            Step::Stop { mode } => {
+                loader.stop(*mode);
+                self.enter(wanted, WorkerState::Stopping);
+            }
+            Step::Teardown { .. } => {
+                loader.stop(StopMode::Graceful);
+                self.enter(wanted, WorkerState::Stopping);
+            }
+            Step::Run { .. } => {
+                let profile = Arc::new(wanted.work.plan.profile.clone());
+                if let Err(error) = loader.amend(&profile, wanted.work.segment) {
+                    return self.fail(wanted, "load", error.to_string());
+                }
+                if !is_aborted {
+                    self.status.send_modify(|status| status.applied = wanted.applied);
+                }
+            }
+            // Where it is already implies these.
+            Step::Prepare | Step::Setup => {}
+        }
+    }
+
+    fn show(&self, loader: &Loader, cpu: Option<f64>) {
+        let users = loader.users().values().sum();
+        self.status.send_if_modified(|status| {
+            status.cpu = cpu.unwrap_or(status.cpu);
+            status.users = users;
+            false // for the next heartbeat; no reason to send one
+        });
+    }
+
+    /// A run that has reached its length is stopping, though nobody said so.
+    fn note_end_of_time(&self, wanted: &Wanted, clock: RunClock) {
+        let is_over = wanted.work.plan.profile.length().is_some_and(|end| clock.elapsed() >= end);
+        if is_over && self.status.borrow().state == WorkerState::Running {
+            self.enter(wanted, WorkerState::Stopping);
+        }
+    }
+}
+
+/// How the job is to end, each time that changes.
+async fn wait_for_end(
+    end: &mut watch::Receiver<Option<StopMode>>,
+) -> Result<StopMode, watch::error::RecvError> {
+    loop {
+        end.changed().await?;
+        if let Some(mode) = *end.borrow_and_update() {
+            return Ok(mode);
+        }
+    }
+}
+
+/// Hands log lines on while the reports have room for twice as many: intervals come first. Lines
+/// that come in meanwhile fill their own queue, and beyond it are dropped and counted there.
+async fn forward(mut lines: mpsc::Receiver<LogLine>, reports: mpsc::Sender<Report>) {
+    while let Some(line) = lines.recv().await {
+        while reports.capacity() * 2 < reports.max_capacity() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if reports.try_send(Report::Log(line)).is_err() && reports.is_closed() {
+            return;
+        }
+    }
+}

@@ -3,6 +3,8 @@
 //! One task owns everything. Assignments and load shapes run beside it, so that a slow
 //! transport or a slow guest never delays a heartbeat.
 
+#[cfg(test)]
+mod fake;
 mod handle;
 mod outbox;
 mod shapes;
@@ -250,3 +252,6 @@ impl Coordinator {
         self.shapes.end().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

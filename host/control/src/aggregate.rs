@@ -207,6 +207,11 @@ impl Aggregate {
         self.users.remove(worker);
     }
 
+    /// How far the numbers are complete.
+    pub(crate) fn known(&self) -> Duration {
+        Duration::from_secs(self.through)
+    }
+
     /// Users running.
     pub(crate) fn users(&self) -> u32 {
         self.users.values().flat_map(|worker| worker.users.values()).sum()
@@ -263,3 +268,7 @@ impl Aggregate {
 fn whole_seconds(time: Duration) -> Duration {
     Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0))
 }
+
+#[cfg(test)]
+#[path = "aggregate/tests.rs"]
+mod tests;

@@ -11,6 +11,8 @@ mod error;
 mod machine;
 pub mod ports;
 pub mod report;
+#[cfg(test)]
+mod testing;
 pub mod view;
 
 pub use actor::{Coordinator, Handle, StartRequest};

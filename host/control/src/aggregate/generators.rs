@@ -90,3 +90,50 @@ impl Generators {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use loadhost_model::histogram::Histogram;
+
+    use super::*;
+    use crate::testing::{interval, worker};
+
+    /// CPU and timer lag (ms) of successive seconds; saturated seconds and the first reason.
+    fn check(seconds: &[(f64, u64)], saturated: u64, reason: Option<&str>) {
+        let (mut generators, mut timeline) = (Generators::default(), Timeline::default());
+        for (seq, (cpu, lag)) in (1..).zip(seconds) {
+            let mut interval = interval(&worker("w"), seq, &[]);
+            let mut loop_lag = Histogram::new();
+            loop_lag.record_n(lag * 1000, 100);
+            interval.statistics.health.cpu = *cpu;
+            interval.statistics.health.loop_lag = loop_lag;
+            timeline.take(&interval, &Default::default(), true, |_| Default::default());
+            generators.judge(&interval, &mut timeline);
+        }
+        let view = generators.view(seconds.len() as u64);
+        assert_eq!(view.saturated_for, Duration::from_secs(saturated), "{seconds:?}");
+        assert_eq!(view.first_reason.as_deref(), reason, "{seconds:?}");
+    }
+
+    #[test]
+    fn three_busy_seconds_or_one_of_late_timers_mark_the_run() {
+        let busy = Some("worker `w` used 95 % of its CPU");
+        check(&[(0.5, 1); 5], 0, None);
+        check(&[(0.95, 1), (0.95, 1), (0.5, 1), (0.95, 1), (0.95, 1)], 0, None);
+        check(&[(0.95, 1), (0.95, 1), (0.95, 1)], 3, busy); // the first two count as well
+        check(&[(0.95, 1), (0.95, 1), (0.95, 1), (0.95, 1), (0.1, 1)], 4, busy);
+        check(&[(0.1, 1), (0.1, 80), (0.1, 1)], 1, Some("timers of worker `w` were 80 ms late"));
+    }
+
+    #[test]
+    fn a_reason_is_current_only_for_a_while() {
+        let (mut generators, mut timeline) = (Generators::default(), Timeline::default());
+        let mut late = interval(&worker("w"), 1, &[]);
+        late.statistics.health.loop_lag.record(90_000);
+        timeline.take(&late, &Default::default(), true, |_| Default::default());
+        generators.judge(&late, &mut timeline);
+        assert!(generators.view(1).saturated.is_some());
+        let later = generators.view(10);
+        assert_eq!((later.saturated, later.saturated_for), (None, Duration::from_secs(1)));
+    }
+}

@@ -103,3 +103,57 @@ impl<'a> Counts<'a> {
         tags
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use loadhost_model::description::TaskGroup;
+
+    use super::*;
+    use crate::testing::{description, task};
+
+    fn check(change: impl FnOnce(&mut UserType), filter: &TaskFilter, expected: &[(&str, f64)]) {
+        let mut description = (*description()).clone();
+        change(&mut description.user_types[0]);
+        let shares = wanted(&description, filter);
+        let shares: Vec<(&str, f64)> =
+            shares.iter().map(|((_, task), share)| (&**task, *share)).collect();
+        assert_eq!(shares.len(), expected.len(), "{shares:?}");
+        for ((task, share), (expected_task, expected_share)) in shares.iter().zip(expected) {
+            assert_eq!(task, expected_task);
+            assert!((share - expected_share).abs() < 1e-9, "{shares:?}");
+        }
+    }
+
+    fn group(name: &str, order: Order, rounds: (u32, u32), parent: Option<u32>) -> TaskGroup {
+        TaskGroup {
+            name: name.to_string(),
+            weight: 1,
+            tags: vec!["slow".to_string()],
+            order,
+            rounds,
+            parent,
+        }
+    }
+
+    #[test]
+    fn parts_follow_weights_order_and_groups() {
+        let all = TaskFilter::default();
+        check(|_| {}, &all, &[("browse", 0.75), ("buy", 0.25)]);
+        check(|user| user.order = Order::Sequential, &all, &[("browse", 0.5), ("buy", 0.5)]);
+        check(|user| user.order = Order::Markov, &all, &[]);
+        // Browse or visit the group, which runs `pay` and `leave` twice each: 3:1 visits, 1:4 tasks.
+        let nested = |user: &mut UserType| {
+            user.groups = vec![group("checkout", Order::Sequential, (4, 4), None)];
+            user.tasks = vec![task("browse", 3), task("pay", 1), task("leave", 1)];
+            user.tasks[1].group = Some(0);
+            user.tasks[2].group = Some(0);
+        };
+        check(nested, &all, &[("browse", 3.0 / 7.0), ("leave", 2.0 / 7.0), ("pay", 2.0 / 7.0)]);
+        let only =
+            |tag: &str| TaskFilter { include: vec![tag.to_string()], ..TaskFilter::default() };
+        check(nested, &only("slow"), &[("leave", 0.5), ("pay", 0.5)]);
+        check(nested, &only("none"), &[]);
+        let named = TaskFilter { names: vec!["buy".to_string()], ..TaskFilter::default() };
+        check(|user| user.tasks[1].weight = 0, &named, &[("buy", 1.0)]);
+    }
+}

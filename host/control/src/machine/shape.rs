@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::ports::ShapeTarget;
 
+/// Longest wait for numbers.
+const PATIENCE: Duration = Duration::from_millis(400);
+
 /// When a shape is asked, and what it last said.
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
@@ -13,9 +16,11 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Whether it is time for a question; then the question counts as asked.
-    pub(crate) fn ask(&mut self, elapsed: Duration) -> bool {
-        if self.asked || elapsed < self.next {
+    /// Whether it is time for a question; then the question counts as asked. `known` is how far
+    /// the numbers reach: a question waits a little for those of the second that just ended.
+    pub(crate) fn ask(&mut self, elapsed: Duration, known: Duration) -> bool {
+        let informed = known >= self.next || elapsed >= self.next + PATIENCE;
+        if self.asked || elapsed < self.next || !informed {
             return false;
         }
         // A late answer skips seconds rather than letting questions pile up.
@@ -42,12 +47,18 @@ mod tests {
         let mut shape = Shape::default();
         let at = Duration::from_millis;
         let target = ShapeTarget { users: 5, spawn_rate: 1.0 };
-        assert!(shape.ask(at(0)));
-        assert!(!shape.ask(at(1_500)), "the answer is still out");
+        assert!(shape.ask(at(0), at(0)));
+        assert!(!shape.ask(at(1_500), at(1_000)), "the answer is still out");
         assert_eq!(shape.answered(target), Some(target));
-        assert!(shape.ask(at(2_700)));
+        assert!(shape.ask(at(2_700), at(2_000)));
         assert_eq!(shape.answered(target), None, "nothing new");
-        assert!(!shape.ask(at(2_900)));
-        assert!(shape.ask(at(3_000)));
+        assert!(!shape.ask(at(2_900), at(2_000)));
+        assert!(
+            !shape.ask(at(3_000), at(2_000)),
+            "the numbers of the third second are on their way"
+        );
+        assert!(shape.ask(at(3_100), at(3_000)));
+        assert_eq!(shape.answered(target), None);
+        assert!(shape.ask(at(4_400), at(3_000)), "or have been for too long");
     }
 }

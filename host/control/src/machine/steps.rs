@@ -235,7 +235,7 @@ impl Machine {
         let users = run.aggregate.users();
         let (rps, failure_ratio) = run.aggregate.last_second();
         if let Some(shape) = &mut run.shape
-            && shape.ask(elapsed)
+            && shape.ask(elapsed, run.aggregate.known())
         {
             let now = ShapeNow { elapsed, users, rps, failure_ratio };
             self.effects.push(Effect::AskShape(run.plan.run.clone(), now));
@@ -264,7 +264,8 @@ impl Machine {
         let by_itself = reason == EndReason::Completed;
         run.ended.get_or_insert(reason);
         if !hasten {
-            run.stood_still.get_or_insert(run.elapsed(now.mono));
+            let length = run.plan.profile.length().unwrap_or(Duration::MAX);
+            run.stood_still = Some(run.elapsed(now.mono).min(length));
         }
         let patience = match mode {
             StopMode::Now => self.config.stop_margin,

@@ -1,0 +1,223 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use loadhost_model::interval::{ErrorKey, ErrorStats, Origin, PassStats, TaskStats};
+use loadhost_model::metric::CUSTOM_SCALE;
+use proptest::prelude::*;
+
+use super::*;
+use crate::report::EndReason;
+use crate::testing::{description, interval, plan, secs, worker};
+use crate::view::{MAX_ROWS, MetricValue, RunState};
+
+fn aggregate() -> Aggregate {
+    Aggregate::new(&plan(60), &description())
+}
+
+/// The numbers as a view shows them.
+fn shown(aggregate: &Aggregate) -> RunView {
+    let mut view = blank();
+    aggregate.show(&mut view);
+    view
+}
+
+fn blank() -> RunView {
+    serde_json::from_value(serde_json::json!({
+        "run": "run-1", "scenario": "s", "scenario_version": null, "module": "07".repeat(32), "target": null,
+        "params": {}, "seed": 1, "state": RunState::Running, "phase": "", "started": null,
+        "elapsed": secs(0), "length": null, "remaining": null, "workers": 1, "workers_lost": 0, "users": 0,
+        "users_by_type": {}, "users_wanted": null, "rate_wanted": null, "counted_from": secs(0),
+        "counted": secs(0), "total": crate::view::HttpRow::default(), "window": crate::view::Window::default(),
+        "rows": [], "rows_omitted": 0, "tasks": [], "checks": [], "groups": [], "metrics": [], "errors": [],
+        "errors_omitted": 0, "thresholds": [], "counters": loadhost_model::interval::Counters::default(),
+        "collection": crate::view::Collection::default(), "generator": crate::view::GeneratorView::default(),
+        "history": [], "notes": [], "ended": Option::<EndReason>::None,
+    }))
+    .unwrap()
+}
+
+/// Intervals of three workers, five seconds each, over two names.
+fn intervals() -> Vec<Interval> {
+    let mut all = Vec::new();
+    for (w, name) in ["a", "b", "c"].iter().enumerate() {
+        for seq in 1..=5 {
+            let base = 1000 * (w as u64 + 1) + 37 * seq;
+            let mut interval =
+                interval(&worker(name), seq, &[("/", &[base, base * 2]), ("/buy", &[base * 3; 5])]);
+            let task =
+                TaskStats { iterations: 2 + seq, failures: w as u64, ..TaskStats::default() };
+            let key = SeriesKey::Task { user_type: "Shopper".into(), task: "browse".into() };
+            interval.statistics.series.insert(key, SeriesStats::Task(Box::new(task)));
+            interval.statistics.counters.dropped_arrivals = seq;
+            all.push(interval);
+        }
+    }
+    all
+}
+
+proptest! {
+    #[test]
+    fn any_order_and_any_repetition_gives_the_same_picture(
+        order in Just((0..15usize).collect::<Vec<_>>()).prop_shuffle(),
+        again in proptest::collection::vec(0..15usize, 0..30),
+    ) {
+        let all = intervals();
+        let (mut plain, mut shuffled) = (aggregate(), aggregate());
+        let plan = plan(60);
+        for interval in &all {
+            plain.take(interval.clone(), &plan);
+        }
+        for index in order.iter().chain(&again) {
+            shuffled.take(all[*index].clone(), &plan);
+        }
+        for aggregate in [&mut plain, &mut shuffled] {
+            aggregate.close();
+        }
+        let (mut expected, mut got) = (shown(&plain), shown(&shuffled));
+        prop_assert_eq!(got.collection.duplicates, again.len() as u64);
+        (expected.collection, got.collection) = (Collection::default(), Collection::default());
+        prop_assert_eq!(expected, got);
+        prop_assert_eq!(plain.take_totals(), shuffled.take_totals());
+        prop_assert_eq!(plain.history(), shuffled.history());
+    }
+}
+
+#[test]
+fn rows_of_several_workers_are_merged_and_add_up() {
+    let mut aggregate = aggregate();
+    for interval in intervals() {
+        aggregate.take(interval, &plan(60));
+    }
+    aggregate.close();
+    let view = shown(&aggregate);
+    let names: Vec<(&str, u64)> = view.rows.iter().map(|row| (&*row.name, row.requests)).collect();
+    assert_eq!(names, [("/", 30), ("/buy", 75)]);
+    assert_eq!((view.total.requests, view.total.rps), (105, 21.0));
+    assert_eq!(view.total.response_time.unwrap().max, 3 * (3000 + 37 * 5));
+    assert_eq!(view.rows[1].current_rps, 15.0);
+    assert_eq!(view.users, 15);
+    assert_eq!((view.tasks[0].iterations, view.tasks[0].share_wanted), (75, Some(0.75)));
+    assert_eq!(view.window.dropped, 9.0);
+}
+
+#[test]
+fn a_second_is_shown_when_all_have_spoken_or_one_is_too_far_behind() {
+    let (a, b) = (worker("a"), worker("b"));
+    let mut aggregate = aggregate();
+    let plan = plan(60);
+    let through = |aggregate: &mut Aggregate, live: &[&WorkerId]| {
+        aggregate.complete(live.iter().copied());
+        aggregate.history().len()
+    };
+    aggregate.take(interval(&a, 1, &[]), &plan);
+    assert_eq!(through(&mut aggregate, &[&a, &b]), 0, "b has not spoken");
+    aggregate.take(interval(&b, 1, &[]), &plan);
+    assert_eq!(through(&mut aggregate, &[&a, &b]), 1);
+    for seq in 2..=6 {
+        aggregate.take(interval(&a, seq, &[]), &plan);
+    }
+    assert_eq!(through(&mut aggregate, &[&a, &b]), 3, "three seconds of patience");
+    assert_eq!(through(&mut aggregate, &[&a]), 6, "b is lost");
+}
+
+#[test]
+fn ten_thousand_names_are_a_thousand_rows_and_a_rest() {
+    let mut aggregate = aggregate();
+    let mut interval = interval(&worker("a"), 1, &[]);
+    for n in 0..10_000u32 {
+        let times: &[u64] = if n < 500 { &[1000, 2000, 3000] } else { &[1000] };
+        interval.statistics.series.insert(
+            crate::testing::http_key(&format!("/item/{n:05}")),
+            crate::testing::http(times),
+        );
+    }
+    aggregate.take(interval, &plan(60));
+    aggregate.close();
+    let view = shown(&aggregate);
+    assert_eq!((view.rows.len(), view.rows_omitted), (MAX_ROWS + 1, 9_000));
+    assert_eq!(view.rows[499].requests, 3, "the most used are there");
+    let other = view.rows.last().unwrap();
+    assert_eq!((&*other.name, other.requests, other.response_time), ("other", 9_000, None));
+    assert_eq!(view.rows.iter().map(|row| row.requests).sum::<u64>(), view.total.requests);
+}
+
+#[test]
+fn series_of_one_name_with_several_tags_are_one_row() {
+    let mut aggregate = aggregate();
+    let mut interval = interval(&worker("a"), 1, &[]);
+    for (tag, times) in [("red", [1000, 1000]), ("blue", [4000, 4000])] {
+        let key = SeriesKey::Http {
+            method: "GET".into(),
+            name: "/".into(),
+            tags: Arc::from([("colour".into(), tag.into())]),
+            group: "".into(),
+        };
+        interval.statistics.series.insert(key, crate::testing::http(&times));
+    }
+    aggregate.take(interval, &plan(60));
+    let view = shown(&aggregate);
+    assert_eq!(view.rows.len(), 1);
+    let times = view.rows[0].response_time.unwrap();
+    assert_eq!((times.count, times.min, times.max), (4, 1000, 4000));
+}
+
+#[test]
+fn checks_metrics_groups_and_errors_have_their_rows() {
+    let mut aggregate = aggregate();
+    let mut interval = interval(&worker("a"), 1, &[]);
+    let custom = |name: &str, kind| SeriesKey::Custom {
+        name: name.into(),
+        kind,
+        unit: "".into(),
+        tags: [].into(),
+    };
+    let mut trend = loadhost_model::histogram::Histogram::new();
+    trend.record((0.5 * CUSTOM_SCALE) as u64);
+    let series = &mut interval.statistics.series;
+    series.insert(custom("cart", Kind::Trend), SeriesStats::Trend(Box::new(trend)));
+    series.insert(custom("sold", Kind::Counter), SeriesStats::Counter(3.0));
+    series.insert(
+        SeriesKey::Check { name: "has total".into(), group: "".into() },
+        SeriesStats::Pass(PassStats { passes: 9, failures: 1 }),
+    );
+    for (code, count) in [("timeout", 1), ("http-status", 5)] {
+        let origin = Origin::Request { method: "GET".into(), name: "/".into() };
+        let key = ErrorKey { origin, code: code.into(), message: "m".into() };
+        let stats = ErrorStats { count, first: 1_000_000, last: 2_000_000, detail: "".into() };
+        interval.statistics.errors.insert(key, stats);
+    }
+    aggregate.take(interval, &plan(60));
+    let view = shown(&aggregate);
+    assert_eq!((view.checks[0].passes, view.checks[0].failures), (9, 1));
+    let values: Vec<MetricValue> = view.metrics.iter().map(|metric| metric.value).collect();
+    assert!(values.contains(&MetricValue::Counter { sum: 3.0, rate: 3.0 }), "{values:?}");
+    assert!(
+        values.iter().any(|value| matches!(value, MetricValue::Trend { max: 0.5, .. })),
+        "{values:?}"
+    );
+    let errors: Vec<(&str, u64)> =
+        view.errors.iter().map(|error| (&*error.code, error.count)).collect();
+    assert_eq!(errors, [("http-status", 5), ("timeout", 1)], "most frequent first");
+    assert_eq!(view.errors[0].first, secs(1));
+}
+
+#[test]
+fn a_threshold_over_all_requests_is_judged_by_their_sum() {
+    let mut plan = plan(60);
+    plan.thresholds = [
+        "http_req_duration max < 5s",
+        "http_req_duration{name=/buy} max < 5s",
+        "http_reqs count > 104",
+    ]
+    .map(|text| text.parse().unwrap())
+    .to_vec();
+    let mut aggregate = Aggregate::new(&plan, &description());
+    for interval in intervals() {
+        aggregate.take(interval, &plan);
+    }
+    aggregate.judge(secs(5));
+    let values: Vec<Option<f64>> =
+        aggregate.thresholds().iter().map(|threshold| threshold.value).collect();
+    assert_eq!(values, [Some(9.555), Some(9.555), Some(105.0)]);
+}

@@ -39,13 +39,13 @@ pub(crate) struct Covering {
 
 impl Covering {
     /// The same as intervals of one number each: what was merged is whole in the last, and its
-    /// predecessors are empty, so that the receiver sees neither a gap nor a sample twice.
+    /// predecessors are empty and of no length, so that the receiver sees neither a gap nor a sample twice.
     pub(crate) fn into_intervals(self) -> impl Iterator<Item = Interval> {
         let Self { first, interval } = self;
         let empty = Interval {
             run: interval.run.clone(),
             worker: interval.worker.clone(),
-            users: interval.users.clone(),
+            users: BTreeMap::new(),
             end: interval.begin,
             statistics: Statistics::default(),
             last: false,

@@ -42,6 +42,8 @@ pub(super) struct Follower {
     term: Term,
     /// When a leader was heard last.
     heard: Instant,
+    /// A leader has been heard since the dead-man last acted.
+    armed: bool,
     /// The clock has been compared with this term's leader.
     compared: Option<Term>,
     /// Assignments are kept back until the clock is known.
@@ -73,6 +75,7 @@ impl Follower {
             written,
             term: Term(0),
             heard: Instant::now(),
+            armed: false,
             compared: None,
             held: None,
             assignments,
@@ -99,7 +102,7 @@ impl Follower {
                 Ok(()) = connects.changed() => self.read().await,
                 _ = polls.tick() => self.read().await,
                 _ = clocks.tick() => self.compare_clocks().await,
-                () = tokio::time::sleep_until(dead_man), if self.leader.borrow().is_some() => {
+                () = tokio::time::sleep_until(dead_man), if self.armed => {
                     self.give_up();
                 }
             }
@@ -113,9 +116,10 @@ impl Follower {
         }
         if record.released {
             // It went in good order; the load goes on until the dead-man, for a successor.
+            self.leader.send_replace(None);
             return info!(leader = record.id, "the leader has released its term");
         }
-        self.heard = Instant::now();
+        (self.heard, self.armed) = (Instant::now(), true);
         let is_news = record.epoch > self.term || self.leader.borrow().is_none();
         self.term = record.epoch;
         if is_news || self.compared != Some(record.epoch) {
@@ -185,7 +189,7 @@ impl Follower {
     /// The dead-man: nobody leads, so no load is wanted.
     fn give_up(&mut self) {
         self.leader.send_replace(None);
-        self.compared = None;
+        (self.armed, self.compared) = (false, None);
         let stopped = self.assignments.send_replace(None);
         if stopped.is_some_and(|assignment| assignment.work.is_some()) {
             self.counters().dead_man_stops.one();

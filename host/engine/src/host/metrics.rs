@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use loadhost_model::metric::{Kind, SeriesKey};
+use loadhost_model::threshold::is_built_in;
 use wasmtime::component::Resource;
 
 use super::sample::sorted;
@@ -55,6 +56,12 @@ impl wit::HostMetric for VuState {
             wit::Kind::Rate => Kind::Rate,
             wit::Kind::Trend => Kind::Trend,
         };
+        if is_built_in(&name) {
+            return Err(HostTrap::Misuse(format!(
+                "`{name}` is a metric of loadhost's own; choose another name",
+            ))
+            .into());
+        }
         let name: Arc<str> = name.into();
         match self.metrics.iter().find(|(known, _)| *known == name) {
             Some((_, known)) if *known != kind => {

@@ -19,7 +19,9 @@ pub(crate) mod ticker;
 pub(crate) mod trap;
 mod vu;
 mod wall;
+mod workshop;
 
 pub use crate::host::trace::{TraceSink, TracedRequest};
 pub use pool::{Sandbox, SandboxError};
 pub use vu::{WasmVu, WasmVuFactory};
+pub use workshop::{WasmStage, WasmWorkshop};

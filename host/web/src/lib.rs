@@ -1,3 +1,4 @@
 //! HTTP faces of loadhost: health, metrics, API, page, and the demo shop.
 
 pub mod demo_shop;
+pub mod ops;

@@ -1,0 +1,66 @@
+//! The one form of errors: a stable code, what happened, and what to do.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use loadhost_control::ControlError;
+use serde::{Deserialize, Serialize};
+
+/// An answer that is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Refusal {
+    #[serde(skip)]
+    status: u16,
+    /// Stable, such as `unknown-run`.
+    pub(super) code: String,
+    /// What happened.
+    pub(super) message: String,
+    /// What to do.
+    pub(super) hint: String,
+}
+
+impl Refusal {
+    pub(super) fn new(
+        status: StatusCode,
+        code: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        let (message, hint) = (message.into(), hint.into());
+        Self { status: status.as_u16(), code: code.into(), message, hint }
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", message, hint)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, Json(self)).into_response()
+    }
+}
+
+impl From<ControlError> for Refusal {
+    fn from(error: ControlError) -> Self {
+        let (status, code, hint) = match &error {
+            ControlError::UnknownRun(_) => {
+                (StatusCode::NOT_FOUND, "unknown-run", "GET /api/v1/state lists the runs")
+            }
+            ControlError::NotRunning(_) => {
+                (StatusCode::CONFLICT, "not-running", "wait until it makes load")
+            }
+            ControlError::Refused(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "refused", "change what the profile allows")
+            }
+            ControlError::Shaped(_) => {
+                (StatusCode::CONFLICT, "shaped", "change the scenario's load shape")
+            }
+            ControlError::Closed => {
+                (StatusCode::SERVICE_UNAVAILABLE, "closed", "the master is going away")
+            }
+        };
+        Self::new(status, code, error.to_string(), hint)
+    }
+}

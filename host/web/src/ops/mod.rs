@@ -1,0 +1,104 @@
+//! What an operator asks a master or a worker: `/health`, `/ready`, `/metrics`, and, on a
+//! master, its state and the two things one does to a running run.
+//!
+//! | route | answers |
+//! |---|---|
+//! | `GET /health` | 200 as long as the process serves |
+//! | `GET /ready` | 200, or 503 and why not |
+//! | `GET /metrics` | Prometheus' text format |
+//! | `GET /api/v1/state` | master: the [`FleetView`](loadhost_control::FleetView) as JSON |
+//! | `POST /api/v1/stop` | master: `{"run": …, "mode": "graceful" \| "now"}` |
+//! | `POST /api/v1/change` | master: `{"run": …, "phase": …, "change": {"users": {"users": 50}}}` |
+//!
+//! `run` may be left out while one run goes on. What is refused is answered as
+//! `{"code", "message", "hint"}`. There is no login yet, so by default only this machine is
+//! listened to, and only questions that name it are answered.
+
+mod api;
+mod error;
+mod listen;
+mod metrics;
+mod routes;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use loadhost_control::Handle;
+use loadhost_model::wire::WorkerStatus;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use listen::{Exposure, ListenError, bind};
+
+/// Why a process is not ready, for people.
+pub type NotReady = String;
+/// Asked at each `/ready`.
+pub type Readiness = Arc<dyn Fn() -> Result<(), NotReady> + Send + Sync>;
+/// Names and values of counters that only go up, asked at each `/metrics`.
+pub type CounterSource = Arc<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
+
+/// Whose state is told.
+#[derive(Clone)]
+pub enum Role {
+    /// Of a coordinator and its fleet.
+    Master(Handle),
+    /// Of one worker: its last status.
+    Worker(watch::Receiver<Option<WorkerStatus>>),
+}
+
+/// What is served.
+#[derive(Clone)]
+pub struct Ops {
+    /// Whose state is told.
+    pub role: Role,
+    /// Whether work can be taken.
+    pub readiness: Readiness,
+    /// Counters of the transport, shown as `loadhost_transport_events_total{event=…}`.
+    pub transport: CounterSource,
+}
+
+impl Ops {
+    /// Of this role, always ready, without a transport.
+    pub fn new(role: Role) -> Self {
+        Self { role, readiness: Arc::new(|| Ok(())), transport: Arc::new(Vec::new) }
+    }
+
+    /// Ready when `readiness` says so.
+    pub fn ready_if(
+        mut self,
+        readiness: impl Fn() -> Result<(), NotReady> + Send + Sync + 'static,
+    ) -> Self {
+        self.readiness = Arc::new(readiness);
+        self
+    }
+
+    /// Showing these counters.
+    pub fn counting(
+        mut self,
+        transport: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
+    ) -> Self {
+        self.transport = Arc::new(transport);
+        self
+    }
+}
+
+/// Answers on `listener` until `stop` is cancelled.
+///
+/// # Errors
+/// If the metrics cannot be set up, or the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    ops: Ops,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let only_here = listener.local_addr()?.ip().is_loopback();
+    let app = routes::router(ops, only_here).map_err(std::io::Error::other)?;
+    let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+    tokio::select! {
+        served = std::future::IntoFuture::into_future(serving) => served,
+        // Nobody here asks for anything long; who keeps a connection open is not waited for.
+        () = async { stop.cancelled().await; tokio::time::sleep(listen::GRACE).await } => Ok(()),
+    }
+}

@@ -1,0 +1,116 @@
+//! Which path answers what.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use super::error::Refusal;
+use super::metrics::{Metrics, MetricsError};
+use super::{Ops, Role, api};
+
+/// What all routes share.
+pub(super) struct Shared {
+    pub(super) ops: Ops,
+    metrics: Metrics,
+    only_here: bool,
+}
+
+pub(super) fn router(ops: Ops, only_here: bool) -> Result<Router, MetricsError> {
+    let metrics = Metrics::new(&ops)?;
+    let is_master = matches!(ops.role, Role::Master(_));
+    let shared = Arc::new(Shared { ops, metrics, only_here });
+    let mut routes = Router::new()
+        .route("/", get(welcome))
+        .route("/health", get(async || "alive\n"))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics_text));
+    if is_master {
+        routes = routes
+            .route("/api/v1/state", get(api::state))
+            .route("/api/v1/stop", post(api::stop))
+            .route("/api/v1/change", post(api::change));
+    }
+    Ok(routes
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(other_method)
+        .layer(from_fn_with_state(shared.clone(), named_as_us))
+        .with_state(shared))
+}
+
+/// A page that a browser has open must not speak to us under its own name (DNS rebinding).
+async fn named_as_us(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    if shared.only_here && !names_this_machine(request.headers()) {
+        let hint = "ask for http://127.0.0.1 or http://localhost";
+        let message = "this address serves this machine only, under its own names";
+        return Refusal::new(StatusCode::MISDIRECTED_REQUEST, "foreign-host", message, hint)
+            .into_response();
+    }
+    next.run(request).await
+}
+
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
+        return true; // No browser leaves it out.
+    };
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+async fn welcome(State(shared): State<Arc<Shared>>) -> String {
+    let (role, more) = match shared.ops.role {
+        Role::Master(_) => (
+            "master",
+            "GET  /api/v1/state   fleet and runs\n\
+             POST /api/v1/stop    {\"mode\": \"graceful\"}\n\
+             POST /api/v1/change  {\"change\": {\"users\": {\"users\": 50}}}\n",
+        ),
+        Role::Worker(_) => ("worker", ""),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "loadhost {version} {role}\n\n\
+         GET  /health         is it alive\n\
+         GET  /ready          can it take work, or why not\n\
+         GET  /metrics        for Prometheus\n{more}"
+    )
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    match (shared.ops.readiness)() {
+        Ok(()) => "ready\n".into_response(),
+        Err(why) => {
+            let hint = "wait, or look at its log";
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", why, hint).into_response()
+        }
+    }
+}
+
+async fn metrics_text(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Refusal::new(status, "metrics", error.to_string(), "look at the log").into_response()
+        }
+    }
+}
+
+async fn nothing_here(request: Request) -> Refusal {
+    let message = format!("there is nothing at {}", request.uri().path());
+    Refusal::new(StatusCode::NOT_FOUND, "not-found", message, "GET / says what there is")
+}
+
+async fn other_method(request: Request) -> Refusal {
+    let message = format!("{} is not possible at {}", request.method(), request.uri().path());
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    Refusal::new(status, "method-not-allowed", message, "GET / says what there is")
+}

@@ -1,0 +1,261 @@
+//! The operator's face over real connections, in front of a real coordinator.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use loadhost_control::ports::{Fleet, FleetError};
+use loadhost_control::{Coordinator, CoordinatorConfig, Handle};
+use loadhost_model::id::{Incarnation, Term, WorkerId};
+use loadhost_model::wire::{self, Assignment, Report, WorkerState, WorkerStatus};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{Exposure, Ops, Role, bind, serve};
+
+/// Workers that never do anything.
+struct Silence;
+
+impl Fleet for Silence {
+    fn assign(&self, _: &WorkerId, _: Assignment) -> BoxFuture<'_, Result<(), FleetError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+struct Served {
+    address: String,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+async fn served(ops: Ops) -> Served {
+    let here = "127.0.0.1:0".parse().unwrap();
+    let listener = bind(here, Exposure::Loopback, "--listen", "--expose").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(serve(listener, ops, stop.clone()));
+    Served { address, stop, task }
+}
+
+impl Served {
+    /// Status and body.
+    async fn ask(&self, method: &str, path: &str, more: &str, body: &str) -> (u16, String) {
+        let host = if more.contains("host:") { "" } else { "host: localhost\r\n" };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\n{host}{more}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        tokio::time::timeout(Duration::from_secs(10), read).await.unwrap().unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), body.to_string())
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        self.ask("GET", path, "", "").await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let json = "content-type: application/json\r\n";
+        let (status, text) = self.ask("POST", path, json, &body.to_string()).await;
+        (status, serde_json::from_str(&text).unwrap())
+    }
+}
+
+fn status(name: &str, users: u32) -> WorkerStatus {
+    WorkerStatus {
+        version: wire::VERSION,
+        worker: WorkerId::new(name).unwrap(),
+        incarnation: Incarnation(1),
+        release: "0.1.0".into(),
+        tags: BTreeMap::new(),
+        capacity: 500,
+        shards: 2,
+        users,
+        cpu: 0.25,
+        memory: 4096,
+        applied: (Term(0), 0),
+        run: None,
+        state: WorkerState::Idle,
+        draining: false,
+    }
+}
+
+/// A coordinator that two workers have reported to.
+async fn coordinator() -> (Handle, CancellationToken) {
+    let (reports, receiver) = mpsc::channel(16);
+    let stop = CancellationToken::new();
+    let config = CoordinatorConfig { term: Term(3), ..CoordinatorConfig::default() };
+    let (handle, _task) = Coordinator::spawn(config, Arc::new(Silence), receiver, stop.clone());
+    for (name, users) in [("w1", 7), ("w2", 5)] {
+        reports.send(Report::Status(status(name, users))).await.unwrap();
+    }
+    let mut view = handle.view();
+    let both = view.wait_for(|view| view.workers.len() == 2);
+    tokio::time::timeout(Duration::from_secs(10), both).await.unwrap().unwrap();
+    tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            stop.cancelled().await;
+            drop(reports);
+        }
+    });
+    (handle, stop)
+}
+
+fn value_of(metrics: &str, series: &str) -> f64 {
+    let line =
+        metrics.lines().find(|line| line.strip_prefix(series).is_some_and(|l| l.starts_with(' ')));
+    let line = line.unwrap_or_else(|| panic!("no {series} in\n{metrics}"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn alive_is_not_ready_and_the_reason_is_told() {
+    let connected = Arc::new(AtomicBool::new(false));
+    let ops = Ops::new(Role::Worker(watch::channel(None).1)).ready_if({
+        let connected = connected.clone();
+        move || match connected.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => Err("no leader is heard".to_string()),
+        }
+    });
+    let served = served(ops).await;
+    assert_eq!(served.get("/health").await, (200, "alive\n".into()));
+    let (status, body) = served.get("/ready").await;
+    let refusal: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &refusal["code"]), (503, &json!("not-ready")));
+    assert_eq!(refusal["message"], json!("no leader is heard"));
+    connected.store(true, Ordering::Relaxed);
+    assert_eq!(served.get("/ready").await.0, 200);
+    served.stop.cancel();
+    served.task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_master_shows_its_fleet_to_prometheus() {
+    let (handle, stop) = coordinator().await;
+    let ops = Ops::new(Role::Master(handle)).counting(|| vec![("connects", 2)]);
+    let served = served(ops).await;
+    let (status, metrics) = served.get("/metrics").await;
+    assert_eq!(status, 200);
+    assert_eq!(value_of(&metrics, "loadhost_users"), 12.0);
+    assert_eq!(value_of(&metrics, "loadhost_capacity_users"), 1_000.0);
+    assert_eq!(value_of(&metrics, "loadhost_term"), 3.0);
+    assert_eq!(value_of(&metrics, "loadhost_leader"), 1.0);
+    assert_eq!(value_of(&metrics, "loadhost_workers{liveness=\"alive\"}"), 2.0);
+    assert_eq!(value_of(&metrics, "loadhost_workers{liveness=\"lost\"}"), 0.0);
+    let transport = "loadhost_transport_events_total{event=\"connects\"}";
+    assert_eq!(value_of(&metrics, transport), 2.0);
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_worker_shows_its_last_status_to_prometheus() {
+    let (sender, receiver) = watch::channel(None);
+    let served = served(Ops::new(Role::Worker(receiver))).await;
+    let (status_code, before) = served.get("/metrics").await;
+    assert!(status_code == 200 && !before.contains("loadhost_users"), "{before}");
+    sender.send_replace(Some(WorkerStatus { state: WorkerState::Running, ..status("w1", 42) }));
+    let (_, metrics) = served.get("/metrics").await;
+    assert_eq!(value_of(&metrics, "loadhost_users"), 42.0);
+    assert_eq!(value_of(&metrics, "loadhost_cpu_ratio"), 0.25);
+    assert_eq!(value_of(&metrics, "loadhost_worker_state{state=\"running\"}"), 1.0);
+    assert_eq!(value_of(&metrics, "loadhost_worker_state{state=\"idle\"}"), 0.0);
+    assert_eq!(served.get("/api/v1/state").await.0, 404, "a worker has no state of the fleet");
+}
+
+#[tokio::test]
+async fn the_state_is_the_coordinators_view() {
+    let (handle, stop) = coordinator().await;
+    let served = served(Ops::new(Role::Master(handle.clone()))).await;
+    let (status, body) = served.get("/api/v1/state").await;
+    let state: Value = serde_json::from_str(&body).unwrap();
+    let names: Vec<_> = state["workers"].as_array().unwrap().iter().map(|w| &w["worker"]).collect();
+    assert_eq!((status, names), (200, vec![&json!("w1"), &json!("w2")]));
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_refused_in_one_form() {
+    let (handle, stop) = coordinator().await;
+    let served = served(Ops::new(Role::Master(handle))).await;
+    let change = json!({"change": {"users": {"users": 5, "spawn_rate": null}}});
+    let of_no_run = json!({"run": "nobody", "change": {"users": {"users": 5, "spawn_rate": null}}});
+    let cases = [
+        ("/api/v1/stop", json!({}), 404, "no-run"),
+        ("/api/v1/change", change, 404, "no-run"),
+        ("/api/v1/stop", json!({"run": "nobody"}), 404, "unknown-run"),
+        ("/api/v1/change", of_no_run, 404, "unknown-run"),
+        ("/api/v1/stop", json!({"mode": "perhaps"}), 400, "bad-request"),
+        ("/api/v1/stop", json!({"runn": "x"}), 400, "bad-request"),
+        ("/api/v1/nothing", json!({}), 404, "not-found"),
+        ("/metrics", json!({}), 405, "method-not-allowed"),
+    ];
+    for (path, body, status, code) in cases {
+        let (found, refusal) = served.post(path, &body).await;
+        assert_eq!((found, &refusal["code"]), (status, &json!(code)), "{path} {body}: {refusal}");
+        for part in ["message", "hint"] {
+            assert!(refusal[part].as_str().is_some_and(|text| !text.is_empty()), "{refusal}");
+        }
+    }
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn pages_of_others_cannot_give_orders() {
+    let (handle, stop) = coordinator().await;
+    let served = served(Ops::new(Role::Master(handle))).await;
+    // A form of another page, which needs no permission of the browser.
+    let form = "content-type: text/plain\r\n";
+    let (status, _) = served.ask("POST", "/api/v1/stop", form, "{}").await;
+    assert_eq!(status, 400);
+    // A name that somebody lets point here.
+    let rebound = "host: evil.example:8089\r\n";
+    let (status, body) = served.ask("GET", "/api/v1/state", rebound, "").await;
+    assert!(status == 421 && body.contains("foreign-host"), "{status} {body}");
+    for own in ["127.0.0.1:8089", "localhost", "[::1]:8089", "LOCALHOST:1"] {
+        let own = format!("host: {own}\r\n");
+        assert_eq!(served.ask("GET", "/health", &own, "").await.0, 200, "{own}");
+    }
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_port_in_use_names_the_port_and_the_flag() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = bind(address, Exposure::Loopback, "--listen", "--expose").await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains(&address.port().to_string()) && text.contains("--listen"), "{text}");
+}
+
+#[tokio::test]
+async fn other_machines_are_let_in_only_if_that_is_said() {
+    let everywhere = "0.0.0.0:0".parse().unwrap();
+    let error = bind(everywhere, Exposure::Loopback, "--listen", "--expose").await.unwrap_err();
+    assert!(error.to_string().contains("--expose"), "{error}");
+    assert!(bind(everywhere, Exposure::Anyone, "--listen", "--expose").await.is_ok());
+}
+
+#[tokio::test]
+async fn the_front_page_says_what_is_there() {
+    let (handle, stop) = coordinator().await;
+    let served = served(Ops::new(Role::Master(handle))).await;
+    let (status, page) = served.get("/").await;
+    assert_eq!(status, 200);
+    for path in ["/health", "/ready", "/metrics", "/api/v1/state"] {
+        assert!(page.contains(path), "{page}");
+        assert_eq!(served.get(path).await.0, 200, "{path}");
+    }
+    stop.cancel();
+}

@@ -88,7 +88,7 @@ pub fn export(arguments: TokenStream) -> TokenStream {
 
 fn misplaced(what: &str, item: TokenStream) -> TokenStream {
     let text = format!("`#[{what}]` stands on a method of an `impl` block with `#[user]`");
-    let fault = syn::Error::new(proc_macro2::Span::call_site(), text).into_compile_error();
     let item = proc_macro2::TokenStream::from(item);
+    let fault = syn::Error::new_spanned(&item, text).into_compile_error();
     quote::quote!(#fault #item).into()
 }

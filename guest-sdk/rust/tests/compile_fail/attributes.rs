@@ -21,7 +21,7 @@ impl B {
     async fn second(&mut self) {}
 
     #[task]
-    fn third(&mut self, shop: String) {}
+    fn third(&mut self, _shop: String) {}
 }
 
 #[derive(Default)]

@@ -5,11 +5,12 @@
 //! Percentiles over a fleet come from merged histograms only; merging is exact.
 
 mod codec;
+mod counts;
 mod layout;
 mod pages;
 
+use counts::Counts;
 use layout::{highest, index_of, lowest};
-use pages::Pages;
 
 /// A distribution of whole numbers, usually microseconds.
 ///
@@ -18,7 +19,7 @@ use pages::Pages;
 /// [`Histogram::clamped`].
 #[derive(Debug, Clone)]
 pub struct Histogram {
-    pages: Pages,
+    counts: Counts,
     total: u64,
     sum: u128,
     /// `u64::MAX` while empty.
@@ -35,7 +36,7 @@ impl Histogram {
 
     /// Nothing recorded; holds no memory yet.
     pub const fn new() -> Self {
-        Self { pages: Pages::new(), total: 0, sum: 0, min: u64::MAX, max: 0, clamped: 0 }
+        Self { counts: Counts::new(), total: 0, sum: 0, min: u64::MAX, max: 0, clamped: 0 }
     }
 
     /// Counts `value` once.
@@ -55,7 +56,7 @@ impl Histogram {
         self.sum += u128::from(value) * u128::from(n);
         self.min = self.min.min(value);
         self.max = self.max.max(value);
-        self.pages.add(index_of(value), n);
+        self.counts.add(index_of(value), n);
     }
 
     #[cold]
@@ -66,7 +67,7 @@ impl Histogram {
 
     /// Adds all that `other` counted. Exact, and the order does not matter.
     pub fn merge(&mut self, other: &Histogram) {
-        self.pages.merge(&other.pages);
+        self.counts.merge(&other.counts);
         self.total = self.total.saturating_add(other.total);
         self.sum += other.sum;
         self.min = self.min.min(other.min);
@@ -108,7 +109,7 @@ impl Histogram {
     pub fn standard_deviation(&self) -> Option<f64> {
         let mean = self.mean()?;
         let squares: f64 = self
-            .pages
+            .counts
             .iter()
             .map(|(index, count)| {
                 let middle = (lowest(index) as f64 + highest(index) as f64) / 2.0;
@@ -131,7 +132,7 @@ impl Histogram {
         if self.is_empty() {
             return [0; N];
         }
-        let buckets = self.pages.find(qs.map(|q| rank_of(q, self.total)));
+        let buckets = self.counts.find(qs.map(|q| rank_of(q, self.total)));
         std::array::from_fn(|i| match qs[i] {
             q if q <= 0.0 => self.min,
             _ => highest(buckets[i]).clamp(self.min, self.max),
@@ -140,14 +141,14 @@ impl Histogram {
 
     /// Buckets that were hit, in ascending order: the greatest value of each, and its count.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.pages.iter().map(|(index, count)| (highest(index), count))
+        self.counts.iter().map(|(index, count)| (highest(index), count))
     }
 
     /// How many values lie within `low..=high`, to the width of the buckets at both ends.
     pub fn count_between(&self, low: u64, high: u64) -> u64 {
         let (low, high) = (low.min(Self::MAX), high.min(Self::MAX));
         let range = index_of(low)..=index_of(high);
-        self.pages.iter().filter(|(index, _)| range.contains(index)).map(|(_, n)| n).sum()
+        self.counts.iter().filter(|(index, _)| range.contains(index)).map(|(_, n)| n).sum()
     }
 
     /// How many values were above [`Histogram::MAX`].
@@ -157,7 +158,7 @@ impl Histogram {
 
     /// Memory held beside the struct itself, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        self.pages.heap_bytes()
+        self.counts.heap_bytes()
     }
 
     /// The same buckets as an ordinary HDR histogram, for exports. Dense: 100 KB and more.
@@ -166,7 +167,7 @@ impl Histogram {
         let Ok(mut hdr) = hdrhistogram::Histogram::new_with_bounds(1, high, layout::DIGITS) else {
             unreachable!("1 to {high} with 3 digits are bounds of an HDR histogram");
         };
-        for (index, count) in self.pages.iter() {
+        for (index, count) in self.counts.iter() {
             hdr.saturating_record_n(highest(index).clamp(self.min, self.max), count);
         }
         hdr
@@ -193,7 +194,7 @@ impl Default for Histogram {
 impl PartialEq for Histogram {
     fn eq(&self, other: &Self) -> bool {
         let scalars = |h: &Self| (h.total, h.sum, h.min, h.max, h.clamped);
-        scalars(self) == scalars(other) && self.pages.iter().eq(other.pages.iter())
+        scalars(self) == scalars(other) && self.counts.iter().eq(other.counts.iter())
     }
 }
 

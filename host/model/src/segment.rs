@@ -79,3 +79,41 @@ impl From<Segment> for (u32, u32) {
         (segment.index, segment.of.get())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_share_beyond_the_last_does_not_exist() {
+        assert!(Segment::new(0, 0).is_err() && Segment::new(3, 3).is_err());
+        assert_eq!(serde_json::from_str::<Segment>("[2,3]").unwrap(), Segment::new(2, 3).unwrap());
+        let error = serde_json::from_str::<Segment>("[3,3]").unwrap_err().to_string();
+        assert!(error.contains("segment 3 of 3 does not exist"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn each_number_has_one_owner(n: u64, of in 1_u32..1000) {
+            let segments = (0..of).map(|index| Segment::new(index, of).unwrap());
+            prop_assert_eq!(segments.filter(|segment| segment.owns(n)).count(), 1);
+        }
+
+        #[test]
+        fn a_share_is_what_its_parts_are(index in 0_u32..5, parts in 1_u32..8, total in 0_u64..500) {
+            let whole = Segment::new(index, 5).unwrap();
+            let owned = |segment: Segment| (0..total).filter(move |n| segment.owns(*n));
+            let mut all: Vec<u64> =
+                (0..parts).flat_map(|part| owned(whole.part(part, parts).unwrap())).collect();
+            all.sort_unstable();
+            let expected: Vec<u64> = owned(whole).collect();
+            prop_assert_eq!(whole.count_of(total), expected.len() as u64);
+            prop_assert!(expected.iter().enumerate().all(|(k, n)| whole.nth(k as u64) == *n));
+            prop_assert_eq!(all, expected);
+        }
+    }
+}

@@ -25,14 +25,14 @@ impl Serialize for Histogram {
         if self.is_empty() {
             return serializer.serialize_seq(Some(0))?.end();
         }
-        let buckets = self.pages.iter().count();
+        let buckets = self.counts.len();
         let mut seq = serializer.serialize_seq(Some(HEAD + 2 * buckets))?;
         let (sum_low, sum_high) = (self.sum as u64, (self.sum >> 64) as u64);
         for number in [self.min, self.max - self.min, sum_low, sum_high, self.clamped] {
             seq.serialize_element(&number)?;
         }
         let mut next = 0;
-        for (index, count) in self.pages.iter() {
+        for (index, count) in self.counts.iter() {
             seq.serialize_element(&((index - next) as u64))?;
             seq.serialize_element(&count)?;
             next = index + 1;
@@ -76,7 +76,7 @@ impl<'de> Visitor<'de> for Numbers {
             let count = count.ok_or_else(|| A::Error::custom("bucket without a count"))?;
             let total = histogram.total.checked_add(count);
             histogram.total = total.ok_or_else(|| A::Error::custom("counts overflow"))?;
-            histogram.pages.add(index, count);
+            histogram.counts.add(index, count);
             first.get_or_insert(index);
             last = index;
             next = index + 1;

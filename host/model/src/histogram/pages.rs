@@ -60,12 +60,19 @@ impl Pages {
         }
     }
 
+    /// How many buckets were hit.
+    pub(super) fn len(&self) -> usize {
+        self.pages.iter().map(|page| page.hit().count_ones() as usize).sum()
+    }
+
     /// Buckets that were hit, in ascending order, with their counts.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         self.ascending().flat_map(|(number, page)| {
-            (0..PAGE).filter_map(move |slot| {
-                let count = page.get(slot);
-                (count != 0).then_some((number * PAGE + slot, count))
+            let mut left = page.hit();
+            std::iter::from_fn(move || {
+                let slot = left.trailing_zeros() as usize;
+                left &= left.wrapping_sub(1);
+                (slot < PAGE).then(|| (number * PAGE + slot, page.get(slot)))
             })
         })
     }
@@ -131,6 +138,15 @@ impl Page {
         }
     }
 
+    /// A bit for each slot whose counter is not 0.
+    fn hit(&self) -> u64 {
+        match self {
+            Page::U16(counts) => bits(&**counts),
+            Page::U32(counts) => bits(&**counts),
+            Page::U64(counts) => bits(&**counts),
+        }
+    }
+
     fn total(&self) -> u64 {
         match self {
             Page::U16(counts) => counts.iter().map(|count| u64::from(*count)).sum(),
@@ -174,6 +190,11 @@ impl Page {
             Page::U64(counts) => size_of_val(&**counts),
         }
     }
+}
+
+fn bits<T: Copy + Into<u64>>(counts: &[T; PAGE]) -> u64 {
+    let bit = |slot: usize| u64::from(counts[slot].into() != 0) << slot;
+    (0..PAGE).fold(0, |bits, slot| bits | bit(slot))
 }
 
 /// Adds unless the counter would overflow; says whether it did.

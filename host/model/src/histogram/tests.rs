@@ -93,6 +93,28 @@ fn percentiles_of_ten_million_samples_are_within_a_thousandth() {
 }
 
 #[test]
+fn a_list_becomes_pages_without_losing_a_count() {
+    let values: Vec<u64> = (0..200).map(|i| i * i * i).collect();
+    for n in 0..values.len() {
+        let (few, many) = (of(&values[..n]), of(&values[n..]));
+        for (mut into, from) in [(few.clone(), &many), (many.clone(), &few)] {
+            into.merge(from);
+            assert_eq!(into, of(&values), "{n} and the rest");
+        }
+        assert_eq!(few.iter().map(|(_, count)| count).sum::<u64>(), n as u64);
+    }
+    let mut one = of(&[7]);
+    one.record_n(7, u64::from(u32::MAX));
+    assert_eq!(one.iter().collect::<Vec<_>>(), [(7, 1 << 32)]);
+}
+
+#[test]
+fn a_rare_series_takes_a_few_hundred_bytes() {
+    let bytes = of(&log_normal(30, 5_000.0, 0.5, 1)).heap_bytes();
+    assert!(bytes <= 256, "{bytes} bytes");
+}
+
+#[test]
 fn merged_histograms_equal_that_of_all_samples() {
     let values = log_normal(100_000, 5_000.0, 1.0, 3);
     let merged = values.chunks(777).fold(Histogram::new(), |mut sum, part| {

@@ -112,7 +112,9 @@ impl Profile {
         // Each phase is counted at its peak, so the sum grows only where one starts.
         let at = |moment: Duration| {
             let running = self.phases.iter().filter(|phase| {
-                let over = phase.length().is_some_and(|length| phase.start + length <= moment);
+                let over = phase
+                    .length()
+                    .is_some_and(|length| phase.start.saturating_add(length) <= moment);
                 phase.start <= moment && !over
             });
             running.map(Phase::users_max).fold(0, u32::saturating_add)

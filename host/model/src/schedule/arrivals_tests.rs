@@ -54,7 +54,7 @@ fn a_pause_holds_back_the_next_arrival() {
 fn an_almost_flat_ramp_is_as_good_as_flat() {
     check("0s->100, 1000s->100.0000000001", 50_000, Some(500.0));
     check("0s->100, 1000s->99.9999999999", 50_000, Some(500.0));
-    check("0s->100000, 10h->100000", 3_599_999_999, Some(35_999.99999));
+    check("0s->100000, 10h->100000", 3_599_999_999, Some(35_999.999_99));
 }
 
 #[test]

@@ -38,7 +38,7 @@ exit_codes! {
     ScenarioUnreadable = 106, "the scenario's file cannot be read", "check the path given to `--scenario`";
     NotAComponent = 107, "the file is no WebAssembly component", "build it with `loadhost build`";
     ForeignWorld = 108, "a component, but not a loadhost scenario", "export `loadhost:scenario/guest`, as the SDK does";
-    NewerContract = 109, "the scenario was built against a newer contract", "upgrade loadhost, or rebuild the scenario with an older SDK";
+    OtherContract = 109, "the scenario was built against another version of the contract", "upgrade loadhost, or rebuild the scenario with the SDK of this loadhost";
     FaultyScenario = 110, "the scenario does not compile, or does not describe itself rightly", "`loadhost check FILE` lists its faults";
     Parameters = 111, "an unknown, missing or ill-formed parameter", "`loadhost check FILE` lists the parameters; give `--param NAME=VALUE`";
     TargetUnreachable = 112, "no request reached the target", "check `--host`, and whether the target is up";

@@ -5,9 +5,14 @@ mod commands;
 mod config;
 mod exit_code;
 mod failure;
+mod load_shape;
+mod local_fleet;
 mod output;
 mod plan;
 mod progress;
+mod scenario_file;
+mod sdk;
+mod session;
 mod telemetry;
 
 use std::process::ExitCode as ProcessCode;
@@ -41,6 +46,12 @@ fn main() -> ProcessCode {
 
 fn dispatch(command: Cmd) -> Outcome {
     match command {
+        Cmd::Run(args) => commands::run::run(args),
+        Cmd::Trace(args) => commands::trace::trace(args),
+        Cmd::New(args) => commands::new::new(args),
+        Cmd::Build(args) => commands::build::build(args),
+        Cmd::Check(args) => commands::check::check(args),
+        Cmd::CheckInside { file } => commands::check::check_inside(&file),
         Cmd::DemoShop(settings) => commands::demo_shop::demo_shop(settings),
         Cmd::Config(settings) => commands::config::config(settings),
         Cmd::Help { topic } => commands::help::help(topic.as_deref()),

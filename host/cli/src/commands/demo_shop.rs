@@ -12,6 +12,8 @@ use crate::failure::{Failure, Outcome};
 /// Serves until it is told to stop.
 pub(crate) fn demo_shop<const COMMAND: u8>(settings: Settings<COMMAND>) -> Outcome {
     let settings = Layers::read(settings)?.effective();
+    // Each user of a load test is a connection here.
+    loadhost_engine::capacity::raise_open_files();
     let threads = settings.number("demo-shop.threads")?;
     runtime(threads)?.block_on(shop(&settings))
 }

@@ -1,8 +1,13 @@
 //! One file per command, and what several of them need.
 
+pub(crate) mod build;
+pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod demo_shop;
 pub(crate) mod help;
+pub(crate) mod new;
+pub(crate) mod run;
+pub(crate) mod trace;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,8 @@
 
 use loadhost_control::view::{RunState, RunView, ThresholdState};
 
+use loadhost_model::wire::LogLine;
+
 use crate::output::format::{clock, millis, percent, rate};
 
 /// ```text
@@ -53,4 +55,9 @@ fn running(view: &RunView, parts: &mut Vec<String>) {
     if let Some(reason) = &view.generator.saturated {
         parts.push(format!("! generator saturated: {reason}"));
     }
+}
+
+/// A line of a guest's log; what is in it was escaped where it was made.
+pub(super) fn log(log: &LogLine) -> String {
+    format!("{} user {} {}: {}", clock(log.at), log.user, log.level, log.message)
 }

@@ -4,18 +4,16 @@
 //! a terminal is never left behind in a strange state.
 
 use std::io::{self, Stderr};
-use std::sync::Arc;
 
-use loadhost_control::view::{FleetView, RunState, RunView, ThresholdState};
-use loadhost_model::id::RunId;
+use loadhost_control::view::{RunState, RunView, ThresholdState};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Gauge, Paragraph, Sparkline};
+use ratatui::widgets::{Gauge, Paragraph, Sparkline, Widget};
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
-use tokio::sync::watch;
 
+use super::{News, Source};
 use crate::output::format::{clock, grouped, millis_or_dash, percent, rate};
 use crate::output::summary::error_text;
 
@@ -25,28 +23,32 @@ pub(super) const HEIGHT: u16 = 13;
 type Screen = Terminal<CrosstermBackend<Stderr>>;
 
 /// Draws until the run is over; takes the view away at the end.
-pub(super) async fn follow(
-    run: &RunId,
-    mut views: watch::Receiver<Arc<FleetView>>,
-) -> io::Result<()> {
+pub(super) async fn follow(source: &mut Source) -> io::Result<()> {
     let options = TerminalOptions { viewport: Viewport::Inline(HEIGHT) };
     let mut screen: Screen = Terminal::with_options(CrosstermBackend::new(io::stderr()), options)?;
     let colours = Colours::choose();
+    let mut news = News::View;
     loop {
-        let view = views.borrow_and_update().clone();
-        let over = match view.run(run) {
-            Some(view) => {
-                screen.draw(|frame| draw(frame, view, colours))?;
-                view.state == RunState::Finished
+        let over = match news {
+            News::View => match source.view() {
+                Some(view) => {
+                    screen.draw(|frame| draw(frame, &view, colours))?;
+                    view.state == RunState::Finished
+                }
+                None => false,
+            },
+            News::Log(text) => {
+                screen.insert_before(1, |buffer| Line::from(text).render(buffer.area, buffer))?;
+                false
             }
-            None => false,
+            News::Over => true,
         };
-        if over || views.changed().await.is_err() {
-            break;
+        if over {
+            screen.clear()?;
+            return screen.show_cursor();
         }
+        news = source.next().await;
     }
-    screen.clear()?;
-    screen.show_cursor()
 }
 
 /// Whether colours are wanted: <https://no-color.org>.

@@ -6,12 +6,14 @@ mod line;
 mod live;
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_control::view::{FleetView, RunState, RunView};
 use loadhost_model::id::RunId;
-use std::sync::Arc;
-use tokio::sync::watch;
+use loadhost_model::wire::LogLine;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 
 /// How a run is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,36 +38,94 @@ impl Show {
     }
 }
 
-/// Shows `run` until the coordinator is gone or the run is over.
-pub(crate) async fn follow(show: Show, run: RunId, views: watch::Receiver<Arc<FleetView>>) {
-    match show {
-        Show::Nothing => {}
-        Show::Lines => lines(&run, views).await,
-        Show::Live => {
-            // A terminal that does not say where its cursor is cannot have a live view.
-            if let Err(error) = live::follow(&run, views.clone()).await {
-                tracing::debug!(%error, "no live view");
-                lines(&run, views).await;
+/// What is shown: views of the fleet, and lines of the guests' logs.
+struct Source {
+    run: RunId,
+    views: watch::Receiver<Arc<FleetView>>,
+    logs: broadcast::Receiver<Arc<LogLine>>,
+}
+
+/// Something to show.
+enum News {
+    View,
+    Log(String),
+    Over,
+}
+
+impl Source {
+    /// The run as it is now.
+    fn view(&mut self) -> Option<Arc<RunView>> {
+        let view = self.views.borrow_and_update();
+        view.runs.iter().find(|run| run.run == self.run).cloned()
+    }
+
+    async fn next(&mut self) -> News {
+        loop {
+            let log = tokio::select! {
+                changed = self.views.changed() => {
+                    return if changed.is_ok() { News::View } else { News::Over };
+                }
+                log = self.logs.recv() => log,
+            };
+            match log {
+                Ok(log) if log.run == self.run => return News::Log(line::log(&log)),
+                Ok(_) => {}
+                Err(RecvError::Lagged(missed)) => {
+                    return News::Log(format!("({missed} lines of logs are not shown)"));
+                }
+                // Views go on without logs.
+                Err(RecvError::Closed) => {
+                    return if self.views.changed().await.is_ok() {
+                        News::View
+                    } else {
+                        News::Over
+                    };
+                }
             }
         }
     }
 }
 
-async fn lines(run: &RunId, mut views: watch::Receiver<Arc<FleetView>>) {
-    let mut pace = Pace::default();
-    loop {
-        let over = {
-            let view = views.borrow_and_update();
-            view.run(run).is_some_and(|view| {
-                if pace.is_due(view) {
-                    eprintln!("{}", line::line(view));
-                }
-                view.state == RunState::Finished
-            })
-        };
-        if over || views.changed().await.is_err() {
-            return;
+/// Shows `run` until the coordinator is gone or the run is over.
+pub(crate) async fn follow(
+    show: Show,
+    run: RunId,
+    views: watch::Receiver<Arc<FleetView>>,
+    logs: broadcast::Receiver<Arc<LogLine>>,
+) {
+    let mut source = Source { run, views, logs };
+    match show {
+        Show::Nothing => {}
+        Show::Lines => lines(&mut source).await,
+        Show::Live => {
+            // A terminal that does not say where its cursor is cannot have a live view.
+            if let Err(error) = live::follow(&mut source).await {
+                tracing::debug!(%error, "no live view");
+                lines(&mut source).await;
+            }
         }
+    }
+}
+
+async fn lines(source: &mut Source) {
+    let mut pace = Pace::default();
+    let mut news = News::View;
+    loop {
+        match news {
+            News::Log(text) => eprintln!("{text}"),
+            News::View => {
+                if let Some(view) = source.view() {
+                    if pace.is_due(&view) {
+                        eprintln!("{}", line::line(&view));
+                    }
+                    if view.state == RunState::Finished {
+                        return;
+                    }
+                }
+            }
+            News::Over => return,
+        }
+        news = source.next().await;
     }
 }
 

@@ -1,0 +1,129 @@
+//! `loadhost run`: coordinator and worker in one process.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use loadhost_control::{Coordinator, CoordinatorConfig, StartRequest};
+use loadhost_engine::capacity::raise_open_files;
+use loadhost_engine::http::Grants;
+use loadhost_engine::sandbox::WasmWorkshop;
+use loadhost_engine::scenario::{Scenario, StructureCaps};
+use loadhost_model::id::WorkerId;
+use loadhost_model::plan::RunPlan;
+use tokio_util::sync::CancellationToken;
+
+use super::{Layers, runtime, trace};
+use crate::args::RunArgs;
+use crate::config::{Effective, from_scenario};
+use crate::exit_code::ExitCode;
+use crate::failure::{Failure, Outcome};
+use crate::local_fleet::{self, LoadedModule};
+use crate::plan::{Module, plan};
+use crate::session::{Outputs, conduct};
+use crate::{load_shape, scenario_file};
+
+/// Compiling for the run's own pool may take a while on a small machine.
+const PREPARE: Duration = Duration::from_secs(120);
+/// Everybody is in this process.
+const START_DELAY: Duration = Duration::from_millis(20);
+/// For the agent to end once the run is over.
+const LAST_ORDERS: Duration = Duration::from_secs(5);
+
+/// A scenario with the settings and the plan of a run of it.
+pub(crate) struct Prepared {
+    pub(crate) scenario: Arc<Scenario>,
+    pub(crate) settings: Effective,
+    pub(crate) plan: RunPlan,
+}
+
+/// Loads the scenario and makes the plan: what each command that runs one does first.
+pub(crate) fn prepare<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Result<Prepared, Failure> {
+    let layers = Layers::read(args.settings)?;
+    let own = layers.effective();
+    let path = scenario_path(args.file, &own)?;
+    let scenario = scenario_file::load(&path, scenario_file::cache(&own))?;
+    let description = scenario.description();
+    let settings = layers.over(from_scenario(&description.settings)?);
+    let plan = plan(&settings, Module { digest: scenario.digest(), description })?;
+    Ok(Prepared { scenario, settings, plan })
+}
+
+fn scenario_path(file: Option<PathBuf>, settings: &Effective) -> Result<PathBuf, Failure> {
+    file.or_else(|| settings.path("scenario")).ok_or_else(|| {
+        Failure::new(ExitCode::Configuration, "no scenario is given")
+            .hint("give `--scenario FILE.wasm`; `loadhost new NAME` makes one")
+    })
+}
+
+/// Runs the scenario to its end.
+pub(crate) fn run<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Outcome {
+    if args.once {
+        return trace::trace(args);
+    }
+    let prepared = prepare(args)?;
+    raise_open_files();
+    let outputs = Outputs::new(&prepared.settings)?;
+    runtime(Some(2))?.block_on(local(prepared, outputs))
+}
+
+async fn local(prepared: Prepared, outputs: Outputs) -> Outcome {
+    let Prepared { scenario, settings, plan } = prepared;
+    let shape = load_shape::of(&scenario, &plan).await?;
+    let stop = CancellationToken::new();
+    let worker = WorkerId::new("local").map_err(|error| {
+        Failure::new(ExitCode::Unexpected, "the worker has no name").because(&error)
+    })?;
+    let workshop = workshop(&scenario, &settings)?;
+    let local = local_fleet::start(worker, shards(&settings)?, workshop, stop.clone());
+    let config = CoordinatorConfig {
+        start_delay: START_DELAY,
+        prepare_timeout: PREPARE,
+        ..CoordinatorConfig::default()
+    };
+    let (handle, coordinator) =
+        Coordinator::spawn(config, local.fleet, local.reports, stop.clone());
+    let request = StartRequest {
+        plan,
+        description: Arc::new(scenario.description().clone()),
+        expect_workers: 1,
+        max_wait: Duration::from_secs(10),
+        shape,
+    };
+    let outcome = conduct(&handle, request, outputs).await;
+    stop.cancel();
+    let ended = async {
+        let _ = coordinator.await;
+        local.agent.await
+    };
+    match tokio::time::timeout(LAST_ORDERS, ended).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::debug!(%error, "the worker ended"),
+        Ok(Err(error)) => tracing::error!(%error, "the worker ended by a fault"),
+        Err(_) => tracing::debug!("the worker still had something to do"),
+    }
+    outcome
+}
+
+fn workshop(scenario: &Arc<Scenario>, settings: &Effective) -> Result<WasmWorkshop, Failure> {
+    let source = Arc::new(LoadedModule(scenario.clone()));
+    let workshop = WasmWorkshop::new(
+        source,
+        scenario_file::cache(settings),
+        grants(settings)?,
+        StructureCaps::default(),
+    );
+    Ok(workshop.with_scenario(scenario.clone()))
+}
+
+/// What scenarios may reach on this machine's behalf.
+pub(crate) fn grants(settings: &Effective) -> Result<Grants, Failure> {
+    Ok(Grants { private: settings.switch("allow-private")?, refused: Vec::new() })
+}
+
+/// One per core, unless said otherwise.
+pub(crate) fn shards(settings: &Effective) -> Result<u32, Failure> {
+    let cores = std::thread::available_parallelism()
+        .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+    Ok(settings.number("shards")?.unwrap_or(cores).max(1))
+}

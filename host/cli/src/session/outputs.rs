@@ -1,0 +1,123 @@
+//! What is asked for beside the exit code.
+
+use std::path::PathBuf;
+
+use loadhost_control::RunReport;
+use loadhost_control::view::WorkerView;
+
+use crate::config::Effective;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::output::compare::{Baseline, compare};
+use crate::output::csv::{CsvFiles, Names};
+use crate::output::json::Results;
+use crate::output::junit::junit;
+use crate::output::summary::summary;
+use crate::output::{print, probe, write_file};
+use crate::progress::Show;
+
+/// Where results go.
+pub(crate) struct Outputs {
+    pub(crate) show: Show,
+    summary: bool,
+    json: Option<Json>,
+    csv: Option<(PathBuf, Names)>,
+    junit: Option<PathBuf>,
+    baseline: Option<Baseline>,
+    fail_on_regression: bool,
+}
+
+enum Json {
+    Stdout,
+    File(PathBuf),
+}
+
+impl Outputs {
+    /// As the settings say. Files that cannot be written are refused now, not after the run.
+    pub(crate) fn new(settings: &Effective) -> Result<Self, Failure> {
+        let quiet = settings.switch("quiet")?;
+        let json = settings
+            .path("json")
+            .map(|path| if path.as_os_str() == "-" { Json::Stdout } else { Json::File(path) });
+        let names = if settings.switch("csv-full-history")? { Names::Each } else { Names::Total };
+        let junit = settings.path("junit");
+        if let Some(Json::File(path)) = &json {
+            probe(path)?;
+        }
+        if let Some(path) = &junit {
+            probe(path)?;
+        }
+        Ok(Self {
+            show: Show::choose(quiet),
+            summary: !quiet && !matches!(json, Some(Json::Stdout)),
+            json,
+            csv: settings.path("csv").map(|prefix| (prefix, names)),
+            junit,
+            baseline: settings.path("compare").map(|path| Baseline::read(&path)).transpose()?,
+            fail_on_regression: settings.switch("fail-on-regression")?,
+        })
+    }
+
+    /// The CSV files, if they are wanted.
+    pub(crate) fn csv(&self) -> Result<Option<CsvFiles>, Failure> {
+        self.csv.as_ref().map(|(prefix, names)| CsvFiles::create(prefix, *names)).transpose()
+    }
+
+    /// Writes everything. `code` becomes that of a regression if all else is well.
+    pub(crate) fn write(
+        &self,
+        report: &RunReport,
+        workers: &[WorkerView],
+        csv: Option<(CsvFiles, Result<(), Failure>)>,
+        code: ExitCode,
+    ) -> Result<ExitCode, Failure> {
+        if self.summary {
+            print(&summary(report));
+        }
+        let (code, comparison) = self.compare(report, workers, code)?;
+        if let Some(text) = comparison.filter(|_| self.summary) {
+            print(&text);
+        }
+        match &self.json {
+            Some(Json::Stdout) => print(&json(report, workers, code)?),
+            Some(Json::File(path)) => write_file(path, json(report, workers, code)?.as_bytes())?,
+            None => {}
+        }
+        if let Some(path) = &self.junit {
+            let text = junit(report).map_err(|error| {
+                Failure::new(ExitCode::Unexpected, "the JUnit document cannot be made")
+                    .because(&error)
+            })?;
+            write_file(path, text.as_bytes())?;
+        }
+        if let Some((files, so_far)) = csv {
+            so_far?;
+            files.finish(report, workers)?;
+        }
+        Ok(code)
+    }
+
+    fn compare(
+        &self,
+        report: &RunReport,
+        workers: &[WorkerView],
+        code: ExitCode,
+    ) -> Result<(ExitCode, Option<String>), Failure> {
+        let Some(baseline) = &self.baseline else { return Ok((code, None)) };
+        // Compared is what the next run would read.
+        let now =
+            serde_json::from_str(&json(report, workers, code)?).map_err(|error| no_json(&error))?;
+        let comparison = compare(baseline, &now);
+        let regressed =
+            self.fail_on_regression && !comparison.regressions.is_empty() && code == ExitCode::Ok;
+        Ok((if regressed { ExitCode::Regression } else { code }, Some(comparison.text)))
+    }
+}
+
+fn json(report: &RunReport, workers: &[WorkerView], code: ExitCode) -> Result<String, Failure> {
+    Results::new(report, workers, code.number()).to_json().map_err(|error| no_json(&error))
+}
+
+fn no_json(error: &serde_json::Error) -> Failure {
+    Failure::new(ExitCode::Unexpected, "the results cannot be made into JSON").because(error)
+}

@@ -37,6 +37,8 @@ mod resolve;
 mod scratch;
 mod shared;
 mod template;
+#[cfg(test)]
+mod tests;
 mod text;
 mod timer;
 mod tls;

@@ -53,6 +53,7 @@ exit_codes! {
     BuildFailed = 121, "the scenario's project does not build", "see the compiler's messages";
     ToolMissing = 122, "cargo or the wasm32-wasip2 target is missing", "the message says how to install it";
     MasterPresent = 123, "another master leads this cluster", "stop it, or give this one a `--cluster` of its own";
+    TraceFailed = 124, "a task failed or crashed while it was traced", "see what was printed for it";
 }
 
 impl ExitCode {

@@ -1,6 +1,7 @@
 //! The loadhost command: where settings, engine, coordinator and outputs are put together.
 
 mod args;
+mod broker;
 mod commands;
 mod config;
 mod exit_code;
@@ -47,6 +48,8 @@ fn main() -> ProcessCode {
 fn dispatch(command: Cmd) -> Outcome {
     match command {
         Cmd::Run(args) => commands::run::run(args),
+        Cmd::Master(args) => commands::master::master(args),
+        Cmd::Worker(settings) => commands::worker::worker(settings),
         Cmd::Trace(args) => commands::trace::trace(args),
         Cmd::New(args) => commands::new::new(args),
         Cmd::Build(args) => commands::build::build(args),
@@ -55,6 +58,5 @@ fn dispatch(command: Cmd) -> Outcome {
         Cmd::DemoShop(settings) => commands::demo_shop::demo_shop(settings),
         Cmd::Config(settings) => commands::config::config(settings),
         Cmd::Help { topic } => commands::help::help(topic.as_deref()),
-        _ => Err(failure::Failure::new(ExitCode::Unexpected, "not yet")),
     }
 }

@@ -5,9 +5,11 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod demo_shop;
 pub(crate) mod help;
+pub(crate) mod master;
 pub(crate) mod new;
 pub(crate) mod run;
 pub(crate) mod trace;
+pub(crate) mod worker;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -116,4 +118,16 @@ pub(crate) async fn signals(
         token.cancel();
     }
     Ok(())
+}
+
+/// What this machine is called, in characters that can stand in a name.
+pub(crate) fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name: String = name
+        .trim()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' })
+        .take(48)
+        .collect();
+    if name.is_empty() { "worker".to_string() } else { name }
 }

@@ -105,7 +105,11 @@ async fn local(prepared: Prepared, outputs: Outputs) -> Outcome {
     outcome
 }
 
-fn workshop(scenario: &Arc<Scenario>, settings: &Effective) -> Result<WasmWorkshop, Failure> {
+/// Makes the loaded scenario ready on this machine.
+pub(crate) fn workshop(
+    scenario: &Arc<Scenario>,
+    settings: &Effective,
+) -> Result<WasmWorkshop, Failure> {
     let source = Arc::new(LoadedModule(scenario.clone()));
     let workshop = WasmWorkshop::new(
         source,

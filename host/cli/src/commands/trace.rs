@@ -1,9 +1,178 @@
-//! `loadhost trace`: one user, each task once, every request printed.
+//! `loadhost trace`: one user of each type, each task once, every request printed.
 
+mod text;
+
+use std::sync::Arc;
+
+use loadhost_engine::agent::workshop::{Stage, Workshop};
+use loadhost_engine::load::alarm::Alarm;
+use loadhost_engine::load::clock::RunClock;
+use loadhost_engine::load::gate::Gate;
+use loadhost_engine::load::log::{LogSink, QUEUED_LINES};
+use loadhost_engine::load::vu::{CallOutcome, Due, ShardContext, UserIdentity, Vu};
+use loadhost_engine::recorder::{Names, Recorder};
+use loadhost_engine::sandbox::{WasmStage, WasmVuFactory};
+use loadhost_model::description::UserType;
+use loadhost_model::id::WorkerId;
+use loadhost_model::plan::{RunPlan, UserShare};
+use loadhost_model::wire::LogLine;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::run::{Prepared, prepare, workshop};
+use super::{runtime, signals};
 use crate::args::RunArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
 
-pub(crate) fn trace<const COMMAND: u8>(_args: RunArgs<COMMAND>) -> Outcome {
-    Err(Failure::new(ExitCode::Unexpected, "not yet"))
+/// Runs them and prints what they do.
+pub(crate) fn trace<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Outcome {
+    let prepared = prepare(args)?;
+    runtime(Some(1))?.block_on(all(prepared))
+}
+
+async fn all(prepared: Prepared) -> Outcome {
+    let plan = Arc::new(prepared.plan);
+    let workshop = workshop(&prepared.scenario, &prepared.settings)?;
+    let stage = workshop.prepare(plan.clone(), 2).await.map_err(|error| {
+        Failure::new(ExitCode::FaultyScenario, "the scenario cannot be made ready").because(&error)
+    })?;
+    let interrupt = CancellationToken::new();
+    let at_once = CancellationToken::new();
+    let signals = tokio::spawn(signals(interrupt.clone(), at_once.clone()));
+    let tracer = Tracer::new(stage, plan, interrupt.clone());
+    let outcome = tokio::select! {
+        outcome = tracer.run() => outcome,
+        () = at_once.cancelled() => Ok(ExitCode::Interrupted),
+    };
+    signals.abort();
+    if interrupt.is_cancelled() { Ok(ExitCode::Interrupted) } else { outcome }
+}
+
+struct Tracer {
+    stage: WasmStage,
+    plan: Arc<RunPlan>,
+    interrupt: CancellationToken,
+    clock: RunClock,
+    recorder: Arc<Recorder>,
+    lines: mpsc::Receiver<LogLine>,
+    to_lines: mpsc::Sender<LogLine>,
+    failed: u32,
+}
+
+impl Tracer {
+    fn new(stage: WasmStage, plan: Arc<RunPlan>, interrupt: CancellationToken) -> Self {
+        let clock = RunClock::starting_at(Instant::now());
+        let recorder = Arc::new(Recorder::new(clock, Arc::new(Names::new(&plan.limits))));
+        let (to_lines, lines) = mpsc::channel(QUEUED_LINES);
+        Self { stage, plan, interrupt, clock, recorder, lines, to_lines, failed: 0 }
+    }
+
+    async fn run(mut self) -> Outcome {
+        let factory = self.factory("".into())?;
+        println!("setup");
+        let data = match factory.setup(self.identity(0)).await {
+            Ok(data) => data,
+            Err(outcome) => {
+                self.said(&outcome);
+                return Ok(ExitCode::TraceFailed);
+            }
+        };
+        self.said(&CallOutcome::Done);
+        let factory = self.factory(data)?;
+        let description = self.stage.description();
+        for (index, user_type) in description.user_types.iter().enumerate() {
+            if self.takes_part(user_type) {
+                self.user(&factory, index as u32, user_type).await;
+            }
+        }
+        println!("teardown");
+        let outcome = factory.teardown(self.identity(0)).await;
+        self.said(&outcome);
+        Ok(if self.failed == 0 { ExitCode::Ok } else { ExitCode::TraceFailed })
+    }
+
+    /// `--user-type NAME=0` leaves one out.
+    fn takes_part(&self, user_type: &UserType) -> bool {
+        let share = self.plan.user_types.get(&user_type.name);
+        !matches!(share, Some(UserShare::Weight(0) | UserShare::Count(0)))
+    }
+
+    async fn user(&mut self, factory: &WasmVuFactory, index: u32, user_type: &UserType) {
+        println!("{}.on_start", user_type.name);
+        let sink = Box::new(|request| println!("{}", text::request(&request)));
+        let mut user = match factory.make_traced(self.identity(index), sink).await {
+            Ok(user) => user,
+            Err(error) => {
+                self.failed += 1;
+                println!("  ✗ {error}{}", text::detail(&error.detail));
+                return;
+            }
+        };
+        let outcome = user.start().await;
+        self.said(&outcome);
+        let mut usable = is_usable(&outcome);
+        for (task, about) in user_type.tasks.iter().enumerate() {
+            let task = task as u32;
+            let wanted = self.plan.tasks.admits(user_type, task)
+                && (about.weight > 0 || self.plan.tasks.names.contains(&about.name));
+            if wanted && usable {
+                println!("{}.{}", user_type.name, about.name);
+                let outcome = user.run_task(task, Due::now()).await;
+                self.said(&outcome);
+                usable = is_usable(&outcome);
+            }
+        }
+        if usable {
+            println!("{}.on_stop", user_type.name);
+            let outcome = user.stop().await;
+            self.said(&outcome);
+        }
+    }
+
+    /// Logs, checks and metrics since the last call, and how it ended.
+    fn said(&mut self, outcome: &CallOutcome) {
+        while let Ok(line) = self.lines.try_recv() {
+            println!("  {}: {}", line.level, line.message);
+        }
+        print!("{}", text::measured(&self.recorder.drain()));
+        if let Some(line) = text::outcome(outcome) {
+            self.failed += 1;
+            println!("  ✗ {line}");
+        }
+    }
+
+    fn factory(&self, setup_data: Arc<str>) -> Result<WasmVuFactory, Failure> {
+        let nobody = |error: &(dyn std::error::Error + 'static)| {
+            Failure::new(ExitCode::Unexpected, "no user can be made").because(error)
+        };
+        let worker = WorkerId::new("trace").map_err(|error| nobody(&error))?;
+        let (clock, recorder) = (self.clock, self.recorder.clone());
+        let logs = LogSink::new(
+            self.plan.run.clone(),
+            worker,
+            clock,
+            recorder.clone(),
+            self.to_lines.clone(),
+        );
+        let gate = Arc::new(Gate::new(Alarm::coarse(), clock, recorder.clone()));
+        let context =
+            ShardContext { shard: 0, worker: (0, 1), clock, setup_data, recorder, gate, logs };
+        self.stage.factory(context).map_err(|error| nobody(&error))
+    }
+
+    fn identity(&self, user_type: u32) -> UserIdentity {
+        UserIdentity {
+            number: user_type.into(),
+            user_type,
+            seed: (self.plan.seed ^ u64::from(user_type)) & ((1 << 53) - 1),
+            interrupt: self.interrupt.clone(),
+        }
+    }
+}
+
+/// After a crash nothing can be called, and who is done or ends the run runs no more tasks.
+fn is_usable(outcome: &CallOutcome) -> bool {
+    matches!(outcome, CallOutcome::Done | CallOutcome::Failed(_))
 }

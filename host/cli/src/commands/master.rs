@@ -1,0 +1,99 @@
+//! `loadhost master`: the same coordinator over a fleet of workers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loadhost_cluster::subjects::Names;
+use loadhost_cluster::{Connection, FleetConfig, ModuleStore, NatsFleet, PrivateServer};
+use loadhost_control::{Coordinator, CoordinatorConfig, StartRequest};
+use loadhost_model::id::Incarnation;
+use loadhost_web::ops::{Ops, Role};
+use tokio_util::sync::CancellationToken;
+
+use super::run::{Prepared, prepare};
+use super::{machine_name, runtime, trace};
+use crate::args::RunArgs;
+use crate::exit_code::ExitCode;
+use crate::failure::{Failure, Outcome};
+use crate::session::{Outputs, conduct};
+use crate::{broker, load_shape};
+
+/// Workers fetch and compile over a network.
+const PREPARE: Duration = Duration::from_secs(60);
+
+/// Runs the scenario on the fleet, to its end.
+pub(crate) fn master<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Outcome {
+    if args.once {
+        return trace::trace(args);
+    }
+    let prepared = prepare(args)?;
+    let outputs = Outputs::new(&prepared.settings)?;
+    runtime(Some(2))?.block_on(with_server(prepared, outputs))
+}
+
+/// With the NATS server that is given, else with a private one.
+async fn with_server(prepared: Prepared, outputs: Outputs) -> Outcome {
+    if let Some(urls) = broker::urls(&prepared.settings) {
+        let connection = broker::join(&prepared.settings, urls, "master").await?;
+        return lead(connection, prepared, outputs).await;
+    }
+    let server = PrivateServer::start().await.map_err(|error| broker::no_server(&error))?;
+    eprintln!("{}", server.how_to_join());
+    let outcome =
+        match broker::join(&prepared.settings, vec![server.url().to_string()], "master").await {
+            Ok(connection) => lead(connection, prepared, outputs).await,
+            Err(failure) => Err(failure),
+        };
+    server.stop().await;
+    outcome
+}
+
+async fn lead(connection: Connection, prepared: Prepared, outputs: Outputs) -> Outcome {
+    let Prepared { scenario, settings, plan } = prepared;
+    let cluster = broker::cluster(&settings)?;
+    let shape = load_shape::of(&scenario, &plan).await?;
+    let modules = ModuleStore::new(&connection, &Names::new(cluster.clone()));
+    modules.put(scenario.bytes(), broker::MODULE_TIME).await.map_err(|error| {
+        Failure::new(ExitCode::NatsUnreachable, "the scenario cannot be stored for the workers")
+            .because(&error)
+    })?;
+    let incarnation = Incarnation(ulid::Ulid::generate().random() as u64);
+    let id = format!("{}-{}", machine_name(), std::process::id());
+    let (fleet, reports) = NatsFleet::lead(&connection, FleetConfig::new(cluster, id, incarnation))
+        .await
+        .map_err(|error| broker::not_joined(&error))?;
+    let stop = CancellationToken::new();
+    let config = CoordinatorConfig {
+        term: fleet.term(),
+        prepare_timeout: PREPARE,
+        ..CoordinatorConfig::default()
+    };
+    let (handle, coordinator) = Coordinator::spawn(config, fleet.clone(), reports, stop.clone());
+    let standing = fleet.clone();
+    let ops = Ops::new(Role::Master(handle.clone()))
+        .ready_if(move || {
+            if standing.leads() { Ok(()) } else { Err("this master does not lead".to_string()) }
+        })
+        .counting(broker::counters(&connection));
+    let served = broker::serve_ops(&settings, "listen", ops, stop.clone()).await;
+    let outcome = match &served {
+        Ok(_) => {
+            let request = StartRequest {
+                plan,
+                description: Arc::new(scenario.description().clone()),
+                expect_workers: settings.number("expect-workers")?.unwrap_or(1),
+                max_wait: settings.duration("max-wait")?.unwrap_or_default(),
+                shape,
+            };
+            conduct(&handle, request, outputs).await
+        }
+        Err(failure) => Err(failure.clone()),
+    };
+    stop.cancel();
+    let _ = coordinator.await;
+    if let Ok(server) = served {
+        let _ = server.await;
+    }
+    fleet.close().await;
+    outcome
+}

@@ -1,0 +1,149 @@
+//! `loadhost worker`: makes load for a master until it is told to stop.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use loadhost_cluster::subjects::Names;
+use loadhost_cluster::{AgentConfig as LinkConfig, AgentLink, Connection, ModuleStore};
+use loadhost_engine::agent::{self, AgentConfig, Channels};
+use loadhost_engine::capacity::raise_open_files;
+use loadhost_engine::http::Grants;
+use loadhost_engine::sandbox::WasmWorkshop;
+use loadhost_engine::scenario::StructureCaps;
+use loadhost_model::id::{Incarnation, WorkerId};
+use loadhost_web::ops::{Ops, Role};
+use tokio_util::sync::CancellationToken;
+
+use super::{Layers, machine_name, runtime, signals};
+use crate::args::Settings;
+use crate::broker::{self, StoredModules};
+use crate::config::{Effective, refuse};
+use crate::exit_code::ExitCode;
+use crate::failure::{Failure, Outcome};
+use crate::scenario_file;
+
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// For the last intervals to be handed over.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// Works until it is told to stop.
+pub(crate) fn worker<const COMMAND: u8>(settings: Settings<COMMAND>) -> Outcome {
+    let settings = Layers::read(settings)?.effective();
+    raise_open_files();
+    runtime(Some(2))?.block_on(work(&settings))
+}
+
+async fn work(settings: &Effective) -> Outcome {
+    let id = id(settings)?;
+    let urls = broker::urls(settings).ok_or_else(|| {
+        Failure::new(ExitCode::Configuration, "a worker needs a NATS server")
+            .hint("give `--nats nats://HOST:PORT`")
+    })?;
+    let cluster = broker::cluster(settings)?;
+    let refused = broker::addresses(&urls);
+    let connection = broker::join(settings, urls, "worker").await?;
+    let link = AgentLink::join(&connection, LinkConfig::new(cluster.clone(), id.clone()))
+        .await
+        .map_err(|error| broker::not_joined(&error))?;
+    let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
+    let signals = tokio::spawn(signals(stop.clone(), at_once.clone()));
+    let server_stop = CancellationToken::new();
+    let server =
+        broker::serve_ops(settings, "worker.listen", ops(&connection, &link), server_stop.clone())
+            .await?;
+    let modules = ModuleStore::new(&connection, &Names::new(cluster));
+    let grants = Grants { private: settings.switch("allow-private")?, refused };
+    let workshop = WasmWorkshop::new(
+        Arc::new(StoredModules(modules)),
+        scenario_file::cache(settings),
+        grants,
+        StructureCaps::default(),
+    );
+    let greeter = tokio::spawn(greet(id.clone(), link.leader.clone()));
+    let config = AgentConfig {
+        worker: id,
+        incarnation: Incarnation(ulid::Ulid::generate().random() as u64),
+        shards: super::run::shards(settings)?,
+        tags: tags(settings),
+        max_users: settings.number("worker.max-users")?,
+        heartbeat: HEARTBEAT,
+    };
+    let channels = Channels {
+        assignments: link.assignments.clone(),
+        reports: link.reports.clone(),
+        clock_offset: link.clock_offset.clone(),
+    };
+    let outcome = tokio::select! {
+        ended = agent::run(config, workshop, channels, stop) => ended.map_err(|error| {
+            Failure::new(ExitCode::WorkerFailed, "the worker cannot go on").because(&error)
+        }),
+        () = at_once.cancelled() => Ok(()),
+    };
+    greeter.abort();
+    signals.abort();
+    let patience = if at_once.is_cancelled() { Duration::ZERO } else { FAREWELL };
+    let lost = link.close(patience).await;
+    if lost > 0 {
+        eprintln!("warning: {lost} seconds of measurements could not be handed over");
+    }
+    server_stop.cancel();
+    let _ = server.await;
+    outcome.map(|()| ExitCode::Ok)
+}
+
+fn ops(connection: &Connection, link: &AgentLink) -> Ops {
+    let (leader, broker) = (link.leader.clone(), connection.clone());
+    let ready = move || {
+        if !broker.connected() {
+            return Err(format!("the NATS server at {} is not connected", broker.addresses()));
+        }
+        if leader.borrow().is_none() {
+            return Err("no master leads".to_string());
+        }
+        Ok(())
+    };
+    Ops::new(Role::Worker(link.status.clone()))
+        .ready_if(ready)
+        .counting(broker::counters(connection))
+}
+
+/// Says when a master knows this worker, and when there is none any more.
+async fn greet(
+    id: WorkerId,
+    mut leader: tokio::sync::watch::Receiver<Option<loadhost_cluster::lease::LeaderRecord>>,
+) {
+    let mut known = None;
+    loop {
+        let current =
+            leader.borrow_and_update().as_ref().map(|leader| (leader.id.clone(), leader.epoch));
+        match &current {
+            Some((master, term)) if current != known => {
+                eprintln!("worker {id} joined {master} (term {})", term.0)
+            }
+            None if known.is_some() => eprintln!("worker {id}: no master leads; waiting for one"),
+            _ => {}
+        }
+        known = current;
+        if leader.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn id(settings: &Effective) -> Result<WorkerId, Failure> {
+    match settings.item("worker.id") {
+        Some(item) => WorkerId::new(item.text.as_str())
+            .map_err(|error| refuse("worker.id", item, &error.to_string())),
+        None => WorkerId::new(machine_name()).map_err(|error| {
+            Failure::new(ExitCode::Configuration, "this worker has no name")
+                .because(&error)
+                .hint("give `--id NAME`")
+        }),
+    }
+}
+
+fn tags(settings: &Effective) -> BTreeMap<String, String> {
+    let tags = settings.items("worker.tags").iter();
+    tags.map(|item| (item.name.clone().unwrap_or_default(), item.text.clone())).collect()
+}

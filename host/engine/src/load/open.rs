@@ -13,8 +13,9 @@ use loadhost_model::schedule::{Arrivals, DueTimes, users_of};
 use loadhost_model::segment::Segment;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::load::alarm::Alarm;
 use crate::load::crew::Crew;
-use crate::load::shard::Post;
+use crate::load::shard::{Post, until};
 use crate::load::source::{Arrived, Source};
 use crate::load::vu::VuFactory;
 
@@ -97,8 +98,11 @@ impl<F: VuFactory> Open<F> {
         let shard = Rc::clone(&post.shard);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        while let Some((_, due)) = due_times.peek() {
-            let due = shard.context.clock.instant(phase.start + due);
+        loop {
+            let due =
+                due_times.peek().map(|(_, due)| shard.context.clock.instant(phase.start + due));
+            let end =
+                phase.length().map(|length| shard.context.clock.instant(phase.start + length));
             tokio::select! {
                 biased;
                 _ = post.orders.changed() => match post.phase() {
@@ -108,10 +112,11 @@ impl<F: VuFactory> Open<F> {
                         self.amend(phase, segment, due_times, post);
                     }
                 },
-                () = shard.alarm.sleep_until(due) => {
+                () = sleep_until(&shard.alarm, due) => {
                     due_times.next();
-                    self.put(due);
+                    due.into_iter().for_each(|due| self.put(due));
                 }
+                () = until(end), if due.is_none() => return,
                 () = self.crew.someone_left() => self.next_number = 0,
                 _ = tick.tick() => self.arrived.drop_late(),
             }
@@ -170,5 +175,12 @@ impl<F: VuFactory> Open<F> {
                 _ = post.orders.changed() => {}
             }
         }
+    }
+}
+
+async fn sleep_until(alarm: &Alarm, moment: Option<Instant>) {
+    match moment {
+        Some(moment) => alarm.sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }

@@ -94,6 +94,9 @@ impl Aggregate {
         if !self.ledger.accept(&interval.worker, interval.incarnation, interval.seq) {
             return;
         }
+        if is_blank(&interval) {
+            return;
+        }
         let sums = Sums::of(&interval.statistics);
         let counted = interval.begin >= self.counted_from;
         self.timeline.take(&interval, &sums, counted, |at| Wanted::at(&plan.profile, at));
@@ -262,6 +265,12 @@ impl Aggregate {
         view.generator.start_lag_p99 = lags.start_p99;
         view.history = self.timeline.tail(self.through, TAIL);
     }
+}
+
+/// A number without content: a worker that was cut off sends several intervals as one, and
+/// the transport fills in the numbers that it stands for.
+fn is_blank(interval: &Interval) -> bool {
+    interval.begin == interval.end && !interval.last && interval.statistics == Statistics::default()
 }
 
 /// Rounded up, because intervals begin at whole seconds.

@@ -112,16 +112,20 @@ impl Machine {
 
     /// Takes in what happened and moves all runs as far as they can go.
     pub(crate) fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
-        match input {
+        // Looking at all parts of all runs after each word of a thousand workers would cost
+        // more than everything else, so that is done when something moved, and with each tick.
+        let moved = match input {
             Input::Report(Report::Status(status)) => self.hear(now, status),
             Input::Report(Report::Interval(interval)) => self.merge(*interval),
             // Logs are for watchers; the actor hands them on.
-            Input::Report(Report::Log(_)) => {}
+            Input::Report(Report::Log(_)) => false,
             Input::Shape(run, answer) => self.shape_answered(now, &run, answer),
             Input::Tick => self.tick(now),
             Input::Deposed => self.depose(now),
+        };
+        if moved {
+            self.advance_all(now);
         }
-        self.advance_all(now);
         std::mem::take(&mut self.effects)
     }
 
@@ -206,27 +210,28 @@ impl Machine {
         std::mem::take(&mut self.news)
     }
 
-    fn hear(&mut self, now: Now, status: WorkerStatus) {
+    fn hear(&mut self, now: Now, status: WorkerStatus) -> bool {
         if status.version != VERSION {
             return self.ignore("version");
         }
         if status.applied.0 > self.config.term {
             return self.depose(now);
         }
-        let (worker, incarnation) = (status.worker.clone(), status.incarnation);
         let heard = self.registry.hear(now.mono, status.clone(), self.config.max_workers);
-        match heard {
+        let mut moved = match heard {
             Heard::Former => return self.ignore("former_process"),
             Heard::Full => return self.ignore("max_workers"),
-            Heard::News | Heard::Restarted => {}
-        }
-        self.news |= heard == Heard::Restarted;
+            Heard::News | Heard::Restarted => true,
+            Heard::Same => false,
+        };
         for run in self.runs.values_mut() {
-            self.news |= follow(run, now, &worker, incarnation, &status, &self.config);
+            moved |= follow(run, now, &status, &self.config);
         }
+        self.news |= moved;
+        moved
     }
 
-    fn merge(&mut self, interval: Interval) {
+    fn merge(&mut self, interval: Interval) -> bool {
         if interval.term > self.config.term {
             // Sent under a newer leadership: that one merges it.
             return self.ignore("newer_term");
@@ -242,18 +247,22 @@ impl Machine {
         }
         let plan = run.plan.clone();
         run.aggregate.take(interval, &plan);
+        matches!(run.stage, Stage::Collecting { .. })
     }
 
-    fn ignore(&mut self, reason: &str) {
+    /// Counts what nobody could use.
+    fn ignore(&mut self, reason: &str) -> bool {
         *self.ignored.entry(reason.to_string()).or_default() += 1;
+        false
     }
 
-    fn tick(&mut self, now: Now) {
+    fn tick(&mut self, now: Now) -> bool {
         self.news |= self.registry.sweep(now.mono, &self.config);
+        true
     }
 
     /// A newer leadership exists: this one says nothing more.
-    fn depose(&mut self, now: Now) {
+    fn depose(&mut self, now: Now) -> bool {
         if !self.deposed {
             self.deposed = true;
             self.news = true;
@@ -262,19 +271,13 @@ impl Machine {
                 self.runs.insert(id, run);
             }
         }
+        true
     }
 }
 
 /// A run learns from a worker's word. True if that moved something.
-fn follow(
-    run: &mut Run,
-    now: Now,
-    worker: &WorkerId,
-    incarnation: loadhost_model::id::Incarnation,
-    status: &WorkerStatus,
-    config: &CoordinatorConfig,
-) -> bool {
-    let id = run.plan.run.clone();
+fn follow(run: &mut Run, now: Now, status: &WorkerStatus, config: &CoordinatorConfig) -> bool {
+    let (worker, incarnation) = (&status.worker, status.incarnation);
     let Some(part) = run.part_mut(worker) else { return false };
     let mut moved = false;
     if part.incarnation != incarnation {
@@ -293,7 +296,7 @@ fn follow(
         run.note(now.mono, NoteKind::Info, format!("worker `{worker}` is back"));
         moved = true;
     }
-    if status.run.as_ref() != Some(&id) {
+    if status.run.as_ref() != Some(&run.plan.run) {
         return moved;
     }
     let mut setup = run.setup_data.take();

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 //! The coordinator with fake workers on a paused clock: minutes of a run pass in no time.
 
 use std::time::Duration;

@@ -221,3 +221,26 @@ fn a_threshold_over_all_requests_is_judged_by_their_sum() {
         aggregate.thresholds().iter().map(|threshold| threshold.value).collect();
     assert_eq!(values, [Some(9.555), Some(9.555), Some(105.0)]);
 }
+
+#[test]
+fn numbers_without_content_close_gaps_and_change_nothing_else() {
+    let a = worker("a");
+    let (mut aggregate, plan) = (aggregate(), plan(60));
+    aggregate.take(interval(&a, 1, &[("/", &[1000])]), &plan);
+    for seq in 2..=4 {
+        let blank = Interval {
+            begin: secs(1),
+            end: secs(1),
+            users: BTreeMap::new(),
+            ..interval(&a, seq, &[])
+        };
+        aggregate.take(blank, &plan);
+    }
+    assert_eq!(aggregate.users(), 5, "its users are as they were");
+    let joined = Interval { begin: secs(1), ..interval(&a, 5, &[("/", &[1000; 8])]) };
+    aggregate.take(joined, &plan);
+    aggregate.close();
+    assert_eq!((shown(&aggregate).total.requests, aggregate.collection().missing), (9, 0));
+    let requests: Vec<u64> = aggregate.history().iter().map(|point| point.requests).collect();
+    assert_eq!(requests, [1, 2, 2, 2, 2]);
+}

@@ -66,8 +66,8 @@ impl Machine {
         now: Now,
         id: &RunId,
         answer: Result<Option<ShapeTarget>, String>,
-    ) {
-        let Some(mut run) = self.runs.remove(id) else { return };
+    ) -> bool {
+        let Some(mut run) = self.runs.remove(id) else { return false };
         match answer {
             _ if run.stage != Stage::Running => {}
             Ok(Some(target)) => self.follow_shape(now, &mut run, target),
@@ -82,6 +82,7 @@ impl Machine {
             }
         }
         self.runs.insert(id.clone(), run);
+        true
     }
 
     fn follow_shape(&mut self, now: Now, run: &mut Run, target: ShapeTarget) {

@@ -31,7 +31,9 @@ pub(crate) struct Worker {
 /// What a status was worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heard {
-    /// The newest word of its worker.
+    /// What is known already; the worker lives.
+    Same,
+    /// A new worker, or a new state of one.
     News,
     /// The first word of a new process under a known name.
     Restarted,
@@ -106,6 +108,7 @@ impl Worker {
             self.name_clash |= now.saturating_sub(self.since) > CLASH;
             return Heard::Former;
         }
+        let was_alive = self.liveness == Liveness::Alive;
         self.heard = now;
         self.liveness = Liveness::Alive;
         if status.incarnation != self.status.incarnation {
@@ -117,10 +120,15 @@ impl Worker {
             self.status = status;
             return Heard::Restarted;
         }
+        let mut same = was_alive;
         // Statuses travel without order; an older one still shows that the worker lives.
         if status.applied >= self.status.applied {
+            let said = |status: &WorkerStatus| (status.applied, status.capacity, status.draining);
+            same &= said(&self.status) == said(&status)
+                && self.status.state == status.state
+                && self.status.run == status.run;
             self.status = status;
         }
-        Heard::News
+        if same { Heard::Same } else { Heard::News }
     }
 }

@@ -263,6 +263,7 @@ fn a_worker_late_to_prepare_is_named() {
         stage.now += secs(1);
         stage.says("a", WorkerState::Ready);
         stage.says("b", WorkerState::Preparing);
+        stage.feed(Input::Tick);
     }
     stage.all_stop(&["a", "b"], 0);
     let EndReason::WorkerFailed { worker: Some(late), code, message } = stage.ended() else {
@@ -365,6 +366,7 @@ fn a_worker_that_never_stops_is_stopped_at_once_and_then_given_up() {
     for second in 1..=25 {
         stage.now += secs(1);
         stage.says("a", WorkerState::Running);
+        stage.feed(Input::Tick);
         let graceful = stage.step("a") == Some(&Step::Stop { mode: StopMode::Graceful });
         // 5 s graceful stop, 10 s for on-stop, 5 s margin.
         assert_eq!(graceful, second < 20, "second {second}");
@@ -386,6 +388,7 @@ fn intervals_said_to_exist_are_waited_for_and_missed() {
     for _ in 0..10 {
         stage.now += secs(1);
         stage.says("a", WorkerState::Stopped { last_seq: 4 });
+        stage.feed(Input::Tick);
     }
     assert_eq!(stage.view().state, RunState::TearingDown, "long enough");
     assert_eq!(stage.view().collection.missing, 1);

@@ -4,7 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{FnArg, Ident, ImplItemFn, LitInt, LitStr, Result, Token, Type, parenthesized};
+use syn::{
+    FnArg, Ident, ImplItemFn, LitInt, LitStr, ReceiverKind, Result, Token, Type, parenthesized,
+};
 
 use crate::wait::Wait;
 
@@ -109,7 +111,8 @@ impl Method {
         }
         let mut inputs = signature.inputs.iter();
         match inputs.next() {
-            Some(FnArg::Receiver(receiver)) if receiver.reference.is_some() => {}
+            Some(FnArg::Receiver(receiver))
+                if matches!(receiver.kind, ReceiverKind::Reference(..)) => {}
             other => {
                 let place = other.map_or(signature.ident.span(), Spanned::span);
                 return Err(syn::Error::new(place, "a task begins with `&mut self`"));

@@ -197,7 +197,7 @@ fn implementation(
     members: &Members,
 ) -> Result<TokenStream> {
     let this = &*block.self_ty;
-    if let Some((_, trait_path, _)) = &block.trait_ {
+    if let Some((trait_path, _)) = &block.trait_ {
         return Err(syn::Error::new(
             trait_path.span(),
             "`#[user]` stands on the type's own `impl`, without a trait",

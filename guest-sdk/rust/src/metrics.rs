@@ -3,7 +3,7 @@
 //! A metric is made in the host when it is first used, and found again by its name.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::host;
@@ -113,13 +113,13 @@ impl<'a> Metric<'a> {
 }
 
 thread_local! {
-    static METRICS: RefCell<HashMap<String, (Kind, Rc<host::Metric>)>> = RefCell::default();
+    static METRICS: RefCell<BTreeMap<String, (Kind, Rc<host::Metric>)>> = RefCell::default();
 }
 
 /// Forgets handles, which belong to a world of a test.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn forget() {
-    METRICS.with_borrow_mut(HashMap::clear);
+    METRICS.with_borrow_mut(BTreeMap::clear);
 }
 
 /// A value of a metric: any number, or a `bool`.

@@ -51,3 +51,20 @@ fn the_sdk_carries_the_contract() {
         );
     }
 }
+
+#[test]
+fn the_bindings_are_those_of_the_contract() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = FILES.map(|file| fs::read(own.join("wit").join(file)).unwrap());
+    // FNV-1a, as guest-sdk/bindgen writes it into the first line.
+    let stamp = files.iter().flatten().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    for world in ["scenario", "shape"] {
+        let bindings = fs::read_to_string(own.join(format!("src/bindings/{world}.rs"))).unwrap();
+        assert!(
+            bindings.lines().next().unwrap().contains(&format!("({stamp:016x})")),
+            "src/bindings/{world}.rs is older than wit/: cargo run --manifest-path guest-sdk/bindgen/Cargo.toml"
+        );
+    }
+}

@@ -17,7 +17,14 @@ pub(super) struct Pages {
 }
 
 #[derive(Debug, Clone)]
-enum Page {
+struct Page {
+    /// A bit for each slot whose counter is not 0.
+    hit: u64,
+    cells: Cells,
+}
+
+#[derive(Debug, Clone)]
+enum Cells {
     U16(Box<[u16; PAGE]>),
     U32(Box<[u32; PAGE]>),
     U64(Box<[u64; PAGE]>),
@@ -45,7 +52,7 @@ impl Pages {
             self.directory.reserve_exact(number + 1 - self.directory.len());
             self.directory.resize(number + 1, 0);
         }
-        self.pages.push(Page::U16(Box::new([0; PAGE])));
+        self.pages.push(Page { hit: 0, cells: Cells::U16(Box::new([0; PAGE])) });
         self.directory[number] = self.pages.len() as u16;
         self.pages.len() - 1
     }
@@ -62,18 +69,13 @@ impl Pages {
 
     /// How many buckets were hit.
     pub(super) fn len(&self) -> usize {
-        self.pages.iter().map(|page| page.hit().count_ones() as usize).sum()
+        self.pages.iter().map(|page| page.hit.count_ones() as usize).sum()
     }
 
     /// Buckets that were hit, in ascending order, with their counts.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         self.ascending().flat_map(|(number, page)| {
-            let mut left = page.hit();
-            std::iter::from_fn(move || {
-                let slot = left.trailing_zeros() as usize;
-                left &= left.wrapping_sub(1);
-                (slot < PAGE).then(|| (number * PAGE + slot, page.get(slot)))
-            })
+            page.slots().map(move |slot| (number * PAGE + slot, page.cells.get(slot)))
         })
     }
 
@@ -83,7 +85,7 @@ impl Pages {
         let (mut before, mut next) = (0, 0);
         for (number, page) in self.ascending() {
             // A page is summed at once, which is ten times as fast as slot by slot.
-            let behind = page.total().saturating_add(before);
+            let behind = page.cells.total().saturating_add(before);
             while next < N && ranks[next] <= behind {
                 found[next] = number * PAGE + page.slot_of(ranks[next] - before);
                 next += 1;
@@ -102,17 +104,52 @@ impl Pages {
     pub(super) fn heap_bytes(&self) -> usize {
         self.directory.capacity() * size_of::<u16>()
             + self.pages.capacity() * size_of::<Page>()
-            + self.pages.iter().map(Page::heap_bytes).sum::<usize>()
+            + self.pages.iter().map(|page| page.cells.heap_bytes()).sum::<usize>()
     }
 }
 
 impl Page {
     #[inline]
     fn add(&mut self, slot: usize, n: u64) {
+        self.hit |= 1 << slot;
+        self.cells.add(slot, n);
+    }
+
+    fn merge(&mut self, other: &Page) {
+        self.hit |= other.hit;
+        if !self.cells.add_all(&other.cells) {
+            other.slots().for_each(|slot| self.cells.add(slot, other.cells.get(slot)));
+        }
+    }
+
+    /// Those that were hit, in ascending order.
+    fn slots(&self) -> impl Iterator<Item = usize> + use<> {
+        let mut left = self.hit;
+        std::iter::from_fn(move || {
+            let slot = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            (slot < PAGE).then_some(slot)
+        })
+    }
+
+    /// Where the value of this rank is, counted from 1; the last slot if it is not here.
+    fn slot_of(&self, rank: u64) -> usize {
+        let mut seen = 0_u64;
+        let mut reached = self.slots().filter(|slot| {
+            seen = seen.saturating_add(self.cells.get(*slot));
+            seen >= rank
+        });
+        reached.next().unwrap_or(PAGE - 1)
+    }
+}
+
+impl Cells {
+    #[inline]
+    fn add(&mut self, slot: usize, n: u64) {
         let fits = match self {
-            Page::U16(counts) => add_within(&mut counts[slot], n),
-            Page::U32(counts) => add_within(&mut counts[slot], n),
-            Page::U64(counts) => {
+            Self::U16(counts) => add_within(&mut counts[slot], n),
+            Self::U32(counts) => add_within(&mut counts[slot], n),
+            Self::U64(counts) => {
                 counts[slot] = counts[slot].saturating_add(n);
                 true
             }
@@ -123,78 +160,49 @@ impl Page {
         }
     }
 
-    fn merge(&mut self, other: &Page) {
-        if let (Page::U16(mine), Page::U16(other)) = (&mut *self, other)
-            && mine.iter().zip(&**other).all(|(a, b)| a.checked_add(*b).is_some())
-        {
+    /// All at once, if both are narrow and no counter overflows; says whether it did.
+    fn add_all(&mut self, other: &Cells) -> bool {
+        let (Self::U16(mine), Self::U16(other)) = (self, other) else { return false };
+        let fits = mine.iter().zip(&**other).all(|(a, b)| a.checked_add(*b).is_some());
+        if fits {
             mine.iter_mut().zip(&**other).for_each(|(a, b)| *a += b);
-            return;
         }
-        for slot in 0..PAGE {
-            match other.get(slot) {
-                0 => {}
-                count => self.add(slot, count),
-            }
-        }
-    }
-
-    /// A bit for each slot whose counter is not 0.
-    fn hit(&self) -> u64 {
-        match self {
-            Page::U16(counts) => bits(&**counts),
-            Page::U32(counts) => bits(&**counts),
-            Page::U64(counts) => bits(&**counts),
-        }
+        fits
     }
 
     fn total(&self) -> u64 {
         match self {
-            Page::U16(counts) => counts.iter().map(|count| u64::from(*count)).sum(),
-            Page::U32(counts) => counts.iter().map(|count| u64::from(*count)).sum(),
-            Page::U64(counts) => counts.iter().fold(0, |sum, count| sum.saturating_add(*count)),
+            Self::U16(counts) => counts.iter().map(|count| u64::from(*count)).sum(),
+            Self::U32(counts) => counts.iter().map(|count| u64::from(*count)).sum(),
+            Self::U64(counts) => counts.iter().fold(0, |sum, count| sum.saturating_add(*count)),
         }
-    }
-
-    /// Where the value of this rank is, counted from 1; the last slot if it is not here.
-    fn slot_of(&self, rank: u64) -> usize {
-        let mut seen = 0_u64;
-        let reached = (0..PAGE).find(|slot| {
-            seen = seen.saturating_add(self.get(*slot));
-            seen >= rank
-        });
-        reached.unwrap_or(PAGE - 1)
     }
 
     #[cold]
     fn widen(&mut self) {
         *self = match self {
-            Page::U16(counts) => Page::U32(Box::new(counts.map(u32::from))),
-            Page::U32(counts) => Page::U64(Box::new(counts.map(u64::from))),
-            Page::U64(_) => return,
+            Self::U16(counts) => Self::U32(Box::new(counts.map(u32::from))),
+            Self::U32(counts) => Self::U64(Box::new(counts.map(u64::from))),
+            Self::U64(_) => return,
         };
     }
 
     #[inline]
     fn get(&self, slot: usize) -> u64 {
         match self {
-            Page::U16(counts) => u64::from(counts[slot]),
-            Page::U32(counts) => u64::from(counts[slot]),
-            Page::U64(counts) => counts[slot],
+            Self::U16(counts) => u64::from(counts[slot]),
+            Self::U32(counts) => u64::from(counts[slot]),
+            Self::U64(counts) => counts[slot],
         }
     }
 
     fn heap_bytes(&self) -> usize {
         match self {
-            Page::U16(counts) => size_of_val(&**counts),
-            Page::U32(counts) => size_of_val(&**counts),
-            Page::U64(counts) => size_of_val(&**counts),
+            Self::U16(counts) => size_of_val(&**counts),
+            Self::U32(counts) => size_of_val(&**counts),
+            Self::U64(counts) => size_of_val(&**counts),
         }
     }
-}
-
-fn bits<T: Copy + Into<u64>>(counts: &[T; PAGE]) -> u64 {
-    let bit = |slot: usize| u64::from(counts[slot].into() != 0) << slot;
-    (0..PAGE).fold(0, |bits, slot| bits | bit(slot))
 }
 
 /// Adds unless the counter would overflow; says whether it did.

@@ -60,7 +60,7 @@ pub(crate) fn of_time(
 /// A guest that ended with an error of wasmtime or of the host.
 pub(crate) fn of_error(error: &Error, evidence: &Evidence) -> Crash {
     let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
-    let (code, what) = classify(error, evidence);
+    let (code, what) = classify(error, frames, evidence);
     let place = top_frame(frames);
     let message = match (&panic_text(&evidence.last_lines), &place) {
         (Some(text), _) if code == "trap-unreachable" => text.clone(),
@@ -74,7 +74,7 @@ pub(crate) fn of_error(error: &Error, evidence: &Evidence) -> Crash {
     }
 }
 
-fn classify(error: &Error, evidence: &Evidence) -> (String, String) {
+fn classify(error: &Error, frames: &[FrameInfo], evidence: &Evidence) -> (String, String) {
     if let Some(trap) = error.downcast_ref::<HostTrap>() {
         let code = match trap {
             HostTrap::Limit { name, .. } => limit_code(name),
@@ -106,6 +106,11 @@ fn classify(error: &Error, evidence: &Evidence) -> (String, String) {
         return named("handles");
     }
     match error.downcast_ref::<Trap>() {
+        Some(Trap::MemoryOutOfBounds) if recurses(frames) => {
+            // Most languages keep part of their stack in linear memory, which ended first.
+            let what = "the guest's own stack in memory is exhausted: recursion without end?";
+            ("trap-stack-overflow".into(), what.into())
+        }
         Some(Trap::StackOverflow) => {
             let remedy = "the call stack is exhausted: recursion without end? or raise `--limit stack_bytes=VALUE`";
             ("trap-stack-overflow".into(), remedy.into())
@@ -122,6 +127,13 @@ fn classify(error: &Error, evidence: &Evidence) -> (String, String) {
         Some(trap) => (trap_code(*trap), trap.to_string()),
         None => ("trap".into(), text),
     }
+}
+
+/// Whether one function fills the backtrace.
+fn recurses(frames: &[FrameInfo]) -> bool {
+    let top = frames.iter().find_map(|frame| frame.func_name());
+    let same = frames.iter().filter(|frame| frame.func_name() == top).count();
+    top.is_some() && same >= 8
 }
 
 /// `trap-unreachable`, `trap-memory-out-of-bounds`, …

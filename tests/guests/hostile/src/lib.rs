@@ -95,6 +95,9 @@ fn harm(attack: &str) -> Result<(), Failure> {
         "overflow" => {
             black_box(recurse(black_box(0)));
         }
+        "deep" => {
+            black_box(descend(black_box(1)));
+        }
         "divide" => {
             black_box(1 / black_box(0));
         }
@@ -238,6 +241,14 @@ fn outcome(answer: Result<(), http::Error>) -> Result<(), Failure> {
 fn recurse(depth: u64) -> u64 {
     let pad = black_box([depth; 64]);
     recurse(depth + 1) + pad[(depth % 64) as usize]
+}
+
+/// As above, but for the machine's stack: nothing of it is in linear memory.
+#[allow(unconditional_recursion)]
+#[inline(never)]
+fn descend(depth: u64) -> u64 {
+    let below = descend(depth.wrapping_mul(3));
+    below.rotate_left((below & 7) as u32) ^ depth
 }
 
 raw::export!(Hostile with_types_in raw);

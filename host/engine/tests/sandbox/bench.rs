@@ -1,0 +1,227 @@
+//! A sandbox with everything around it, and a server that it talks to.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use loadhost_engine::http::{Grants, Shared};
+use loadhost_engine::load::alarm::Alarm;
+use loadhost_engine::load::clock::RunClock;
+use loadhost_engine::load::gate::Gate;
+use loadhost_engine::load::log::{LogSink, QUEUED_LINES};
+use loadhost_engine::load::vu::{
+    CallOutcome, Crash, Due, ShardContext, UserIdentity, Vu, VuFactory,
+};
+use loadhost_engine::recorder::{Names, Recorder};
+use loadhost_engine::sandbox::{Sandbox, WasmVu, WasmVuFactory};
+use loadhost_engine::scenario::{Cache, Scenario, StructureCaps};
+use loadhost_model::interval::{SeriesStats, Statistics};
+use loadhost_model::metric::SeriesKey;
+use loadhost_model::plan::{HttpSettings, Limits, RunPlan};
+use loadhost_model::profile::Profile;
+use loadhost_model::wire::LogLine;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// The bytes of a guest that `make guests` built.
+pub(crate) fn guest(name: &str) -> Vec<u8> {
+    let folder = std::env::var_os("LOADHOST_GUESTS").map_or_else(
+        || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../guests/wasm32-wasip2/release"),
+        PathBuf::from,
+    );
+    let file = folder.join(format!("{}.wasm", name.replace('-', "_")));
+    std::fs::read(&file)
+        .unwrap_or_else(|_| panic!("{} is missing: run `make guests`", file.display()))
+}
+
+/// Compiled scenarios, shared by all tests.
+pub(crate) fn cache() -> Arc<Cache> {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("compiled-scenarios");
+    Arc::new(Cache::open(dir, 256 << 20).unwrap())
+}
+
+pub(crate) fn load(name: &str) -> Scenario {
+    Scenario::load(&guest(name), &StructureCaps::default(), Some(cache())).unwrap()
+}
+
+/// A run of the hostile guest in one mode.
+pub(crate) struct Bench {
+    pub(crate) factory: WasmVuFactory,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) logs: mpsc::Receiver<LogLine>,
+    pub(crate) server: Server,
+    pub(crate) interrupt: CancellationToken,
+    pub(crate) totals: Statistics,
+}
+
+impl Bench {
+    pub(crate) async fn new(mode: &str) -> Self {
+        Self::with(mode, 8, |_| {}).await
+    }
+
+    pub(crate) async fn with(mode: &str, users: u32, change: impl FnOnce(&mut Limits)) -> Self {
+        let scenario = load("hostile");
+        let server = Server::start().await;
+        let mut limits = Limits::default();
+        change(&mut limits);
+        let plan = Arc::new(plan(&scenario, mode, &server, limits));
+        let sandbox = Sandbox::new(&scenario, Arc::clone(&plan), users).unwrap();
+        Self::of(sandbox, server)
+    }
+
+    fn of(sandbox: Arc<Sandbox>, server: Server) -> Self {
+        let plan = Arc::clone(sandbox.plan());
+        let clock = RunClock::starting_at(Instant::now());
+        let recorder = Arc::new(Recorder::new(clock, Arc::new(Names::new(&plan.limits))));
+        let (lines, logs) = mpsc::channel(QUEUED_LINES);
+        let worker = "w".parse().unwrap();
+        let shard = ShardContext {
+            shard: 0,
+            worker: (0, 1),
+            clock,
+            setup_data: "from setup".into(),
+            recorder: Arc::clone(&recorder),
+            gate: Arc::new(Gate::new(Alarm::new(), clock, Arc::clone(&recorder))),
+            logs: LogSink::new(plan.run.clone(), worker, clock, Arc::clone(&recorder), lines),
+        };
+        let http =
+            Shared::new(&plan.http, plan.target.as_deref(), &plan.limits, &Grants::default())
+                .unwrap();
+        let factory = WasmVuFactory::new(sandbox, shard, http);
+        let interrupt = CancellationToken::new();
+        Self { factory, recorder, logs, server, interrupt, totals: Statistics::default() }
+    }
+
+    pub(crate) fn identity(&self, number: u64) -> UserIdentity {
+        UserIdentity { number, user_type: 0, seed: number + 1, interrupt: self.interrupt.clone() }
+    }
+
+    pub(crate) async fn user(&self, number: u64) -> WasmVu {
+        self.factory.make(self.identity(number)).await.unwrap()
+    }
+
+    /// One user that starts and runs the task once.
+    pub(crate) async fn attack(&self) -> CallOutcome {
+        let mut user = self.user(0).await;
+        match user.start().await {
+            CallOutcome::Done => user.run_task(0, Due::now()).await,
+            other => other,
+        }
+    }
+
+    pub(crate) async fn crash(&self) -> Crash {
+        crash(self.attack().await)
+    }
+
+    /// What was recorded so far.
+    pub(crate) fn recorded(&mut self) -> &Statistics {
+        self.totals.merge(self.recorder.drain());
+        &self.totals
+    }
+
+    /// How often a cap refused or cut something.
+    pub(crate) fn capped(&mut self, name: &str) -> u64 {
+        self.recorded().counters.capped.get(name).copied().unwrap_or(0)
+    }
+
+    /// Requests and failures among them, over all series.
+    pub(crate) fn requests(&mut self) -> (u64, u64) {
+        let stats = self.recorded().series.values();
+        stats.fold((0, 0), |(requests, failures), stats| match stats {
+            SeriesStats::Http(http) => (requests + http.requests, failures + http.failures),
+            _ => (requests, failures),
+        })
+    }
+
+    pub(crate) fn series(&mut self, wanted: impl Fn(&SeriesKey) -> bool) -> usize {
+        self.recorded().series.keys().filter(|key| wanted(key)).count()
+    }
+
+    pub(crate) fn lines(&mut self) -> Vec<LogLine> {
+        std::iter::from_fn(|| self.logs.try_recv().ok()).collect()
+    }
+}
+
+pub(crate) fn crash(outcome: CallOutcome) -> Crash {
+    match outcome {
+        CallOutcome::Crashed(crash) => crash,
+        other => panic!("it did not crash: {other:?}"),
+    }
+}
+
+fn plan(scenario: &Scenario, mode: &str, server: &Server, limits: Limits) -> RunPlan {
+    RunPlan {
+        run: "run".parse().unwrap(),
+        scenario: "hostile".into(),
+        module: scenario.digest(),
+        target: Some(server.url.clone()),
+        params: [("mode".to_string(), mode.to_string())].into(),
+        secret_params: Vec::new(),
+        seed: 1,
+        profile: Profile { phases: Vec::new(), run_time: None, max_request_rate: None },
+        user_types: Default::default(),
+        tasks: Default::default(),
+        http: HttpSettings { timeout: Duration::from_secs(10), ..HttpSettings::default() },
+        limits,
+        thresholds: Vec::new(),
+        graceful_stop: Duration::from_secs(1),
+        warm_up: None,
+    }
+}
+
+/// Answers each request with 200 and a short body, after a delay; other paths misbehave.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    delay: Arc<AtomicU64>,
+    requests: Arc<AtomicU64>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (delay, requests) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (for_task, counted) = (Arc::clone(&delay), Arc::clone(&requests));
+        let listener = listener.into_std().unwrap();
+        // On a thread of its own: what a guest does to its shard must not hide in the server.
+        std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let listener = TcpListener::from_std(listener).unwrap();
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(serve(stream, Arc::clone(&for_task), Arc::clone(&counted)));
+                }
+            });
+        });
+        Self { url, delay, requests }
+    }
+
+    /// Answers come after this time.
+    pub(crate) fn delay(&self, delay: Duration) {
+        self.delay.store(delay.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// Requests that arrived.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+async fn serve(mut stream: TcpStream, delay: Arc<AtomicU64>, requests: Arc<AtomicU64>) {
+    let mut buffer = vec![0; 64 << 10];
+    while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+        requests.fetch_add(1, Ordering::Relaxed);
+        let wait = delay.load(Ordering::Relaxed);
+        if wait > 0 {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+        }
+        if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Guests compiled to WebAssembly in the real sandbox, against a real server on loopback.
+//!
+//! The guests are built by `make guests`.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bench;
+mod files;
+mod hostile;
+mod neighbours;
+mod users;

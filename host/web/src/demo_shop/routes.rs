@@ -164,7 +164,7 @@ pub(super) async fn control(shop: &Shop, endpoint: Endpoint, request: Request) -
 
 /// Keys that are not given stay as they are.
 async fn change_settings(shop: &Shop, request: Request) -> Response {
-    let change = match body::<Value>(request).await {
+    let change = match json_body::<Value>(request).await {
         Ok(Value::Object(change)) => change,
         Ok(_) => {
             return refuse(
@@ -351,6 +351,11 @@ async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Response> {
             .map(|form| form.0)
             .map_err(|error| refuse(StatusCode::BAD_REQUEST, &error.to_string()));
     }
+    json_body(request).await
+}
+
+/// JSON whatever the request says it is, since `curl -d` says it is a form.
+async fn json_body<T: DeserializeOwned>(request: Request) -> Result<T, Response> {
     let bytes = to_bytes(request.into_body(), MAX_BODY)
         .await
         .map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, "at most 1 MiB"))?;

@@ -8,9 +8,14 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use loadhost_control::ports::{Fleet, FleetError};
-use loadhost_control::{Coordinator, CoordinatorConfig, Handle};
-use loadhost_model::id::{Incarnation, Term, WorkerId};
-use loadhost_model::wire::{self, Assignment, Report, WorkerState, WorkerStatus};
+use loadhost_control::{Coordinator, CoordinatorConfig, EndReason, Handle, StartRequest};
+use loadhost_model::description::{Description, Order, Task, UserType, WaitTime};
+use loadhost_model::id::{Digest, Incarnation, RunId, Term, WorkerId};
+use loadhost_model::interval::{HttpStats, Interval, SeriesStats, Statistics};
+use loadhost_model::metric::SeriesKey;
+use loadhost_model::plan::{HttpSettings, Limits, RunPlan, TaskFilter};
+use loadhost_model::profile::{Curve, Load, Phase, Profile};
+use loadhost_model::wire::{self, Assignment, Report, Step, WorkerState, WorkerStatus};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -25,6 +30,117 @@ struct Silence;
 impl Fleet for Silence {
     fn assign(&self, _: &WorkerId, _: Assignment) -> BoxFuture<'_, Result<(), FleetError>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+/// A worker that does at once what it is asked, and measures ten requests of 20 ms in its run.
+struct Obedient(mpsc::Sender<Report>);
+
+impl Fleet for Obedient {
+    fn assign(&self, _: &WorkerId, wanted: Assignment) -> BoxFuture<'_, Result<(), FleetError>> {
+        Box::pin(async move {
+            let applied = (wanted.term, wanted.generation);
+            let Some(work) = wanted.work else { return Ok(()) };
+            let run = work.plan.run.clone();
+            let state = match work.step {
+                Step::Prepare => WorkerState::Ready,
+                Step::Setup => WorkerState::SetUp { data: "".into() },
+                Step::Run { .. } => WorkerState::Running,
+                Step::Stop { .. } => WorkerState::Stopped { last_seq: 1 },
+                Step::Teardown { .. } => WorkerState::TornDown,
+            };
+            let running = state == WorkerState::Running;
+            let now = WorkerStatus { applied, run: Some(run.clone()), state, ..status("w1", 7) };
+            self.0.send(Report::Status(now)).await.unwrap();
+            if running {
+                self.0.send(Report::Interval(Box::new(ten_requests(run)))).await.unwrap();
+            }
+            Ok(())
+        })
+    }
+}
+
+fn ten_requests(run: RunId) -> Interval {
+    let mut stats = HttpStats { requests: 10, failures: 3, ..HttpStats::default() };
+    stats.response_time.record_n(20_000, 10);
+    stats.service_time.record_n(15_000, 10);
+    let (method, name) = ("GET".into(), "/item/{id}".into());
+    let key = SeriesKey::Http { method, name, tags: [].into(), group: "".into() };
+    let mut statistics = Statistics::default();
+    statistics.series.insert(key, SeriesStats::Http(Box::new(stats)));
+    Interval {
+        run,
+        worker: WorkerId::new("w1").unwrap(),
+        incarnation: Incarnation(1),
+        seq: 1,
+        term: Term(1),
+        begin: Duration::ZERO,
+        end: Duration::from_secs(1),
+        users: BTreeMap::from([("shopper".into(), 7)]),
+        statistics,
+        last: false,
+    }
+}
+
+/// Of seven users until it is stopped.
+fn request() -> StartRequest {
+    let wait = WaitTime::Constant(Duration::from_secs(1));
+    let task = Task {
+        name: "browse".into(),
+        weight: 1,
+        tags: Vec::new(),
+        wait: None,
+        group: None,
+        next: Vec::new(),
+    };
+    let shopper = UserType {
+        name: "shopper".into(),
+        weight: 1,
+        fixed_count: None,
+        wait,
+        order: Order::Weighted,
+        tasks: vec![task],
+        groups: Vec::new(),
+    };
+    let description = Description {
+        name: "shop".into(),
+        version: None,
+        sdk: None,
+        user_types: vec![shopper],
+        thresholds: Vec::new(),
+        data_sets: Vec::new(),
+        hosts: Vec::new(),
+        parameters: Vec::new(),
+        settings: Vec::new(),
+        has_load_shape: false,
+    };
+    let users = Curve { start: 7.0, stages: Vec::new(), hold: true };
+    let load = Load::Closed { users };
+    let phase = Phase { name: "main".into(), start: Duration::ZERO, load, user_types: Vec::new() };
+    let plan = RunPlan {
+        run: RunId::new("r1").unwrap(),
+        scenario: "shop".into(),
+        module: Digest::new([7; 32]),
+        target: None,
+        params: BTreeMap::new(),
+        secret_params: Vec::new(),
+        seed: 1,
+        profile: Profile { phases: vec![phase], run_time: None, max_request_rate: None },
+        user_types: BTreeMap::new(),
+        tasks: TaskFilter::default(),
+        http: HttpSettings::default(),
+        limits: Limits::default(),
+        thresholds: Vec::new(),
+        graceful_stop: Duration::from_secs(1),
+        warm_up: None,
+    };
+    let max_wait = Duration::from_secs(10);
+    StartRequest {
+        plan,
+        description: Arc::new(description),
+        expect_workers: 1,
+        max_wait,
+        shape: None,
     }
 }
 
@@ -156,6 +272,43 @@ async fn a_master_shows_its_fleet_to_prometheus() {
     assert_eq!(value_of(&metrics, "loadhost_workers{liveness=\"lost\"}"), 0.0);
     let transport = "loadhost_transport_events_total{event=\"connects\"}";
     assert_eq!(value_of(&metrics, transport), 2.0);
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_run_is_shown_changed_and_stopped() {
+    let (reports, receiver) = mpsc::channel(16);
+    let stop = CancellationToken::new();
+    let config = CoordinatorConfig { start_delay: Duration::ZERO, ..CoordinatorConfig::default() };
+    let fleet = Arc::new(Obedient(reports.clone()));
+    let (handle, _task) = Coordinator::spawn(config, fleet, receiver, stop.clone());
+    reports.send(Report::Status(status("w1", 0))).await.unwrap();
+    let run = handle.start(request()).await.unwrap();
+    let mut view = handle.view();
+    let measured = view.wait_for(|view| view.run(&run).is_some_and(|run| run.total.requests > 0));
+    let measured = tokio::time::timeout(Duration::from_secs(20), measured).await.is_ok();
+    assert!(measured, "{:#?}", handle.view().borrow());
+
+    let served = served(Ops::new(Role::Master(handle.clone()))).await;
+    let (_, metrics) = served.get("/metrics").await;
+    let row = "{method=\"GET\",name=\"/item/{id}\"}";
+    assert_eq!(value_of(&metrics, &format!("loadhost_requests_total{row}")), 10.0);
+    assert_eq!(value_of(&metrics, &format!("loadhost_request_failures_total{row}")), 3.0);
+    let median = "{method=\"GET\",name=\"/item/{id}\",quantile=\"0.5\"}";
+    let median = value_of(&metrics, &format!("loadhost_response_time_seconds{median}"));
+    assert!((median - 0.020).abs() < 0.000_05, "{median}");
+    assert_eq!(value_of(&metrics, "loadhost_intervals_total{outcome=\"merged\"}"), 1.0);
+    assert_eq!(value_of(&metrics, "loadhost_run_state{state=\"running\"}"), 1.0);
+
+    let change = json!({"change": {"users": {"users": 50, "spawn_rate": 10.0}}});
+    assert_eq!(served.post("/api/v1/change", &change).await, (200, json!({"run": "r1"})));
+    let nowhere =
+        json!({"phase": "nowhere", "change": {"users": {"users": 5, "spawn_rate": null}}});
+    assert_eq!(served.post("/api/v1/change", &nowhere).await.0, 422);
+    let stopped = served.post("/api/v1/stop", &json!({"run": "r1", "mode": "now"})).await;
+    assert_eq!(stopped, (200, json!({"run": "r1"})));
+    let report = tokio::time::timeout(Duration::from_secs(20), handle.finished(&run)).await;
+    assert_eq!(report.unwrap().unwrap().ended, EndReason::StoppedByUser);
     stop.cancel();
 }
 

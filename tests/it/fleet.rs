@@ -22,7 +22,7 @@ fn workers(nats: &Nats, count: usize) -> Result<Vec<(Process, tempfile::TempDir)
 
 fn master(nats: &Nats, shop: &Shop, name: &str, expect: usize) -> Result<Program> {
     Ok(Program::new(["master", "--nats", &nats.url(), "--listen", "127.0.0.1:0"])?
-        .args(["--expect-workers", &expect.to_string(), "--max-wait", "20s"])
+        .args(["--expect-workers", &expect.to_string(), "--max-wait", "10s"])
         .args(["--json", "out.json", "--host", shop.url(), "--scenario"])
         .args([scenario(name)?]))
 }
@@ -94,9 +94,8 @@ async fn a_restart_of_the_only_broker_loses_no_request() -> Result<()> {
 async fn too_few_workers_are_named_after_the_wait() -> Result<()> {
     let (nats, shop) = (Nats::start()?, Shop::start(&[])?);
     let _fleet = workers(&nats, 1)?;
-    let outcome = master(&nats, &shop, "http-get", 2)?
-        .args(["--users", "2", "--run-time", "2s", "--max-wait", "5s"])
-        .run()?;
+    let outcome =
+        master(&nats, &shop, "http-get", 2)?.args(["--users", "2", "--run-time", "2s"]).run()?;
     assert!(!matches!(outcome.code, Some(0) | None), "{}", outcome.stderr);
     outcome.expect_said(&["w1", "2"])?;
     Ok(())

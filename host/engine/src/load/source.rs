@@ -34,10 +34,11 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Waits for the next iteration. None: the user leaves.
+    /// Waits for the next iteration; `now` is when the last one ended. None: the user leaves.
     pub(super) async fn next(
         &mut self,
         pause: Pause,
+        now: Instant,
         control: &Rc<Control>,
         alarm: &Alarm,
     ) -> Option<Due> {
@@ -56,7 +57,7 @@ impl Source {
             }
             Self::Endless | Self::Arrivals(_) => true,
         };
-        let actual = Instant::now();
+        let actual = if pause == Pause::None { now } else { Instant::now() };
         granted.then_some(Due { intended: intended.unwrap_or(actual), actual })
     }
 }

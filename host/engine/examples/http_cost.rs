@@ -4,14 +4,17 @@
 //! cargo run -p loadhost-engine --example http_cost -- [URL|own] [USERS] [SECONDS]
 //! ```
 //!
-//! `own` starts a bare server on a second thread, which answers each read with 200 bytes of JSON.
-//! CPU is that of the users' thread alone.
+//! `own` starts a bare server as a child process, which answers each read with 200 bytes of JSON.
+//! CPU and memory are those of the users alone.
 
 use std::error::Error;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use loadhost_engine::http::{Client, Grants, Keep, Shared, Template};
 use loadhost_model::plan::{HttpSettings, Limits};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,11 +25,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let url = args.next().unwrap_or_else(|| "own".to_string());
     let users: usize = args.next().map_or(Ok(64), |text| text.parse())?;
     let seconds: u64 = args.next().map_or(Ok(3), |text| text.parse())?;
-    let url = if url == "own" { start_server()? } else { url };
+    raise_open_files();
+    if url == "serve" {
+        return serve();
+    }
+    let server = (url == "own").then(Server::start).transpose()?;
+    let url = server.as_ref().map_or(url.as_str(), |server| server.url.as_str());
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let before = resident_bytes();
-    runtime.block_on(LocalSet::new().run_until(measure(&url, users, seconds, before)))
+    runtime.block_on(LocalSet::new().run_until(measure(url, users, seconds, before)))
 }
 
 async fn measure(url: &str, users: usize, seconds: u64, before: u64) -> Result<(), Box<dyn Error>> {
@@ -86,19 +94,60 @@ fn resident_bytes() -> u64 {
     pages.unwrap_or_default() * rustix::param::page_size() as u64
 }
 
-/// A server that does as little as a server can. Its URL.
-fn start_server() -> Result<String, Box<dyn Error>> {
+/// Ten thousand connections are more files than a shell usually allows. Where the limit
+/// cannot be raised, the first request beyond it says so.
+fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// A server in a child process, which ends with its standard input.
+struct Server {
+    process: Child,
+    url: String,
+}
+
+impl Server {
+    fn start() -> Result<Self, Box<dyn Error>> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .arg("serve")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = process.stdout.take().ok_or("the server has no output")?;
+        let mut url = String::new();
+        BufReader::new(output).read_line(&mut url)?;
+        Ok(Self { process, url: url.trim().to_string() })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// A server that does as little as a server can.
+fn serve() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
-    let url = format!("http://{}", listener.local_addr()?);
-    std::thread::spawn(move || {
-        runtime.block_on(async move {
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("http://{}", listener.local_addr()?);
+        let end =
+            tokio::task::spawn_blocking(|| std::io::stdin().read_to_string(&mut String::new()));
+        let accept = async {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(answer(stream));
             }
-        });
-    });
-    Ok(url)
+        };
+        tokio::select! {
+            _ = end => {}
+            () = accept => {}
+        }
+        Ok(())
+    })
 }
 
 async fn answer(mut stream: TcpStream) -> std::io::Result<()> {

@@ -137,7 +137,7 @@ impl Client {
         if let Some(connection) = landing.connection.take() {
             self.keep_idle(connection);
         }
-        let cookies = landing.reply().map_or(&[][..], |reply| &reply.head.cookies);
+        let cookies = landing.reply().map_or(&[][..], |reply| reply.head.cookies());
         if !cookies.is_empty()
             && let Ok(url) = Url::parse(&flight.url_text())
         {

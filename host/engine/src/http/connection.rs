@@ -1,6 +1,6 @@
 //! One connection, and one exchange on it.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 use super::origin::Origin;
 use super::outcome::Failure;
 use super::reader::{Reader, Reply, Wanted};
-use super::request::Request;
+use super::request::{Assembled, Request};
 use super::scratch;
 use super::timer::Timer;
 
@@ -118,14 +118,16 @@ impl Connection {
     }
 
     /// Sends a request and reads its answer to the end, or to the deadline.
-    pub(super) async fn exchange(
-        &mut self,
-        request: &Request<'_>,
+    ///
+    /// Not an `async fn`, because that would hold its arguments beside what is made of them.
+    pub(super) fn exchange<'a>(
+        &'a mut self,
+        request: &'a Request<'_>,
         wanted: Wanted,
         deadlines: Deadlines,
         begun: Instant,
-        timer: &mut Timer,
-    ) -> Outcome {
+        timer: &'a mut Timer,
+    ) -> impl Future<Output = Outcome> + 'a {
         let mut exchange = Exchanging {
             connection: self,
             out: Outgoing::default(),
@@ -137,35 +139,37 @@ impl Connection {
             end: begun,
             closed: false,
         };
-        let mut started = false;
-        let result = poll_fn(|cx| {
-            if !started {
-                started = true;
-                if let Err(failure) = exchange.start(cx, request) {
-                    return Poll::Ready(Err(failure));
-                }
-            }
-            exchange.poll(cx, timer)
+        let mut unsent = Some(request);
+        poll_fn(move |cx| {
+            let result = match unsent.take().map(|request| exchange.start(cx, request)) {
+                Some(Err(failure)) => Err(failure),
+                _ => ready!(exchange.poll(cx, timer)),
+            };
+            Poll::Ready(exchange.finish(result))
         })
-        .await;
-        exchange.finish(result)
     }
 }
 
-/// Bytes that the socket would not take at once; mostly none.
+/// What of the request is still to be sent; mostly nothing.
 #[derive(Debug, Default)]
 struct Outgoing {
-    rest: Vec<u8>,
-    rest_at: usize,
-    /// A body that comes after it: a large one, shared with the template, or one that is held.
-    body: Option<Arc<[u8]>>,
-    body_at: usize,
-    /// The body waits for `100 Continue`, until then at most.
-    held: Option<Instant>,
+    rest: Option<Box<Rest>>,
     /// The server takes no more.
     broken: bool,
     /// Bytes that were sent.
     count: u64,
+}
+
+/// Bytes that the socket would not take at once, or that it shall not have yet.
+#[derive(Debug, Default)]
+struct Rest {
+    bytes: Vec<u8>,
+    bytes_at: usize,
+    /// Comes after them: a large body, shared with the template, or one that is held.
+    body: Option<Arc<[u8]>>,
+    body_at: usize,
+    /// The body waits for `100 Continue`, until then at most.
+    held: Option<Instant>,
 }
 
 /// An exchange under way.
@@ -186,13 +190,15 @@ impl Exchanging<'_> {
     /// Puts the request together in the thread's buffer, and writes what the socket takes.
     fn start(&mut self, cx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Failure> {
         scratch::with_out(|buffer| {
-            let assembled = request.assemble(buffer)?;
-            self.out.body = assembled.body;
-            if request.asks_to_continue() {
-                if assembled.head < buffer.len() {
-                    self.out.body = Some(buffer.split_off(assembled.head).into());
+            let Assembled { head, body } = request.assemble(buffer)?;
+            if body.is_some() {
+                self.out.rest().body = body;
+            }
+            if request.asks_to_continue() && request.has_body() {
+                if head < buffer.len() {
+                    self.out.rest().body = Some(buffer.split_off(head).into());
                 }
-                self.out.held = self.out.body.is_some().then(|| self.begun + CONTINUE_WAIT);
+                self.out.rest().held = Some(self.begun + CONTINUE_WAIT);
             }
             let mut at = 0;
             while at < buffer.len() {
@@ -203,7 +209,7 @@ impl Exchanging<'_> {
                         break;
                     }
                     Poll::Pending => {
-                        self.out.rest = buffer[at..].to_vec();
+                        self.out.rest().bytes = buffer[at..].to_vec();
                         break;
                     }
                 }
@@ -231,8 +237,8 @@ impl Exchanging<'_> {
                     let deadline = self.deadline();
                     ready!(timer.poll(cx, deadline));
                     self.end = Instant::now();
-                    if self.out.held.is_some_and(|until| self.end >= until) {
-                        self.out.held = None;
+                    if self.out.held().is_some_and(|until| self.end >= until) {
+                        self.out.release();
                         continue;
                     }
                     return Poll::Ready(Err(self.timed_out()));
@@ -257,7 +263,7 @@ impl Exchanging<'_> {
                         self.first_byte.get_or_insert(self.end);
                     }
                     if self.reader.continued() {
-                        self.out.held = None;
+                        self.out.release();
                     }
                     Poll::Ready(Ok(done))
                 }
@@ -276,7 +282,7 @@ impl Exchanging<'_> {
             (Some(limit), Some(sent), None) => sent + limit,
             _ => whole,
         };
-        whole.min(first_byte).min(self.out.held.unwrap_or(whole))
+        whole.min(first_byte).min(self.out.held().unwrap_or(whole))
     }
 
     fn timed_out(&self) -> Failure {
@@ -291,12 +297,12 @@ impl Exchanging<'_> {
         }
     }
 
-    fn finish(self, result: Result<(), Failure>) -> Outcome {
+    fn finish(&mut self, result: Result<(), Failure>) -> Outcome {
         let vanished = self.closed && self.reader.received() == 0;
         let bytes_received = self.reader.received();
         let result = result.and_then(|()| {
             let incomplete = || Failure::protocol("connection closed before the end of the head");
-            self.reader.into_reply().ok_or_else(incomplete)
+            self.reader.take_reply().ok_or_else(incomplete)
         });
         let all_sent = self.sent.is_some() && !self.out.broken && self.out.is_empty();
         let reusable = !self.closed
@@ -314,35 +320,63 @@ impl Exchanging<'_> {
 }
 
 impl Outgoing {
-    fn is_empty(&self) -> bool {
-        self.rest_at >= self.rest.len()
-            && self.body.as_ref().is_none_or(|body| self.body_at >= body.len())
+    fn rest(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_default()
     }
 
-    /// Ready when everything that may be sent is sent, or the server takes no more.
-    /// What the server says about it is found by reading.
+    fn held(&self) -> Option<Instant> {
+        self.rest.as_ref()?.held
+    }
+
+    /// The body need not wait any longer.
+    fn release(&mut self) {
+        if let Some(rest) = &mut self.rest {
+            rest.held = None;
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rest.as_ref().is_none_or(|rest| rest.is_empty())
+    }
+
+    /// Ready when everything is sent, or the server takes no more. What the server says
+    /// about it is found by reading.
     fn poll(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> Poll<()> {
-        while !self.broken && !self.is_empty() {
-            let (bytes, at) = if self.rest_at < self.rest.len() {
-                (&self.rest[self.rest_at..], &mut self.rest_at)
-            } else if self.held.is_some() {
-                return Poll::Pending;
-            } else {
-                let body = self.body.as_deref().unwrap_or_default();
-                (&body[self.body_at..], &mut self.body_at)
-            };
-            match ready!(connection.poll_write(cx, bytes)) {
-                Ok(count) if count > 0 => {
-                    *at += count;
-                    self.count += count as u64;
+        if let Some(rest) = &mut self.rest {
+            while !self.broken && !rest.is_empty() {
+                let Some((bytes, at)) = rest.next() else { return Poll::Pending };
+                match ready!(connection.poll_write(cx, bytes)) {
+                    Ok(count) if count > 0 => {
+                        *at += count;
+                        self.count += count as u64;
+                    }
+                    _ => self.broken = true,
                 }
-                _ => self.broken = true,
             }
         }
         if !self.broken && ready!(connection.poll_flush(cx)).is_err() {
             self.broken = true;
         }
         Poll::Ready(())
+    }
+}
+
+impl Rest {
+    fn is_empty(&self) -> bool {
+        self.bytes_at >= self.bytes.len()
+            && self.body.as_ref().is_none_or(|body| self.body_at >= body.len())
+    }
+
+    /// The bytes to send next, and where to count them. None: they are held.
+    fn next(&mut self) -> Option<(&[u8], &mut usize)> {
+        if self.bytes_at < self.bytes.len() {
+            return Some((&self.bytes[self.bytes_at..], &mut self.bytes_at));
+        }
+        if self.held.is_some() {
+            return None;
+        }
+        let body = self.body.as_deref().unwrap_or_default();
+        Some((&body[self.body_at..], &mut self.body_at))
     }
 }
 

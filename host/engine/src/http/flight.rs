@@ -122,7 +122,7 @@ impl<'a> Flight<'a> {
         Wanted {
             bodiless: self.request.method() == "HEAD",
             keep: self.keep == Keep::Response || self.request.template.settings.expect.reads_body(),
-            header_cap: limits.header_bytes as usize,
+            header_cap: limits.header_bytes,
             body_cap: usize::try_from(limits.response_body_bytes).unwrap_or(usize::MAX),
         }
     }

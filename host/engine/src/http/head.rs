@@ -12,19 +12,44 @@ const MAX_HEADERS: usize = 100;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) status: u16,
-    pub(super) framing: Framing,
     /// The server lets the connection open.
     pub(super) keep_alive: bool,
-    /// Values of `Set-Cookie`; mostly none.
-    pub(super) cookies: Vec<String>,
-    /// Value of `Location`, of a redirect.
-    pub(super) location: Option<String>,
+    /// What most answers do not have.
+    extras: Option<Box<Extras>>,
 }
 
-/// Reads a head. None: it goes on in bytes yet to come. Else the head and its length.
+/// Headers that ask for something to be done.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Extras {
+    cookies: Vec<String>,
+    location: Option<String>,
+}
+
+impl Head {
+    /// Values of `Set-Cookie`.
+    pub(super) fn cookies(&self) -> &[String] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.cookies)
+    }
+
+    /// Value of `Location`, of a redirect.
+    pub(super) fn location(&self) -> Option<&str> {
+        self.extras.as_ref()?.location.as_deref()
+    }
+}
+
+/// A head, and what follows from it for the bytes behind it.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) head: Head,
+    pub(super) framing: Framing,
+    /// Of the head, in bytes.
+    pub(super) length: usize,
+}
+
+/// Reads a head. None: it goes on in bytes yet to come.
 ///
 /// `bodiless`: the request was HEAD, so the answer has no body whatever it says.
-pub(super) fn parse(bytes: &[u8], bodiless: bool) -> Result<Option<(Head, usize)>, Failure> {
+pub(super) fn parse(bytes: &[u8], bodiless: bool) -> Result<Option<Parsed>, Failure> {
     let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -47,9 +72,8 @@ pub(super) fn parse(bytes: &[u8], bodiless: bool) -> Result<Option<(Head, usize)
     }
     let framing = lines.framing(status, bodiless)?;
     let keep_alive = lines.keep_alive && framing != Framing::Close;
-    let head =
-        Head { status, framing, keep_alive, cookies: lines.cookies, location: lines.location };
-    Ok(Some((head, length)))
+    let head = Head { status, keep_alive, extras: lines.extras };
+    Ok(Some(Parsed { head, framing, length }))
 }
 
 fn fault(error: httparse::Error) -> &'static str {
@@ -71,8 +95,7 @@ struct Lines {
     saw_close: bool,
     length: Option<u64>,
     coding: Coding,
-    cookies: Vec<String>,
-    location: Option<String>,
+    extras: Option<Box<Extras>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,8 +114,7 @@ impl Lines {
             saw_close: false,
             length: None,
             coding: Coding::None,
-            cookies: Vec::new(),
-            location: None,
+            extras: None,
         }
     }
 
@@ -104,10 +126,12 @@ impl Lines {
             17 if is("transfer-encoding") => self.read_coding(header.value),
             10 if is("connection") => self.read_connection(header.value),
             10 if is("set-cookie") => {
-                self.cookies.push(String::from_utf8_lossy(header.value).into_owned());
+                let value = String::from_utf8_lossy(header.value).into_owned();
+                self.extras.get_or_insert_default().cookies.push(value);
             }
-            8 if (300..400).contains(&status) && self.location.is_none() && is("location") => {
-                self.location = Some(String::from_utf8_lossy(header.value).into_owned());
+            8 if (300..400).contains(&status) && is("location") => {
+                let value = String::from_utf8_lossy(header.value).into_owned();
+                self.extras.get_or_insert_default().location.get_or_insert(value);
             }
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! Bytes in, answer out. Reads no socket and no clock.
 
-use super::body::BodyReader;
-use super::head::{self, Head};
+use super::body::{BodyReader, Framing};
+use super::head::{self, Head, Parsed};
 use super::kept::Kept;
 use super::outcome::Failure;
 
@@ -15,7 +15,7 @@ pub(super) struct Wanted {
     pub(super) bodiless: bool,
     /// Keep head and body.
     pub(super) keep: bool,
-    pub(super) header_cap: usize,
+    pub(super) header_cap: u32,
     pub(super) body_cap: usize,
 }
 
@@ -23,10 +23,8 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub(super) struct Reader {
     wanted: Wanted,
-    /// The beginning of a head that came in pieces; mostly unused.
-    partial: Vec<u8>,
-    /// Length of `partial` when it was last parsed.
-    parsed: usize,
+    /// The beginning of a head that came in pieces.
+    partial: Option<Box<Partial>>,
     head: Option<Head>,
     body: BodyReader,
     kept: Option<Box<Kept>>,
@@ -35,6 +33,13 @@ pub(super) struct Reader {
     surplus: bool,
     body_bytes: u64,
     received: u64,
+}
+
+#[derive(Debug)]
+struct Partial {
+    bytes: Vec<u8>,
+    /// How many there were when they were last parsed.
+    parsed: usize,
 }
 
 /// A whole answer.
@@ -51,10 +56,9 @@ impl Reader {
     pub(super) fn new(wanted: Wanted) -> Self {
         Self {
             wanted,
-            partial: Vec::new(),
-            parsed: 0,
+            partial: None,
             head: None,
-            body: BodyReader::new(super::body::Framing::Close),
+            body: BodyReader::new(Framing::Close),
             kept: None,
             informational: 0,
             continued: false,
@@ -71,7 +75,7 @@ impl Reader {
 
     /// Whether bytes of the answer itself have come, and not only informational ones.
     pub(super) fn has_begun(&self) -> bool {
-        self.head.is_some() || !self.partial.is_empty()
+        self.head.is_some() || self.partial.is_some()
     }
 
     /// The server wants the body of a request that had asked with `Expect: 100-continue`.
@@ -85,20 +89,18 @@ impl Reader {
         if self.head.is_some() {
             return self.feed_body(bytes);
         }
-        if self.partial.is_empty() {
+        let Some(mut partial) = self.partial.take() else {
             return self.feed_head(bytes);
-        }
-        let known = self.partial.len();
-        self.partial.extend_from_slice(bytes);
+        };
+        let known = partial.bytes.len();
+        partial.bytes.extend_from_slice(bytes);
         // Parsing begins anew with each piece, so a head that trickles in is only parsed
         // when it seems complete, or has doubled.
-        if !ends_head(&self.partial[known.saturating_sub(3)..])
-            && self.partial.len() < 2 * self.parsed
-        {
-            return self.check_partial().map(|()| false);
+        let seems_complete = ends_head(&partial.bytes[known.saturating_sub(3)..]);
+        if seems_complete || partial.bytes.len() >= 2 * partial.parsed {
+            return self.feed_head(&partial.bytes);
         }
-        let partial = std::mem::take(&mut self.partial);
-        self.feed_head(&partial)
+        self.wait_for_head(*partial)
     }
 
     /// The connection was closed.
@@ -113,26 +115,29 @@ impl Reader {
     }
 
     /// The answer, once it is complete.
-    pub(super) fn into_reply(self) -> Option<Reply> {
-        let Reader { head, kept, body_bytes, surplus, .. } = self;
-        Some(Reply { head: head?, kept, body_bytes, surplus })
+    pub(super) fn take_reply(&mut self) -> Option<Reply> {
+        Some(Reply {
+            head: self.head.take()?,
+            kept: self.kept.take(),
+            body_bytes: self.body_bytes,
+            surplus: self.surplus,
+        })
     }
 
     fn feed_head(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
         let mut rest = bytes;
         loop {
-            let Some((head, length)) = head::parse(rest, self.wanted.bodiless)? else {
-                self.partial = rest.to_vec();
-                self.parsed = rest.len();
-                return self.check_partial().map(|()| false);
+            let Some(parsed) = head::parse(rest, self.wanted.bodiless)? else {
+                return self.wait_for_head(Partial { bytes: rest.to_vec(), parsed: rest.len() });
             };
-            if length > self.wanted.header_cap {
+            let Parsed { head, framing, length } = parsed;
+            if length > self.wanted.header_cap as usize {
                 return Err(too_large());
             }
             let (head_bytes, after) = rest.split_at(length);
             rest = after;
             if head.status >= 200 {
-                self.start_body(head, head_bytes);
+                self.start_body(head, framing, head_bytes);
                 return self.feed_body(rest);
             }
             self.take_informational(head.status)?;
@@ -154,8 +159,8 @@ impl Reader {
         Ok(())
     }
 
-    fn start_body(&mut self, head: Head, bytes: &[u8]) {
-        self.body = BodyReader::new(head.framing);
+    fn start_body(&mut self, head: Head, framing: Framing, bytes: &[u8]) {
+        self.body = BodyReader::new(framing);
         if self.wanted.keep {
             self.kept = Some(Box::new(Kept::new(bytes, self.wanted.body_cap)));
         }
@@ -177,8 +182,12 @@ impl Reader {
         Ok(done)
     }
 
-    fn check_partial(&self) -> Result<(), Failure> {
-        if self.partial.len() > self.wanted.header_cap { Err(too_large()) } else { Ok(()) }
+    fn wait_for_head(&mut self, partial: Partial) -> Result<bool, Failure> {
+        if partial.bytes.len() > self.wanted.header_cap as usize {
+            return Err(too_large());
+        }
+        self.partial = Some(Box::new(partial));
+        Ok(false)
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) enum Verdict {
 /// Looks at an answer's status and location and, if it is to be followed, turns the request
 /// to its new place. `followed` counts redirects so far.
 pub(super) fn turn(request: &mut Request<'_>, head: &Head, followed: u32, limit: u32) -> Verdict {
-    let Some(location) = head.location.as_deref().filter(|_| limit > 0) else {
+    let Some(location) = head.location().filter(|_| limit > 0) else {
         return Verdict::Final;
     };
     if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
@@ -51,6 +51,6 @@ pub(super) fn turn(request: &mut Request<'_>, head: &Head, followed: u32, limit:
     if *hop.origin != origin {
         hop.leave(Arc::new(origin));
     }
-    hop.url = Some(url);
+    hop.url = Some(Box::new(url));
     Verdict::Follow
 }

@@ -35,7 +35,7 @@ pub(super) struct Hop<'a> {
     prefix: Cow<'a, str>,
     authorization: Option<Cow<'a, str>>,
     /// After a redirect: replaces the template's path.
-    pub(super) url: Option<Url>,
+    pub(super) url: Option<Box<Url>>,
     /// A redirect turned the request into a GET without body.
     pub(super) as_get: bool,
     /// A redirect led to another origin: what the template says for the first stays behind.
@@ -103,6 +103,10 @@ impl<'a> Request<'a> {
     /// The body waits until the server agrees.
     pub(super) fn asks_to_continue(&self) -> bool {
         self.template.has_header("expect") && !self.hop.as_get
+    }
+
+    pub(super) fn has_body(&self) -> bool {
+        !self.hop.as_get && !matches!(self.template.body, BodyTemplate::None)
     }
 
     /// Appends the request to the buffer.

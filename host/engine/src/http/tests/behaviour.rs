@@ -376,3 +376,13 @@ async fn a_server_that_always_hangs_up_is_not_asked_for_ever() {
     assert_eq!(exchange.result.unwrap_err().kind, FailureKind::Protocol);
     assert_eq!(server.requests().len(), 2, "a new connection that fails is not repeated");
 }
+
+#[tokio::test]
+async fn a_user_that_waits_holds_little() {
+    let mut client = client("http://127.0.0.1:1");
+    let template = Template::new("GET", "/").unwrap();
+    let idle = size_of::<Client>() + size_of::<super::super::connection::Connection>();
+    let waiting = size_of_val(&client.send(&template, &[], Keep::Summary));
+    // The future is moved and allocated once per request by who calls from a guest.
+    assert!(idle <= 160 && waiting <= 800, "idle {idle}, waiting {waiting} bytes");
+}

@@ -20,12 +20,12 @@ fn read(bytes: &[u8], pieces: &[usize]) -> Seen {
         rest = after;
         match reader.feed(piece) {
             Ok(false) => {}
-            Ok(true) => return Ok(seen(reader.into_reply().unwrap())),
+            Ok(true) => return Ok(seen(reader.take_reply().unwrap())),
             Err(failure) => return Err(failure.to_string()),
         }
     }
     reader.close().map_err(|failure| failure.to_string())?;
-    Ok(seen(reader.into_reply().unwrap()))
+    Ok(seen(reader.take_reply().unwrap()))
 }
 
 fn seen(reply: Reply) -> (u16, Vec<u8>, u64, bool, bool) {

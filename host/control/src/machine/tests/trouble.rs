@@ -1,0 +1,221 @@
+//! Workers that fail, die, come back or say old things.
+
+use super::*;
+
+#[test]
+fn a_worker_late_to_prepare_is_named() {
+    let mut stage = Stage::started(&["a", "b"], plan(3));
+    for _ in 0..30 {
+        stage.now += secs(1);
+        stage.says("a", WorkerState::Ready);
+        stage.says("b", WorkerState::Preparing);
+        stage.feed(Input::Tick);
+    }
+    stage.all_stop(&["a", "b"], 0);
+    let EndReason::WorkerFailed { worker: Some(late), code, message } = stage.ended() else {
+        panic!("{:?}", stage.ended())
+    };
+    assert_eq!((late.as_str(), code.as_str()), ("b", "prepare-timeout"));
+    assert!(message.contains("`b` did not become ready within 30s"), "{message}");
+}
+
+#[test]
+fn a_failed_worker_ends_the_run_with_its_own_words() {
+    let mut stage = Stage::started(&["a", "b"], plan(3));
+    stage.says("a", WorkerState::Ready);
+    let message = "room for 100 users, not 500: sysctl -w vm.max_map_count=…";
+    stage.says("b", WorkerState::Failed { code: "capacity".into(), message: message.into() });
+    assert_eq!(stage.step("a"), Some(&Step::Stop { mode: StopMode::Now }));
+    stage.says("a", WorkerState::Stopped { last_seq: 0 });
+    stage.says("b", WorkerState::Stopped { last_seq: 0 });
+    let expected = EndReason::WorkerFailed {
+        worker: Some(worker("b")),
+        code: "capacity".to_string(),
+        message: message.to_string(),
+    };
+    assert_eq!(stage.ended(), &expected, "and there is no teardown without setup");
+}
+
+#[test]
+fn a_scenario_may_abort_the_run_and_its_numbers_are_kept() {
+    let mut stage = Stage::running(&["a"], plan(60));
+    stage.seconds(&["a"], 1..=2);
+    stage.says(
+        "a",
+        WorkerState::Failed { code: "abort-run".into(), message: "stock is empty".into() },
+    );
+    assert_eq!(stage.step("a"), Some(&Step::Stop { mode: StopMode::Graceful }));
+    stage.sends(Interval { last: true, ..interval(&worker("a"), 3, &[("/", &[5])]) });
+    stage.says("a", WorkerState::Stopped { last_seq: 3 });
+    assert!(matches!(stage.step("a"), Some(Step::Teardown { .. })), "teardown also after an abort");
+    stage.says("a", WorkerState::TornDown);
+    assert_eq!(
+        stage.ended(),
+        &EndReason::AbortedByScenario { message: "stock is empty".to_string() }
+    );
+    assert_eq!(stage.report.as_ref().unwrap().view.total.requests, 5);
+}
+
+#[test]
+fn a_failed_worker_that_says_no_more_is_waited_for_a_moment_only() {
+    let mut stage = Stage::running(&["a"], plan(60));
+    stage.says("a", WorkerState::Failed { code: "abort-run".into(), message: "no".into() });
+    stage.passes(Duration::from_millis(1_900));
+    assert_eq!(stage.view().state, RunState::Stopping);
+    stage.passes(Duration::from_millis(200));
+    assert_eq!(stage.view().state, RunState::TearingDown);
+    stage.says(
+        "a",
+        WorkerState::Failed { code: "teardown".into(), message: "connection refused".into() },
+    );
+    assert!(stage.report.is_some(), "a failed teardown ends it");
+    assert!(stage.notes().contains("`teardown` failed"), "{}", stage.notes());
+}
+
+#[test]
+fn a_worker_that_never_stops_is_stopped_at_once_and_then_given_up() {
+    let mut stage = Stage::running(&["a", "b"], plan(60));
+    let effects = stage.machine.stop(stage.time(), &run_id(), StopMode::Graceful).unwrap();
+    stage.apply(effects);
+    stage.says("b", WorkerState::Stopped { last_seq: 0 });
+    for second in 1..=25 {
+        stage.now += secs(1);
+        stage.says("a", WorkerState::Running);
+        stage.feed(Input::Tick);
+        let graceful = stage.step("a") == Some(&Step::Stop { mode: StopMode::Graceful });
+        // 5 s graceful stop, 10 s for on-stop, 5 s margin.
+        assert_eq!(graceful, second < 20, "second {second}");
+    }
+    assert_eq!(stage.view().state, RunState::TearingDown);
+    assert!(stage.notes().contains("`a` did not stop and was given up"), "{}", stage.notes());
+}
+
+#[test]
+fn intervals_said_to_exist_are_waited_for_and_missed() {
+    let mut stage = Stage::running(&["a"], plan(3));
+    stage.seconds(&["a"], 1..=2);
+    stage.now += secs(1);
+    stage.says("a", WorkerState::Stopped { last_seq: 4 });
+    assert_eq!(stage.view().state, RunState::Stopping, "3 and 4 are still to come");
+    stage.sends(interval(&worker("a"), 4, &[("/", &[5])]));
+    stage.passes(secs(2));
+    assert_eq!(stage.view().state, RunState::Stopping, "3 is still to come");
+    for _ in 0..10 {
+        stage.now += secs(1);
+        stage.says("a", WorkerState::Stopped { last_seq: 4 });
+        stage.feed(Input::Tick);
+    }
+    assert_eq!(stage.view().state, RunState::TearingDown, "long enough");
+    assert_eq!(stage.view().collection.missing, 1);
+    assert!(stage.notes().contains("1 intervals of worker `a` are missing"), "{}", stage.notes());
+}
+
+#[test]
+fn a_lost_worker_is_marked_and_welcome_back() {
+    let both = ["a", "b"];
+    let mut stage = Stage::running(&both, plan(60));
+    stage.seconds(&both, 1..=2);
+    stage.seconds(&["a"], 3..=9);
+    let fleet = stage.machine.show(stage.time());
+    assert_eq!(fleet.workers[1].liveness, Liveness::Lost);
+    assert_eq!((stage.view().workers_lost, stage.view().state), (1, RunState::Running));
+    assert!(stage.notes().contains("worker `b` is lost"), "{}", stage.notes());
+    assert!(stage.notes().contains("1/2 of the load"), "{}", stage.notes());
+    assert_eq!(stage.view().users, 5, "its users are no longer counted");
+    stage.says("b", WorkerState::Running);
+    assert_eq!(stage.view().workers_lost, 0);
+    for seq in 3..=9 {
+        stage.sends(interval(&worker("b"), seq, &[("/", &[1000, 2000])]));
+    }
+    stage.feed(Input::Tick);
+    assert_eq!(stage.view().total.requests, 36, "what it measured meanwhile counts");
+}
+
+#[test]
+fn a_run_without_any_worker_left_ends() {
+    let mut stage = Stage::running(&["a"], plan(60));
+    stage.seconds(&["a"], 1..=2);
+    stage.passes(secs(6));
+    let EndReason::WorkerFailed { code, message, .. } = stage.ended() else {
+        panic!("{:?}", stage.ended())
+    };
+    assert_eq!((code.as_str(), message.as_str()), ("lost", "all workers are lost: `a`"));
+    assert_eq!(stage.report.as_ref().unwrap().view.total.requests, 4);
+}
+
+#[test]
+fn a_restarted_worker_joins_again_and_its_intervals_count_anew() {
+    let mut stage = Stage::running(&["a"], plan(60));
+    stage.seconds(&["a"], 1..=2);
+    stage.now += secs(1);
+    stage.says_as("a", 2, WorkerState::Idle);
+    assert!(stage.notes().contains("worker `a` was restarted"), "{}", stage.notes());
+    assert!(matches!(stage.step("a"), Some(Step::Run { .. })), "its assignment stands");
+    stage.says_as("a", 2, WorkerState::Running);
+    stage.sends(Interval {
+        incarnation: Incarnation(2),
+        begin: secs(3),
+        end: secs(4),
+        ..interval(&worker("a"), 1, &[("/", &[7])])
+    });
+    stage.says_as("a", 1, WorkerState::Stopped { last_seq: 2 }); // a late word of the old process
+    assert_eq!(stage.view().state, RunState::Running);
+    assert_eq!(stage.view().total.requests, 5);
+}
+
+#[test]
+fn old_and_repeated_statuses_change_nothing() {
+    let mut stage = Stage::started(&["a"], plan(60));
+    let prepared = stage.assigned[&worker("a")].clone();
+    stage.says("a", WorkerState::Ready);
+    stage.says("a", WorkerState::SetUp { data: "1".into() });
+    stage.says("a", WorkerState::Running);
+    for state in
+        [WorkerState::Preparing, WorkerState::Failed { code: "x".into(), message: "old".into() }]
+    {
+        let mut old = status(&worker("a"), 1, state);
+        old.applied = (prepared.term, prepared.generation);
+        old.run = Some(run_id());
+        stage.hears(old);
+    }
+    stage.passes(secs(1));
+    assert_eq!(stage.view().state, RunState::Running);
+    let mut other_term = status(&worker("a"), 1, WorkerState::Stopped { last_seq: 0 });
+    (other_term.applied, other_term.run) = ((Term(0), 99), Some(run_id()));
+    stage.hears(other_term);
+    assert_eq!(stage.view().state, RunState::Running, "of a former leadership");
+}
+
+#[test]
+fn a_deposed_coordinator_says_nothing_more() {
+    let mut stage = Stage::running(&["a"], plan(60));
+    let before = stage.assigned.clone();
+    let mut newer = status(&worker("a"), 1, WorkerState::Running);
+    newer.applied = (Term(2), 1);
+    stage.hears(newer);
+    assert_eq!(stage.ended(), &EndReason::Interrupted);
+    assert_eq!(stage.assigned, before, "no assignment after a newer term was seen");
+    let another = RunPlan { run: "run-2".parse().unwrap(), ..plan(1) };
+    let new = NewRun {
+        plan: another.into(),
+        description: description(),
+        expect_workers: 1,
+        max_wait: secs(1),
+        shaped: false,
+    };
+    assert_eq!(stage.machine.start(stage.time(), new).unwrap_err(), StartError::Deposed);
+}
+
+#[test]
+fn two_processes_under_one_name_are_told_apart() {
+    let mut stage = Stage::new();
+    for _ in 0..5 {
+        stage.now += secs(1);
+        stage.hears(status(&worker("a"), 1, WorkerState::Idle));
+        stage.hears(status(&worker("a"), 2, WorkerState::Idle));
+    }
+    let fleet = stage.machine.show(stage.time());
+    assert!(fleet.workers[0].name_clash);
+    assert_eq!(fleet.workers[0].incarnation, Incarnation(2), "the newer one stays");
+    assert_eq!(fleet.ignored["former_process"], 4);
+}

@@ -26,7 +26,12 @@ impl FromStr for Threshold {
     fn from_str(text: &str) -> Result<Self, ThresholdError> {
         let mut cursor = Cursor { text, at: 0 };
         let metric = cursor.metric()?;
+        let behind = cursor.at;
         let tags = cursor.tags()?;
+        let status = tags.iter().any(|(key, _)| key == "status");
+        if status && built_in::is_built_in(&metric) && metric != "http_reqs" {
+            return cursor.fault(behind, "the tag `status` is for `http_reqs` only");
+        }
         cursor.condition(metric, tags)
     }
 }
@@ -242,10 +247,6 @@ impl<'a> Cursor<'a> {
     ) -> Result<Threshold, ThresholdError> {
         let shape = shape_of(&metric);
         let aggregate = self.aggregate(&metric, shape)?;
-        let status = tags.iter().any(|(key, _)| key == "status");
-        if status && shape.is_some() && metric != "http_reqs" {
-            return self.fault(metric.len(), "the tag `status` is for `http_reqs` only");
-        }
         self.skip_spaces();
         let sign = self.at;
         let found = COMPARISONS.iter().find(|(sign, _)| self.rest().starts_with(sign));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn parsed(text: &str) -> Threshold {
@@ -103,4 +105,41 @@ fn faults_say_where_and_what_to_do() {
     check("http_req_duration avg < 5 ms extra", 25, "is no bound");
     check("http_req_duration{status=500} avg < 5", 18, "`status` is for `http_reqs` only");
     check("größe avg ~ 5", 11, "a comparison is missing");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// From pieces of thresholds, so that most get past the first few signs.
+    #[test]
+    fn whatever_is_read_is_written_and_read_alike(
+        pieces in proptest::collection::vec(
+            prop_oneof![
+                Just("http_reqs"), Just("checks"), Just("mine"), Just("{"), Just("}"), Just("="),
+                Just("status"), Just("\""), Just("\\"), Just(","), Just(" "), Just("\u{a0}"),
+                Just("p("), Just("95"), Just(")"), Just("rate"), Just("<"), Just("=="), Just("5%"),
+                Just("1e9"), Just("3ms"), Just("-"), Just("größe"),
+            ],
+            0..12,
+        ),
+    ) {
+        if let Ok(threshold) = pieces.concat().parse::<Threshold>() {
+            let written = threshold.to_string();
+            prop_assert_eq!(written.parse::<Threshold>(), Ok(threshold), "{}", written);
+        }
+    }
+
+    #[test]
+    fn noise_is_refused_without_a_panic(text in any::<String>()) {
+        let _ = text.parse::<Threshold>();
+        let _ = crate::text::parse_duration(&text);
+        let _ = crate::text::parse_rate(&text);
+        let _ = crate::text::parse_stages(&text, crate::text::Target::Rate);
+    }
+
+    #[test]
+    fn durations_survive_being_written(nanos: u64) {
+        let duration = Duration::from_nanos(nanos);
+        prop_assert_eq!(parse_duration(&crate::text::format_duration(duration)), Ok(duration));
+    }
 }

@@ -118,6 +118,9 @@ async fn measure(
     }
     let per_user = resident_bytes().saturating_sub(before) / u64::from(users);
 
+    if let Some(vu) = vus.first_mut() {
+        println!("the future of a task has {} bytes", size_of_val(&vu.run_task(0, Due::now())));
+    }
     let (cpu, begun) = (thread_cpu(), StdInstant::now());
     let end = begun + Duration::from_secs(seconds);
     let mut tasks = Vec::new();

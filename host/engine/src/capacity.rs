@@ -10,8 +10,8 @@ const OTHER_MAPS: u64 = 5_000;
 const MAPS_PER_USER: u64 = 6;
 /// Files that are not for users.
 const OTHER_FILES: u64 = 200;
-/// Files of one user: its connection, and another one while a request is redirected.
-const FILES_PER_USER: u64 = 2;
+/// Files of one user: its connection. Users that hold several need a lower maximum of users.
+const FILES_PER_USER: u64 = 1;
 /// Bytes of memory that a user of a usual scenario takes: measured 45 to 80 KiB.
 const USUAL_BYTES: u64 = 96 << 10;
 /// Share of the free memory that users may take.
@@ -191,7 +191,7 @@ mod tests {
         let machine = Machine { max_maps: 65_530, ..AMPLE };
         check(machine, 10_088, 20_000, "sudo sysctl -w vm.max_map_count=125000");
         let machine = Machine { max_files: 1_024, ..AMPLE };
-        check(machine, 412, 500, "ulimit -Hn 2000");
+        check(machine, 824, 1_500, "ulimit -Hn 2000");
         let machine = Machine { free_memory: 1 << 30, ..AMPLE };
         check(machine, 8_738, 10_000, "free 1171 MiB");
     }

@@ -2,6 +2,7 @@
 // The generated bindings re-export the types of handles.
 #![allow(unreachable_pub)]
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -9,11 +10,10 @@ use wasmtime::component::Resource;
 
 use super::response::HostResponse;
 use super::sample::{self, Finished, Series};
-use super::state::{Interrupt, VuState};
+use super::state::VuState;
 use crate::bindings::http as wit;
-use crate::http::{Body, Client, Exchange, Keep, Template, TemplateError};
+use crate::http::{Body, Exchange, Keep, Template, TemplateError};
 use crate::load::vu::ShardContext;
-use crate::sandbox::cpu::CpuMeter;
 
 /// A request that the guest made once to send it often.
 pub struct HostTemplate {
@@ -126,29 +126,6 @@ fn converted(body: wit::Body) -> Body {
     }
 }
 
-/// What sending needs of a user, apart from the table, which holds the template meanwhile.
-struct Sender<'a> {
-    shard: &'a ShardContext,
-    interrupt: &'a mut Interrupt,
-    client: &'a mut Client,
-    cpu: &'a mut CpuMeter,
-}
-
-impl Sender<'_> {
-    /// Waits for the end of the answer. None: the run is ending.
-    async fn send(self, template: &Template, values: &[String], keep: Keep) -> Option<Exchange> {
-        let Sender { shard, interrupt, client, cpu } = self;
-        let exchange = interrupt
-            .or(async move {
-                shard.gate.ready().await;
-                client.send(template, values, keep).await
-            })
-            .await?;
-        cpu.waited(exchange.started, exchange.started + exchange.timings.total);
-        Some(exchange)
-    }
-}
-
 impl VuState {
     /// The hot path.
     async fn send_by(
@@ -164,15 +141,14 @@ impl VuState {
             Ok(request) => request,
             Err(why) => return Ok(Err(refuse(&self.shard, series, why))),
         };
-        let sender = Sender {
-            shard: &self.shard,
-            interrupt: &mut self.interrupt,
-            client: &mut self.client,
-            cpu: &mut self.cpu,
-        };
-        let Some(exchange) = sender.send(request, values, keep).await else {
+        if self.interrupt.or(pin!(self.shard.gate.ready())).await.is_none() {
+            return Ok(Err(wit::Error::Cancelled));
+        }
+        let sending = pin!(self.client.send(request, values, keep));
+        let Some(exchange) = self.interrupt.or(sending).await else {
             return Ok(Err(wit::Error::Cancelled));
         };
+        self.cpu.waited(exchange.started, exchange.started + exchange.timings.total);
         let lag = std::mem::take(&mut self.lag);
         sample::record(&self.shard, series, &exchange, lag);
         if let Some(trace) = &mut self.trace {
@@ -192,15 +168,17 @@ impl VuState {
             Ok(request) => request,
             Err(why) => return Ok(Err(refuse(&self.shard, series, why))),
         };
-        let sender = Sender {
-            shard: &self.shard,
-            interrupt: &mut self.interrupt,
-            client: &mut self.client,
-            cpu: &mut self.cpu,
+        if self.interrupt.or(pin!(self.shard.gate.ready())).await.is_none() {
+            return Ok(Err(wit::Error::Cancelled));
+        }
+        let exchange = {
+            let sending = pin!(self.client.send(request, values, Keep::Response));
+            self.interrupt.or(sending).await
         };
-        let Some(exchange) = sender.send(request, values, Keep::Response).await else {
+        let Some(exchange) = exchange else {
             return Ok(Err(wit::Error::Cancelled));
         };
+        self.cpu.waited(exchange.started, exchange.started + exchange.timings.total);
         if let Some(trace) = &mut self.trace {
             trace.request(request, values, &exchange);
         }
@@ -251,15 +229,13 @@ impl VuState {
             .collect();
         let (shard, client) = (&self.shard, &mut self.client);
         let began = Instant::now();
-        let exchanges = self
-            .interrupt
-            .or(async {
-                for _ in &requests {
-                    shard.gate.ready().await;
-                }
-                client.send_many(&requests, keep).await
-            })
-            .await;
+        let sending = pin!(async {
+            for _ in &requests {
+                shard.gate.ready().await;
+            }
+            client.send_many(&requests, keep).await
+        });
+        let exchanges = self.interrupt.or(sending).await;
         self.cpu.waited(began, Instant::now());
         exchanges
     }

@@ -1,5 +1,6 @@
 //! `log`, `data` and `time`.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -53,7 +54,8 @@ impl time::Host for VuState {
     async fn sleep(&mut self, span: u64) -> wasmtime::Result<Result<(), ()>> {
         self.call()?;
         let began = Instant::now();
-        let slept = self.interrupt.or(tokio::time::sleep(Duration::from_nanos(span))).await;
+        let sleep = pin!(tokio::time::sleep(Duration::from_nanos(span)));
+        let slept = self.interrupt.or(sleep).await;
         self.cpu.waited(began, Instant::now());
         Ok(slept.ok_or(()))
     }

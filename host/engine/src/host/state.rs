@@ -1,7 +1,7 @@
 //! What the host knows of one virtual user.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -157,12 +157,13 @@ impl Interrupt {
         Self { token, waiting: None, on: true, struck: false }
     }
 
-    /// The outcome, or `None` once the run is ending.
-    pub(super) async fn or<F: Future + Send>(&mut self, work: F) -> Option<F::Output> {
+    /// The outcome, or `None` once the run is ending. The work is pinned by the caller, because
+    /// moving a request's future costs as much as all the rest of the call.
+    #[inline]
+    pub(super) async fn or<F: Future>(&mut self, mut work: Pin<&mut F>) -> Option<F::Output> {
         if self.strikes() {
             return None;
         }
-        let mut work = pin!(work);
         std::future::poll_fn(|cx| {
             if let Poll::Ready(output) = work.as_mut().poll(cx) {
                 return Poll::Ready(Some(output));

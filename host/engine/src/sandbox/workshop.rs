@@ -8,7 +8,7 @@ use loadhost_model::plan::{Limits, RunPlan};
 use super::pool::{Sandbox, SandboxError};
 use super::vu::WasmVuFactory;
 use crate::agent::workshop::{ModuleSource, PrepareError, RunFactory, Stage, Workshop};
-use crate::capacity::{Machine, capacity};
+use crate::capacity::{Machine, capacity, raise_open_files};
 use crate::http::{Grants, Shared};
 use crate::load::vu::{CallOutcome, MakeError, ShardContext, UserIdentity};
 use crate::scenario::{Cache, Scenario, ScenarioError, StructureCaps, digest_of};
@@ -23,6 +23,8 @@ pub struct WasmWorkshop {
 }
 
 impl WasmWorkshop {
+    /// Also raises this process's limit on open files as far as it goes.
+    ///
     /// Modules come from `source`, compiled ones from `cache`; `grants` are the operator's.
     pub fn new(
         source: Arc<dyn ModuleSource>,
@@ -30,6 +32,7 @@ impl WasmWorkshop {
         grants: Grants,
         caps: StructureCaps,
     ) -> Self {
+        raise_open_files();
         Self { source, cache, grants, caps, loaded: None }
     }
 
@@ -88,7 +91,10 @@ impl Workshop for WasmWorkshop {
         let scenario = self.scenario(&plan).await?;
         let description = Arc::new(scenario.description().clone());
         let for_pool = Arc::clone(&plan);
-        let sandbox = apart(move || Sandbox::new(&scenario, for_pool, users)).await?;
+        // Users may be raised while the run goes on, and those that leave overlap with
+        // those that come.
+        let places = users.saturating_mul(2).max(users.saturating_add(64)).min(room.users);
+        let sandbox = apart(move || Sandbox::new(&scenario, for_pool, places)).await?;
         let sandbox = sandbox.map_err(|error| {
             let code =
                 if matches!(error, SandboxError::Pool { .. }) { "capacity" } else { "compile" };

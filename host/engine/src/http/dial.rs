@@ -151,3 +151,90 @@ fn tls_message(error: &rustls::Error) -> String {
         other => format!("tls: {other}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    async fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    /// An address where nobody listens.
+    async fn closed() -> SocketAddr {
+        listener().await.1
+    }
+
+    /// An address that does not answer: its queue is full, so the kernel drops what comes.
+    async fn silent() -> (SocketAddr, Vec<TcpStream>, TcpListener) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queued = Vec::new();
+        for _ in 0..8 {
+            match timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
+                Ok(stream) => queued.push(stream.unwrap()),
+                Err(_) => return (address, queued, listener),
+            }
+        }
+        (address, queued, listener)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_refuses_is_followed_by_the_next() {
+        let (_listener, open) = listener().await;
+        let stream = connect_any(&[closed().await, closed().await, open]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open);
+        let error = connect_any(&[closed().await, closed().await]).await.unwrap_err();
+        let failure = connect_failure(&error);
+        assert_eq!((failure.kind, &*failure.message), (FailureKind::Connect, "connection refused"));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_slow_gets_a_rival() {
+        let (slow, _queued, _full) = silent().await;
+        let (_listener, open) = listener().await;
+        let begun = Instant::now();
+        let stream = connect_any(&[slow, open]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open);
+        assert!(begun.elapsed() >= ATTEMPT_DELAY && begun.elapsed() < 3 * ATTEMPT_DELAY);
+    }
+
+    #[tokio::test]
+    async fn connecting_ends_at_its_own_limit() {
+        let (slow, _queued, _full) = silent().await;
+        let target = format!("http://{slow}/");
+        let settings = loadhost_model::plan::HttpSettings::default();
+        let limits = loadhost_model::plan::Limits::default();
+        let grants = super::super::Grants::default();
+        let shared = Shared::new(&settings, Some(&target), &limits, &grants).unwrap();
+        let origin = Arc::clone(&shared.target.as_ref().unwrap().origin);
+        let limit = Duration::from_millis(80);
+        let failure =
+            dial(&shared, &origin, limit, &mut Timings::default()).await.map(drop).unwrap_err();
+        let expected = "no connection within connect_timeout";
+        assert_eq!((failure.kind, &*failure.message), (FailureKind::Timeout, expected));
+    }
+
+    #[tokio::test]
+    async fn an_address_of_ipv6_is_dialled_as_it_is_written() {
+        // Machines without IPv6 have no such address to bind.
+        let Ok(listener) = TcpListener::bind("[::1]:0").await else { return };
+        let target = format!("http://{}/", listener.local_addr().unwrap());
+        let settings = loadhost_model::plan::HttpSettings::default();
+        let limits = loadhost_model::plan::Limits::default();
+        let grants = super::super::Grants::default();
+        let shared = Shared::new(&settings, Some(&target), &limits, &grants).unwrap();
+        let origin = Arc::clone(&shared.target.as_ref().unwrap().origin);
+        assert_eq!(format!("http://{}/", origin.authority), target);
+        let mut timings = Timings::default();
+        assert!(dial(&shared, &origin, Duration::from_secs(5), &mut timings).await.is_ok());
+        assert_eq!((timings.new_connections, timings.dns), (1, Duration::ZERO));
+    }
+}

@@ -174,4 +174,21 @@ mod tests {
         let unknown = resolve("c.test.invalid", 80).await.unwrap_err();
         assert_eq!(unknown.kind, FailureKind::Dns);
     }
+
+    #[tokio::test]
+    async fn a_name_is_asked_for_again_when_its_time_is_over() {
+        let ttl = Duration::from_millis(40);
+        let settings = HttpSettings { dns_ttl: ttl, ..HttpSettings::default() };
+        let resolver = Resolver::new(&settings).unwrap();
+        let until = async || {
+            resolver.lookup("localhost").await.unwrap();
+            resolver.slot("localhost").lock().await.as_ref().unwrap().until
+        };
+        let first = until().await;
+        if Instant::now() < first {
+            assert_eq!(until().await, first, "kept, so not asked for again");
+        }
+        tokio::time::sleep_until(first + Duration::from_millis(1)).await;
+        assert!(until().await > first);
+    }
 }

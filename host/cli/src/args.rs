@@ -13,8 +13,10 @@ use crate::config::{Commands, Item, Layer, OPTIONS, Opt, Origin, Shape, pair};
 /// Loads a target with scenarios that are WebAssembly components, from one process or from a fleet.
 #[derive(Debug, Parser)]
 #[command(name = "loadhost", version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "`loadhost help exit-codes` and `loadhost help limits` print tables.\n\
-    Settings: flags over LOADHOST_… over loadhost.toml; `loadhost config` shows what holds and why.")]
+#[command(
+    after_help = "`loadhost help exit-codes`, `help limits` and `help settings` print tables.\n\
+    Settings: flags over LOADHOST_… over loadhost.toml; `loadhost config` shows what holds and why."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Cmd,
@@ -41,7 +43,7 @@ pub(crate) enum Cmd {
     DemoShop(Settings<{ Commands::SHOP }>),
     /// Show which settings hold and where each comes from
     Config(Settings<{ Commands::RUN | Commands::MASTER }>),
-    /// Explain a command, `exit-codes` or `limits`
+    /// Explain a command, `exit-codes`, `limits` or `settings`
     Help {
         /// What to explain
         topic: Option<String>,
@@ -126,7 +128,10 @@ impl<const COMMAND: u8> Args for Settings<COMMAND> {
 
 fn flag(option: &'static Opt) -> Arg {
     let default = option.default.map(|text| format!(" [default: {text}]")).unwrap_or_default();
+    // `--params` for `--param`: the key of the file does as well.
+    let plural = option.key.rsplit('.').next().filter(|key| *key != option.flag);
     let arg = Arg::new(option.key)
+        .aliases(plural)
         .long(option.flag)
         .help_heading(option.group)
         .help(format!("{}{default}", option.help))
@@ -193,7 +198,7 @@ mod tests {
 
     #[test]
     fn flags_become_a_layer() {
-        let typed = "loadhost run shop.wasm --users 3 --param a=b=c --user-type Admin:5 --tags x --tags y --insecure --no-keep-alive=false";
+        let typed = "loadhost run shop.wasm --users 3 --params a=b=c --user-type Admin:5 --tags x --tags y --insecure --no-keep-alive=false";
         let Cmd::Run(run) = Cli::try_parse_from(typed.split(' ')).unwrap().command else {
             unreachable!()
         };

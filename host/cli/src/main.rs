@@ -6,6 +6,8 @@ mod commands;
 mod config;
 mod exit_code;
 mod failure;
+#[cfg(test)]
+mod fixture;
 mod load_shape;
 mod local_fleet;
 mod output;

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use loadhost_control::{Handle, RunReport, StartError, StartRequest};
 use loadhost_model::id::RunId;
+use loadhost_model::text::format_duration;
 use loadhost_model::wire::StopMode;
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::outputs::Outputs;
@@ -28,10 +29,12 @@ pub(crate) async fn conduct(handle: &Handle, request: StartRequest, outputs: Out
     let run = request.plan.run.clone();
     let graceful_stop = request.plan.graceful_stop;
     let interrupted = CancellationToken::new();
-    let stopper = stop_on_signals(handle.clone(), run.clone(), graceful_stop, interrupted.clone());
-    let shown =
-        tokio::spawn(progress::follow(outputs.show, run.clone(), handle.view(), handle.logs()));
     let csv = outputs.csv()?.map(|files| tokio::spawn(files.follow(run.clone(), handle.view())));
+    let (notices, to_show) = mpsc::channel(4);
+    let stopper = Stopper { handle: handle.clone(), run: run.clone(), graceful_stop, notices };
+    let stopper = tokio::spawn(stopper.on_signals(interrupted.clone()));
+    let shown = progress::Source::new(run.clone(), handle.view(), handle.logs(), to_show);
+    let shown = tokio::spawn(shown.follow(outputs.show));
     let report = match handle.start(request).await {
         Ok(_) => handle.finished(&run).await.map_err(|error| {
             Failure::new(ExitCode::Unexpected, format!("run {run} has no report")).because(&error)
@@ -76,28 +79,42 @@ fn finish(
     }
 }
 
-fn stop_on_signals(
+/// What signals do to a run.
+struct Stopper {
     handle: Handle,
     run: RunId,
     graceful_stop: Duration,
-    interrupted: CancellationToken,
-) -> JoinHandle<()> {
-    tokio::spawn(async move {
+    notices: mpsc::Sender<String>,
+}
+
+impl Stopper {
+    async fn on_signals(self, interrupted: CancellationToken) {
         let at_once = CancellationToken::new();
-        let waiting = async {
-            interrupted.cancelled().await;
-            let patience = loadhost_model::text::format_duration(graceful_stop);
-            eprintln!("interrupted: iterations may end within {patience}; once more stops at once");
-            let _ = handle.stop(&run, StopMode::Graceful).await;
-            at_once.cancelled().await;
-            eprintln!("interrupted again: stopping at once");
-            let _ = handle.stop(&run, StopMode::Now).await;
-        };
-        let (signalled, ()) = tokio::join!(signals(interrupted.clone(), at_once.clone()), waiting);
+        let both = signals(interrupted.clone(), at_once.clone());
+        let (signalled, ()) = tokio::join!(both, self.obey(&interrupted, &at_once));
         if let Err(error) = signalled {
             tracing::error!(%error, "signals cannot be waited for");
         }
-    })
+    }
+
+    async fn obey(&self, interrupted: &CancellationToken, at_once: &CancellationToken) {
+        interrupted.cancelled().await;
+        let patience = format_duration(self.graceful_stop);
+        self.say(format!(
+            "interrupted: iterations may end within {patience}; once more stops at once"
+        ));
+        let _ = self.handle.stop(&self.run, StopMode::Graceful).await;
+        at_once.cancelled().await;
+        self.say("interrupted again: stopping at once".to_string());
+        let _ = self.handle.stop(&self.run, StopMode::Now).await;
+    }
+
+    /// Through the view, if there is one, since it would draw over anything else.
+    fn say(&self, text: String) {
+        if let Err(unseen) = self.notices.try_send(text) {
+            eprintln!("{}", unseen.into_inner());
+        }
+    }
 }
 
 fn not_started(error: &StartError) -> Failure {

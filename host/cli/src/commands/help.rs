@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 
 use crate::args::Cli;
-use crate::config::similar;
+use crate::config::{reference, similar};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
 use crate::output::print;
@@ -17,6 +17,7 @@ pub(crate) fn help(topic: Option<&str>) -> Outcome {
         None => command.render_long_help().to_string(),
         Some("exit-codes") => ExitCode::table(),
         Some("limits") => limits_table(),
+        Some("settings") => reference(),
         Some(name) => match command.find_subcommand_mut(name) {
             Some(command) => command.render_long_help().to_string(),
             None => return Err(unknown(name, &command)),
@@ -29,7 +30,7 @@ pub(crate) fn help(topic: Option<&str>) -> Outcome {
 fn unknown(topic: &str, command: &clap::Command) -> Failure {
     let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
     let names: Vec<_> =
-        commands.map(clap::Command::get_name).chain(["exit-codes", "limits"]).collect();
+        commands.map(clap::Command::get_name).chain(["exit-codes", "limits", "settings"]).collect();
     let failure = Failure::new(ExitCode::Configuration, format!("there is no help on `{topic}`"));
     match similar(topic, names.iter().copied()) {
         Some(like) => failure.hint(format!("did you mean `{like}`?")),

@@ -51,6 +51,8 @@ async fn with_server(prepared: Prepared, outputs: Outputs) -> Outcome {
 async fn lead(connection: Connection, prepared: Prepared, outputs: Outputs) -> Outcome {
     let Prepared { scenario, settings, plan } = prepared;
     let cluster = broker::cluster(&settings)?;
+    let expect_workers = settings.number("expect-workers")?.unwrap_or(1);
+    let max_wait = settings.duration("max-wait")?.unwrap_or_default();
     let shape = load_shape::of(&scenario, &plan).await?;
     let modules = ModuleStore::new(&connection, &Names::new(cluster.clone()));
     modules.put(scenario.bytes(), broker::MODULE_TIME).await.map_err(|error| {
@@ -69,10 +71,12 @@ async fn lead(connection: Connection, prepared: Prepared, outputs: Outputs) -> O
         ..CoordinatorConfig::default()
     };
     let (handle, coordinator) = Coordinator::spawn(config, fleet.clone(), reports, stop.clone());
-    let standing = fleet.clone();
+    let (standing, nats) = (fleet.clone(), connection.clone());
     let ops = Ops::new(Role::Master(handle.clone()))
-        .ready_if(move || {
-            if standing.leads() { Ok(()) } else { Err("this master does not lead".to_string()) }
+        .ready_if(move || match (standing.leads(), nats.connected()) {
+            (true, true) => Ok(()),
+            (_, false) => Err("the NATS server is not connected".to_string()),
+            (false, true) => Err("this master does not lead".to_string()),
         })
         .counting(broker::counters(&connection));
     let served = broker::serve_ops(&settings, "listen", ops, stop.clone()).await;
@@ -81,8 +85,8 @@ async fn lead(connection: Connection, prepared: Prepared, outputs: Outputs) -> O
             let request = StartRequest {
                 plan,
                 description: Arc::new(scenario.description().clone()),
-                expect_workers: settings.number("expect-workers")?.unwrap_or(1),
-                max_wait: settings.duration("max-wait")?.unwrap_or_default(),
+                expect_workers,
+                max_wait,
                 shape,
             };
             conduct(&handle, request, outputs).await

@@ -46,7 +46,10 @@ pub(crate) fn prepare<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Result<Prepa
     let description = scenario.description();
     let settings = layers.over(from_scenario(&description.settings)?);
     let plan = plan(&settings, Module { digest: scenario.digest(), description })?;
-    Ok(Prepared { scenario, settings, plan })
+    for host in description.hosts.iter().filter(|host| !plan.http.allow_hosts.contains(host)) {
+        eprintln!("note: the scenario wants to reach {host}; allow it with `--allow-host {host}`");
+    }
+    Ok(Prepared { scenario: scenario.clone(), settings, plan })
 }
 
 fn scenario_path(file: Option<PathBuf>, settings: &Effective) -> Result<PathBuf, Failure> {

@@ -101,7 +101,10 @@ impl Tracer {
 
     async fn user(&mut self, factory: &WasmVuFactory, index: u32, user_type: &UserType) {
         println!("{}.on_start", user_type.name);
-        let sink = Box::new(|request| println!("{}", text::request(&request)));
+        let secrets = self.secrets();
+        let sink = Box::new(move |request| {
+            println!("{}", text::redacted(text::request(&request), &secrets))
+        });
         let mut user = match factory.make_traced(self.identity(index), sink).await {
             Ok(user) => user,
             Err(error) => {
@@ -134,13 +137,23 @@ impl Tracer {
     /// Logs, checks and metrics since the last call, and how it ended.
     fn said(&mut self, outcome: &CallOutcome) {
         while let Ok(line) = self.lines.try_recv() {
-            println!("  {}: {}", line.level, line.message);
+            println!(
+                "  {}: {}",
+                line.level,
+                text::redacted(line.message.to_string(), &self.secrets())
+            );
         }
         print!("{}", text::measured(&self.recorder.drain()));
         if let Some(line) = text::outcome(outcome) {
             self.failed += 1;
             println!("  ✗ {line}");
         }
+    }
+
+    /// Values of secret parameters. Very short ones would hide too much else.
+    fn secrets(&self) -> Vec<String> {
+        let values = self.plan.secret_params.iter().filter_map(|name| self.plan.params.get(name));
+        values.filter(|value| value.len() >= 4).cloned().collect()
     }
 
     fn factory(&self, setup_data: Arc<str>) -> Result<WasmVuFactory, Failure> {

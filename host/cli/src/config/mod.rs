@@ -8,6 +8,7 @@
 mod environment;
 mod file;
 mod options;
+mod reference;
 mod typed;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 pub(crate) use self::environment::from_environment;
 pub(crate) use self::file::from_file;
 pub(crate) use self::options::{Commands, OPTIONS, Opt, Shape, by_key, similar};
+pub(crate) use self::reference::reference;
 pub(crate) use self::typed::{as_duration, as_number, as_rate, as_switch, refuse, refuse_secret};
 
 use crate::exit_code::ExitCode;

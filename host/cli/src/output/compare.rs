@@ -253,4 +253,43 @@ mod tests {
         assert_eq!(failure_change((10, 1_000), (14, 1_000)), Change::None);
         assert_eq!(failure_change((0, 10), (10, 10)), Change::None, "too few");
     }
+
+    fn read(report: &loadhost_control::RunReport) -> Baseline {
+        let json = crate::output::json::Results::new(report, &[], 0).to_json().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("baseline.json");
+        std::fs::write(&file, json).unwrap();
+        Baseline::read(&file).unwrap()
+    }
+
+    #[test]
+    fn a_run_is_no_regression_of_itself() {
+        let report = crate::fixture::report();
+        assert_eq!(compare(&read(&report), &read(&report)).regressions, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_became_slower_is_named() {
+        use loadhost_model::interval::SeriesStats;
+        let before = crate::fixture::report();
+        let mut after = crate::fixture::report();
+        after.view.generator.saturated_for = std::time::Duration::ZERO;
+        let slowed = after.statistics.series.values_mut().next().unwrap();
+        let SeriesStats::Http(stats) = slowed else { unreachable!() };
+        stats.response_time = crate::fixture::histogram(900_000, stats.requests);
+        let comparison = compare(&read(&before), &read(&after));
+        assert_eq!(
+            comparison.regressions,
+            ["GET /a/rather/long/path/that/does/not/fit/{id}", "all together"]
+        );
+        insta::assert_snapshot!(comparison.text);
+    }
+
+    #[test]
+    fn other_files_are_no_baselines() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.json");
+        std::fs::write(&file, "{}").unwrap();
+        assert!(Baseline::read(&file).unwrap_err().to_string().contains("x.json"));
+    }
 }

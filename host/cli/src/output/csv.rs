@@ -266,3 +266,6 @@ pub(crate) fn timestamp(unix_micros: u64) -> String {
     let seconds = i64::try_from(unix_micros / 1_000_000).unwrap_or_default();
     jiff::Timestamp::from_second(seconds).map(|at| at.to_string()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -241,3 +241,52 @@ impl Second {
 fn ms(micros: u64) -> f64 {
     micros as f64 / 1e3
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixture;
+    use serde_json::Value;
+
+    fn results() -> Value {
+        let report = fixture::report();
+        serde_json::from_str(&Results::new(&report, &[], 99).to_json().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn totals_and_series_are_there_with_exact_distributions() {
+        let json = results();
+        assert_eq!(
+            (json["requests"].as_u64(), json["failures"].as_u64()),
+            (Some(55_800), Some(12))
+        );
+        assert_eq!(json["module"].as_str().map(str::len), Some(64));
+        assert_eq!(json["saturated"], true);
+        let login = &json["series"][2];
+        assert_eq!(
+            (login["method"].as_str(), login["name"].as_str()),
+            (Some("POST"), Some("/login"))
+        );
+        let histogram = decode(login["response_time"]["histogram"].as_str().unwrap()).unwrap();
+        let p95 = histogram.quantile(0.95).unwrap() as f64 / 1e3;
+        assert_eq!(login["response_time"]["p95"].as_f64(), Some(p95));
+        assert_eq!(json["params"]["password"], "***");
+    }
+
+    /// Each field at the top and of a series is explained.
+    #[test]
+    fn the_page_explains_each_field() {
+        let page = std::fs::read_to_string(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/output-json.md"
+        ))
+        .unwrap();
+        let json = results();
+        let series = &json["series"][0];
+        let objects = [&json, series, &series["response_time"], &json["history"][0]];
+        for name in objects.iter().flat_map(|object| object.as_object().unwrap().keys()) {
+            assert!(page.contains(&format!("`{name}`")), "{name} is missing");
+        }
+    }
+}

@@ -4,7 +4,8 @@ use loadhost_control::report::RunReport;
 use loadhost_control::view::ThresholdState;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::format::{grouped, percent, plain};
+use super::format::{grouped, percent};
+use super::summary::threshold_value;
 
 /// The whole document.
 pub(crate) fn junit(report: &RunReport) -> Result<String, quick_junit::SerializeError> {
@@ -18,9 +19,9 @@ pub(crate) fn junit(report: &RunReport) -> Result<String, quick_junit::Serialize
 fn thresholds(report: &RunReport) -> TestSuite {
     let mut suite = TestSuite::new("thresholds");
     for threshold in &report.verdict.thresholds {
-        let value = threshold
-            .value
-            .map_or_else(|| "no data".to_string(), |value| format!("measured {}", plain(value)));
+        let value = threshold_value(threshold);
+        let value =
+            value.map_or_else(|| "no data".to_string(), |value| format!("measured {value}"));
         let status = match threshold.state {
             ThresholdState::Ok => TestCaseStatus::success(),
             ThresholdState::Broken | ThresholdState::NoData => failed(value.clone()),
@@ -60,4 +61,25 @@ fn failed(message: String) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status.set_message(message);
     status
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn broken_thresholds_and_checks_are_failures() {
+        let text = junit(&fixture::report()).unwrap();
+        assert!(
+            text.contains(
+                r#"<testsuite name="thresholds" tests="3" skipped="0" errors="0" failures="2">"#
+            ),
+            "{text}"
+        );
+        assert!(text.contains(r#"<failure message="no data"/>"#), "{text}");
+        assert!(text.contains(r#"name="cart::total is right""#), "{text}");
+        assert!(text.contains(r#"<failure message="held in 598 of 600 cases (99 %)"/>"#), "{text}");
+    }
 }

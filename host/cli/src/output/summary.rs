@@ -7,6 +7,7 @@ use std::fmt::Write;
 use loadhost_control::report::{EndReason, RunReport};
 use loadhost_control::view::{
     ErrorRow, GeneratorView, MetricRow, MetricValue, NoteKind, RunView, ThresholdState,
+    ThresholdView,
 };
 use loadhost_model::interval::Origin;
 
@@ -169,14 +170,26 @@ fn thresholds(text: &mut String, report: &RunReport) {
     }
     line!(text, "thresholds");
     for threshold in &report.verdict.thresholds {
-        let (mark, value) = match threshold.state {
-            ThresholdState::Ok => ('✓', threshold.value.map(plain).unwrap_or_default()),
-            ThresholdState::Broken => ('✗', threshold.value.map(plain).unwrap_or_default()),
-            ThresholdState::NoData => ('✗', "no data".to_string()),
-        };
+        let mark = if threshold.state == ThresholdState::Ok { '✓' } else { '✗' };
+        let value = threshold_value(threshold).unwrap_or_else(|| "no data".to_string());
         line!(text, "  {mark} {:<76} {value:>14}", fit(&threshold.text, 76));
     }
     line!(text);
+}
+
+/// What was compared, in the unit of the bound. None: nothing was measured.
+pub(crate) fn threshold_value(threshold: &ThresholdView) -> Option<String> {
+    let value = threshold.value.filter(|_| threshold.state != ThresholdState::NoData)?;
+    let text = &threshold.text;
+    Some(if text.ends_with("ms") {
+        format!("{} ms", plain(value))
+    } else if text.ends_with('%') {
+        percent(value)
+    } else if text.ends_with("/s") {
+        format!("{}/s", plain(value))
+    } else {
+        plain(value)
+    })
 }
 
 fn generator(text: &mut String, view: &RunView) {
@@ -189,11 +202,10 @@ fn generator(text: &mut String, view: &RunView) {
     line!(text, "generator: CPU {}{lags}", percent(cpu.min(1.0)));
     if !saturated_for.is_zero() {
         let why = first_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        line!(
-            text,
-            "! the generator was saturated for {}{why}: its numbers are not the target's",
-            span(*saturated_for)
-        );
+        let time = span(*saturated_for);
+        let marked =
+            format!("! generator saturated for {time}{why}: these numbers are not the target's");
+        line!(text, "{}", fit(&marked, 100));
     }
     if view.collection.missing > 0 {
         line!(text, "! {} worker-seconds of measurements are missing", view.collection.missing);

@@ -15,7 +15,7 @@ use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
 use super::{News, Source};
 use crate::output::format::{clock, grouped, millis_or_dash, percent, rate};
-use crate::output::summary::error_text;
+use crate::output::summary::{error_text, threshold_value};
 
 /// Lines of the view.
 pub(super) const HEIGHT: u16 = 13;
@@ -195,10 +195,8 @@ fn threshold_lines(view: &RunView, colours: Colours, room: u16) -> Vec<Line<'sta
             ThresholdState::Broken => ("✗", Color::Red),
             ThresholdState::NoData => ("·", Color::Yellow),
         };
-        let value = threshold
-            .value
-            .map(|value| format!(" ({})", crate::output::format::plain(value)))
-            .unwrap_or_default();
+        let value =
+            threshold_value(threshold).map(|value| format!(" ({value})")).unwrap_or_default();
         Line::styled(format!("{mark} {}{value}", threshold.text), colours.style(colour))
     });
     lines.collect()

@@ -13,7 +13,7 @@ use loadhost_control::view::{FleetView, RunState, RunView};
 use loadhost_model::id::RunId;
 use loadhost_model::wire::LogLine;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 /// How a run is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +38,12 @@ impl Show {
     }
 }
 
-/// What is shown: views of the fleet, and lines of the guests' logs.
-struct Source {
+/// What is shown: views of the fleet, lines of the guests' logs, and what the program has to say.
+pub(crate) struct Source {
     run: RunId,
     views: watch::Receiver<Arc<FleetView>>,
     logs: broadcast::Receiver<Arc<LogLine>>,
+    notices: mpsc::Receiver<String>,
 }
 
 /// Something to show.
@@ -53,6 +54,31 @@ enum News {
 }
 
 impl Source {
+    /// Of `run`.
+    pub(crate) fn new(
+        run: RunId,
+        views: watch::Receiver<Arc<FleetView>>,
+        logs: broadcast::Receiver<Arc<LogLine>>,
+        notices: mpsc::Receiver<String>,
+    ) -> Self {
+        Self { run, views, logs, notices }
+    }
+
+    /// Shows it until the coordinator is gone or the run is over.
+    pub(crate) async fn follow(mut self, show: Show) {
+        match show {
+            Show::Nothing => {}
+            Show::Lines => lines(&mut self).await,
+            Show::Live => {
+                // A terminal that does not say where its cursor is cannot have a live view.
+                if let Err(error) = live::follow(&mut self).await {
+                    tracing::debug!(%error, "no live view");
+                    lines(&mut self).await;
+                }
+            }
+        }
+    }
+
     /// The run as it is now.
     fn view(&mut self) -> Option<Arc<RunView>> {
         let view = self.views.borrow_and_update();
@@ -65,6 +91,7 @@ impl Source {
                 changed = self.views.changed() => {
                     return if changed.is_ok() { News::View } else { News::Over };
                 }
+                Some(notice) = self.notices.recv() => return News::Log(notice),
                 log = self.logs.recv() => log,
             };
             match log {
@@ -81,27 +108,6 @@ impl Source {
                         News::Over
                     };
                 }
-            }
-        }
-    }
-}
-
-/// Shows `run` until the coordinator is gone or the run is over.
-pub(crate) async fn follow(
-    show: Show,
-    run: RunId,
-    views: watch::Receiver<Arc<FleetView>>,
-    logs: broadcast::Receiver<Arc<LogLine>>,
-) {
-    let mut source = Source { run, views, logs };
-    match show {
-        Show::Nothing => {}
-        Show::Lines => lines(&mut source).await,
-        Show::Live => {
-            // A terminal that does not say where its cursor is cannot have a live view.
-            if let Err(error) = live::follow(&mut source).await {
-                tracing::debug!(%error, "no live view");
-                lines(&mut source).await;
             }
         }
     }

@@ -27,6 +27,14 @@ pub(super) fn verdict(report: &RunReport, interrupted: bool) -> Result<ExitCode,
     if interrupted || report.ended == EndReason::Interrupted {
         return Ok(ExitCode::Interrupted);
     }
+    if report.view.workers_lost > 0 {
+        let RunView { run, workers_lost, workers, .. } = &report.view;
+        return Err(Failure::new(
+            ExitCode::WorkerFailed,
+            format!("run {run} lost {workers_lost} of its {workers} workers"),
+        )
+        .hint("their share of the load is missing; see their logs"));
+    }
     if let Some(error) = unreachable(&report.view) {
         let target = report.view.target.as_deref().unwrap_or("the target");
         return Err(Failure::new(
@@ -50,4 +58,55 @@ fn unreachable(view: &RunView) -> Option<&ErrorRow> {
     let before_sending =
         |error: &ErrorRow| matches!(&*error.code, "connect" | "dns" | "tls" | "denied");
     (before_sending(first) && of_requests.all(before_sending)).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixture;
+
+    fn code(change: impl FnOnce(&mut RunReport)) -> ExitCode {
+        let mut report = fixture::report();
+        change(&mut report);
+        verdict(&report, false).unwrap_or_else(|failure| failure.code)
+    }
+
+    #[test]
+    fn each_end_has_its_code() {
+        assert_eq!(code(|_| ()), ExitCode::Thresholds);
+        assert_eq!(code(|report| report.verdict.passed = true), ExitCode::Ok);
+        assert_eq!(code(|report| report.ended = EndReason::Interrupted), ExitCode::Interrupted);
+        assert_eq!(code(|report| report.view.workers_lost = 1), ExitCode::WorkerFailed);
+        let aborted = EndReason::AbortedByScenario { message: "enough".into() };
+        assert_eq!(code(|report| report.ended = aborted), ExitCode::ScenarioAborted);
+        let failed = |code: &str| EndReason::WorkerFailed {
+            worker: None,
+            code: code.into(),
+            message: "no".into(),
+        };
+        assert_eq!(code(|report| report.ended = failed("capacity")), ExitCode::Capacity);
+        assert_eq!(code(|report| report.ended = failed("lost")), ExitCode::WorkerFailed);
+        assert_eq!(verdict(&fixture::report(), true), Ok(ExitCode::Interrupted));
+    }
+
+    #[test]
+    fn a_target_that_never_answered_is_told_apart_from_one_that_fails() {
+        let refused = |report: &mut RunReport| {
+            report.view.total.failures = report.view.total.requests;
+            report.view.total.statuses = [(0, report.view.total.requests)].into();
+            report.view.errors.truncate(1);
+            report.view.errors[0].code = "connect".into();
+            report.view.errors[0].message = "connection refused".into();
+        };
+        assert_eq!(code(refused), ExitCode::TargetUnreachable);
+        assert_eq!(
+            code(|report| {
+                refused(report);
+                report.view.errors[0].code = "timeout".into();
+            }),
+            ExitCode::Thresholds,
+            "a target that takes too long was reached"
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! A component in words.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -43,20 +44,37 @@ fn contents(text: &mut String, inspection: &Inspection) {
         bytes(inspection.debug_bytes)
     );
     line!(text, "  contract    loadhost:scenario@{}", inspection.contract);
-    if !inspection.producers.is_empty() {
-        let made: Vec<_> = inspection
-            .producers
-            .iter()
-            .map(|(name, version)| format!("{name} {version}"))
-            .collect();
-        line!(text, "  made by     {}", made.join(", "));
-    }
-    line!(text, "  imports     {}", list(&inspection.imports));
-    line!(text, "  of WASI     {}", list(&inspection.wasi));
+    line!(text, "  made by     {}", list(inspection.producers.iter().map(producer)));
+    let interface = |name: &String| short(name).to_string();
+    line!(text, "  imports     {}", list(inspection.imports.iter().map(interface)));
+    line!(text, "  of WASI     {}", wasi(&inspection.wasi));
 }
 
-fn list(names: &[String]) -> String {
+fn list(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<_> = names.collect();
     if names.is_empty() { "nothing".to_string() } else { names.join(", ") }
+}
+
+/// `rustc 1.95.0`, without commit and origin.
+fn producer((name, version): &(String, String)) -> String {
+    let version = version.split(" (").next().unwrap_or_default();
+    if version.is_empty() { name.clone() } else { format!("{name} {version}") }
+}
+
+/// `http` of `loadhost:scenario/http@0.1.0`.
+fn short(interface: &str) -> &str {
+    let name = interface.rsplit_once('/').map_or(interface, |(_, name)| name);
+    name.split('@').next().unwrap_or(name)
+}
+
+/// `cli (stdout, stderr), io (streams)`: by package, without versions.
+fn wasi(interfaces: &[String]) -> String {
+    let mut packages: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for interface in interfaces {
+        let package = interface.split('/').next().unwrap_or_default().trim_start_matches("wasi:");
+        packages.entry(package).or_default().push(short(interface));
+    }
+    list(packages.iter().map(|(package, names)| format!("{package} ({})", names.join(", "))))
 }
 
 fn wants(text: &mut String, description: &Description) {

@@ -42,6 +42,11 @@ pub(super) fn request(request: &TracedRequest) -> String {
     text
 }
 
+/// Without these values.
+pub(super) fn redacted(text: String, secrets: &[String]) -> String {
+    secrets.iter().fold(text, |text, secret| text.replace(secret.as_str(), "***"))
+}
+
 /// The name of the series, and the values of its places.
 fn address(request: &TracedRequest) -> String {
     if request.values.is_empty() {
@@ -149,4 +154,45 @@ pub(super) fn outcome(outcome: &CallOutcome) -> Option<String> {
 /// Frames and last lines, indented.
 pub(super) fn detail(detail: &str) -> String {
     detail.lines().map(|line| format!("\n      {line}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn traced(outcome: Result<u16, String>) -> TracedRequest {
+        TracedRequest {
+            method: "POST".into(),
+            name: "/login".into(),
+            values: vec!["user=ada&password=hunter2".into()],
+            url: None,
+            outcome,
+            verdict: Ok(()),
+            service_time: Duration::from_micros(2_100),
+            timings: loadhost_engine::http::Timings::default(),
+            redirects: 1,
+            headers: Vec::new(),
+            body: "{\"ok\":true}\n\x1b[2J".into(),
+            body_bytes: 34,
+            bytes_sent: 120,
+        }
+    }
+
+    #[test]
+    fn a_request_in_words() {
+        let text = request(&traced(Ok(200)));
+        assert_eq!(
+            text,
+            "  POST /login (user=ada&password=hunter2) → 200 · 2.10 ms · 34 B · 1 redirects\n    {\"ok\":true}  [2J"
+        );
+        assert!(!redacted(text, &["hunter2".to_string()]).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_request_that_failed_is_marked() {
+        assert!(request(&traced(Err("connection refused".into()))).starts_with("  ✗ POST /login"));
+        let mut wrong = traced(Ok(500));
+        wrong.verdict = Err("status 500".into());
+        assert!(request(&wrong).contains("\n    failed: status 500"));
+    }
 }

@@ -214,3 +214,13 @@ fn parameter_kinds_know_their_values() {
     check("string", &["", "x"], &[]);
     assert!("choice:".parse::<ParamKind>().is_err() && "int".parse::<ParamKind>().is_err());
 }
+
+#[test]
+fn a_parameter_with_an_empty_default_may_be_left_out() {
+    let optional = parameter("retries", "integer", Some(""));
+    assert_eq!(super::check_parameter(&optional), Ok(()));
+    let required = parameter("retries", "integer", None);
+    assert_eq!(super::check_parameter(&required), Ok(()));
+    let wrong = parameter("retries", "integer", Some("many"));
+    assert!(super::check_parameter(&wrong).is_err());
+}

@@ -146,6 +146,10 @@ pub fn check_parameter(parameter: &Parameter) -> Result<(), ParamError> {
 }
 
 fn check_value(parameter: &Parameter, kind: &ParamKind, value: &str) -> Result<(), ParamError> {
+    // An empty default says that the parameter may be left out, whatever its kind.
+    if value.is_empty() && parameter.default.as_deref() == Some("") {
+        return Ok(());
+    }
     kind.check(value).map_err(|expected| ParamError::Value {
         name: parameter.name.clone(),
         value: if parameter.secret { "the value".to_string() } else { format!("`{value}`") },

@@ -145,7 +145,7 @@ impl VuState {
             return Ok(Err(wit::Error::Cancelled));
         }
         let sending = pin!(self.client.send(request, values, keep));
-        let Some(exchange) = self.interrupt.or(sending).await else {
+        let Some(exchange) = self.interrupt.wait(sending).await else {
             return Ok(Err(wit::Error::Cancelled));
         };
         self.cpu.waited(exchange.started, exchange.started + exchange.timings.total);
@@ -173,7 +173,7 @@ impl VuState {
         }
         let exchange = {
             let sending = pin!(self.client.send(request, values, Keep::Response));
-            self.interrupt.or(sending).await
+            self.interrupt.wait(sending).await
         };
         let Some(exchange) = exchange else {
             return Ok(Err(wit::Error::Cancelled));

@@ -160,10 +160,13 @@ impl Interrupt {
     /// The outcome, or `None` once the run is ending. The work is pinned by the caller, because
     /// moving a request's future costs as much as all the rest of the call.
     #[inline]
-    pub(super) async fn or<F: Future>(&mut self, mut work: Pin<&mut F>) -> Option<F::Output> {
-        if self.strikes() {
-            return None;
-        }
+    pub(super) async fn or<F: Future>(&mut self, work: Pin<&mut F>) -> Option<F::Output> {
+        if self.strikes() { None } else { self.wait(work).await }
+    }
+
+    /// As [`Self::or`], if somebody has just asked whether the run is ending.
+    #[inline]
+    pub(super) async fn wait<F: Future>(&mut self, mut work: Pin<&mut F>) -> Option<F::Output> {
         std::future::poll_fn(|cx| {
             if let Poll::Ready(output) = work.as_mut().poll(cx) {
                 return Poll::Ready(Some(output));

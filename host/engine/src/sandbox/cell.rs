@@ -15,7 +15,7 @@ use crate::bindings::{guest, types};
 use crate::host::state::{Interrupts, VuState};
 use crate::host::trace::{Trace, TraceSink};
 use crate::http::{Client, Shared};
-use crate::load::vu::{CallOutcome, Crash, MakeError, ShardContext, UserIdentity};
+use crate::load::vu::{CallOutcome, Crash, Due, MakeError, ShardContext, UserIdentity};
 
 /// How long a new user waits for a place in the pool that another one is leaving.
 const PLACE_WAIT: Duration = Duration::from_secs(5);
@@ -37,6 +37,8 @@ pub(super) struct Call<'a> {
     name: &'a str,
     /// Name of the limit on wall-clock time, and its value.
     time: (&'static str, Duration),
+    /// When it begins, if the caller has just looked at the clock.
+    now: Option<Instant>,
     /// How late it begins.
     lag: Duration,
     interrupts: Interrupts,
@@ -45,17 +47,17 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     pub(super) fn starting(name: &'a str, cell: &Cell) -> Self {
         let time = ("start_time", cell.sandbox.plan().limits.start_time);
-        Self { name, time, lag: Duration::ZERO, interrupts: Interrupts::Heeded }
+        Self { name, time, now: None, lag: Duration::ZERO, interrupts: Interrupts::Heeded }
     }
 
-    pub(super) fn task(name: &'a str, lag: Duration, cell: &Cell) -> Self {
+    pub(super) fn task(name: &'a str, due: Due, cell: &Cell) -> Self {
         let time = ("task_time", cell.sandbox.plan().limits.task_time);
-        Self { name, time, lag, interrupts: Interrupts::Heeded }
+        Self { name, time, now: Some(due.actual), lag: due.lag(), interrupts: Interrupts::Heeded }
     }
 
     pub(super) fn stopping(name: &'a str, cell: &Cell) -> Self {
         let time = ("stop_time", cell.sandbox.plan().limits.stop_time);
-        Self { name, time, lag: Duration::ZERO, interrupts: Interrupts::Ignored }
+        Self { name, time, now: None, lag: Duration::ZERO, interrupts: Interrupts::Ignored }
     }
 }
 
@@ -115,7 +117,7 @@ impl Cell {
         if self.dead {
             return Err(over());
         }
-        let now = Instant::now();
+        let now = call.now.unwrap_or_else(Instant::now);
         self.store.data_mut().enter(now, call.lag, call.interrupts);
         self.store.set_epoch_deadline(1);
         let (limit, time) = call.time;

@@ -129,7 +129,7 @@ impl Vu for WasmVu {
 
     async fn run_task(&mut self, task: u32, due: Due) -> CallOutcome {
         let name = self.tasks.get(task as usize).map_or("an unknown task", |name| &**name);
-        let (user, call) = (self.user, Call::task(name, due.lag(), &self.cell));
+        let (user, call) = (self.user, Call::task(name, due, &self.cell));
         let outcome = self
             .cell
             .enter(call, async |guest, store| guest.user().call_run_task(store, user, task).await)

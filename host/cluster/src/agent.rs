@@ -29,6 +29,9 @@ use outbox::Outbox;
 /// Reports on their way from the engine; they are only sorted here, so few suffice.
 const REPORTS: usize = 256;
 
+/// For the last status to go out.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// How a worker takes part.
 #[derive(Debug, Clone)]
 pub struct AgentConfig {
@@ -134,7 +137,7 @@ impl AgentLink {
         let _ = tokio::time::timeout(patience, outbox.emptied()).await;
         stop.cancel();
         let ended = async { while tasks.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(Duration::from_secs(5), ended).await;
+        let _ = tokio::time::timeout(FAREWELL, ended).await;
         outbox.len()
     }
 }

@@ -44,7 +44,8 @@ pub struct Settings {
     pub client_certificate: Option<(PathBuf, PathBuf)>,
     /// Shown in the broker's list of connections.
     pub name: String,
-    /// Prefix of the subjects that answers come to, where an access list asks for one.
+    /// Prefix of the subjects that answers come to, where an access list asks for one. Without
+    /// it answers to user `w1` come to `_INBOX.w1.…`, so that a list can keep users apart.
     pub inbox_prefix: Option<String>,
     /// How long to try for the first connection; zero: once.
     pub patience: Duration,
@@ -80,6 +81,17 @@ pub enum ConnectError {
         /// Without secrets.
         addresses: String,
         /// What the client said.
+        reason: String,
+    },
+    /// Somebody answers, and one side does not trust the other.
+    #[error(
+        "the broker at {addresses} and this program do not trust each other: {reason}; check the \
+         certificate authority, and certificate and key, for this broker"
+    )]
+    Tls {
+        /// Without secrets.
+        addresses: String,
+        /// What the TLS library said.
         reason: String,
     },
     /// Somebody answers and says no.
@@ -151,7 +163,7 @@ pub async fn connect(settings: &Settings) -> Result<Connection, ConnectError> {
     let addresses: Vec<Address> = settings
         .urls
         .iter()
-        .flat_map(|urls| urls.split(','))
+        .flat_map(|urls| urls.split(',').map(str::trim))
         .map(Address::parse)
         .collect::<Result<_, _>>()?;
     let shown = addresses.iter().map(|a| a.shown.as_str()).collect::<Vec<_>>().join(", ");
@@ -181,7 +193,7 @@ async fn connect_within(
 ) -> Result<async_nats::Client, ConnectError> {
     let until = tokio::time::Instant::now() + patience;
     loop {
-        let error = match options.clone().connect(servers).await {
+        let error = match Box::pin(options.clone().connect(servers)).await {
             Ok(client) => return Ok(client),
             Err(error) => error,
         };
@@ -190,12 +202,28 @@ async fn connect_within(
             ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
                 return Err(ConnectError::Refused { addresses });
             }
+            _ if tokio::time::Instant::now() >= until && is_tls(&error) => {
+                return Err(ConnectError::Tls { addresses, reason: error.to_string() });
+            }
             _ if tokio::time::Instant::now() >= until => {
                 return Err(ConnectError::Unreachable { addresses, reason: error.to_string() });
             }
             _ => tokio::time::sleep(Duration::from_millis(200)).await,
         }
     }
+}
+
+/// Whether certificates or keys are what is wrong. The TLS library says so as invalid data.
+fn is_tls(error: &async_nats::ConnectError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(current) = cause {
+        let io = current.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::InvalidData) {
+            return true;
+        }
+        cause = current.source();
+    }
+    error.kind() == ConnectErrorKind::Tls
 }
 
 async fn options(
@@ -208,9 +236,6 @@ async fn options(
         .ping_interval(Duration::from_secs(10))
         .max_reconnects(None)
         .reconnect_delay_callback(reconnect_delay);
-    if let Some(prefix) = &settings.inbox_prefix {
-        options = options.custom_inbox_prefix(prefix);
-    }
     if let Some(ca) = &settings.ca {
         options = options.add_root_certificates(ca.clone()).require_tls(true);
     }
@@ -229,12 +254,22 @@ async fn options(
     let from_url = addresses.first();
     let user = settings.user.clone().or_else(|| from_url.and_then(|a| a.user.clone()));
     let token = settings.token.clone().or_else(|| from_url.and_then(|a| a.token.clone()));
+    let own = user.as_ref().filter(|(user, _)| is_token(user));
+    let own = own.map(|(user, _)| format!("_INBOX.{user}"));
+    if let Some(prefix) = settings.inbox_prefix.clone().or(own) {
+        options = options.custom_inbox_prefix(prefix);
+    }
     options = match (user, token) {
         (Some((user, password)), _) => options.user_and_password(user, password),
         (None, Some(token)) => options.token(token),
         (None, None) => options,
     };
     Ok(options)
+}
+
+/// Whether a text can stand between two dots of a subject.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 /// Soon at first, then once a second, spread a little so that a fleet does not come back at once.

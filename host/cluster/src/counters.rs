@@ -55,6 +55,8 @@ counters! {
     intervals_incomplete,
     /// Master: statuses that could not be read and were skipped.
     statuses_undecodable,
+    /// Master: statuses repeated for workers while the broker was away.
+    statuses_presumed,
     /// Master: log lines dropped because the coordinator was busy.
     logs_dropped,
     /// Master: times that the reader of intervals was set up anew.

@@ -15,6 +15,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Broker {
     pub(crate) port: u16,
     args: Vec<String>,
+    env: Vec<(String, String)>,
     store: TempDir,
     child: Option<Child>,
 }
@@ -27,9 +28,15 @@ impl Broker {
 
     /// One with these arguments; `-sd` and the port are given.
     pub(crate) fn with(args: &[&str]) -> Self {
+        Self::with_env(args, &[])
+    }
+
+    /// With these arguments and variables.
+    pub(crate) fn with_env(args: &[&str], env: &[(&str, &str)]) -> Self {
         let args = args.iter().map(|arg| arg.to_string()).collect();
+        let env = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let store = TempDir::new().expect("a folder");
-        let mut broker = Self { port: free_port(), args, store, child: None };
+        let mut broker = Self { port: free_port(), args, env, store, child: None };
         broker.serve();
         broker
     }
@@ -57,6 +64,7 @@ impl Broker {
             .args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-sd"])
             .arg(self.store.path())
             .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();

@@ -6,7 +6,7 @@ use loadhost_model::interval::Interval;
 use loadhost_model::wire::{Report, encode_interval};
 
 use crate::broker::{Broker, PATIENCE, eventually, soon};
-use crate::words::{interval, join, lead, next_interval};
+use crate::words::{interval, join, lead, next_interval, status};
 
 #[tokio::test]
 async fn intervals_come_in_order_and_leave_the_stream() {
@@ -93,6 +93,30 @@ async fn an_outage_from_before_the_first_interval_loses_nothing() {
     assert_eq!(requests, 1_500);
     assert!(worker.counters().intervals_coalesced.get() > 0);
     assert_eq!(link.close(PATIENCE).await, 0);
+    fleet.close().await;
+}
+
+#[tokio::test]
+async fn workers_are_not_counted_out_while_the_broker_is_away() {
+    let mut broker = Broker::start();
+    let master = broker.connect("master").await;
+    let (fleet, mut reports) = lead(&master, "host:1").await;
+    let link = join(&broker.connect("worker").await, "w1").await;
+    link.reports.send(Report::Status(status("w1"))).await.expect("open");
+    let heard = soon("a status", reports.recv()).await;
+    broker.kill();
+    for _ in 0..2 {
+        assert_eq!(soon("a presumed status", reports.recv()).await, heard);
+    }
+    assert!(master.counters().statuses_presumed.get() >= 2);
+    broker.restart();
+    eventually("they meet again", async || master.connected()).await;
+    let now = loadhost_model::wire::WorkerStatus { users: 9, ..status("w1") };
+    eventually("the worker is heard itself", async || {
+        link.reports.send(Report::Status(now.clone())).await.expect("open");
+        soon("a status", reports.recv()).await == Some(Report::Status(now.clone()))
+    })
+    .await;
     fleet.close().await;
 }
 

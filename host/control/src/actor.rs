@@ -119,11 +119,15 @@ impl Coordinator {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            // In this order: words of workers come before orders to them.
+            // Workers have the most to say, so they come last: whoever wants to stop a run
+            // gets a word in even when intervals come faster than they are merged.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => self.feed(Input::Tick),
+                Some(command) = commands.recv() => self.obey(command),
+                Some((run, answer)) = self.shapes.next() => self.feed(Input::Shape(run, answer)),
+                Some(deposed) = self.outbox.next() => if deposed { self.feed(Input::Deposed) },
                 count = reports.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
                         tracing::debug!("no worker can report any longer");
@@ -131,9 +135,6 @@ impl Coordinator {
                     }
                     batch.drain(..).for_each(|report| self.hear(report));
                 }
-                Some(command) = commands.recv() => self.obey(command),
-                Some((run, answer)) = self.shapes.next() => self.feed(Input::Shape(run, answer)),
-                Some(deposed) = self.outbox.next() => if deposed { self.feed(Input::Deposed) },
             }
             self.publish();
         }

@@ -35,6 +35,7 @@ impl Machine {
         }
         run.aggregate.close();
         self.note_missing(now, run);
+        note_late_failures(now, run);
         let teardown = run.setup_data.clone().and_then(|data| Some((teardown_part(run)?, data)));
         match teardown.filter(|_| !self.deposed) {
             Some((part, setup_data)) => {
@@ -82,7 +83,7 @@ impl Machine {
             Some((_, message)) if failed => Some(format!("`teardown` failed: {message}")),
             _ if part.lost => Some(format!("worker `{}` was lost during `teardown`", part.worker)),
             _ => Some(format!(
-                "`teardown` did not end within {}; raise the limit `stop_time`",
+                "`teardown` did not end and is no longer waited for; its limit `stop_time` is {}",
                 format_duration(run.plan.limits.stop_time)
             )),
         };
@@ -131,6 +132,24 @@ impl Machine {
             self.keep_report(now, run);
         }
         std::mem::take(&mut self.effects)
+    }
+}
+
+/// Failures that came too late to be the reason for the end.
+fn note_late_failures(now: Now, run: &mut Run) {
+    let is_reason = |reason: &EndReason| {
+        matches!(reason, EndReason::WorkerFailed { .. } | EndReason::AbortedByScenario { .. })
+    };
+    if run.ended.as_ref().is_some_and(is_reason) {
+        return;
+    }
+    let failed = |part: &Part| {
+        let (_, message) = part.failed.as_ref()?;
+        Some(format!("worker `{}` failed while the run ended: {message}", part.worker))
+    };
+    let messages: Vec<String> = run.parts.iter().filter_map(failed).collect();
+    for message in messages {
+        run.note(now.mono, NoteKind::Warning, message);
     }
 }
 

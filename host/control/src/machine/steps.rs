@@ -259,6 +259,13 @@ impl Machine {
             }
             Stage::Preparing { .. } | Stage::SettingUp { .. } | Stage::Running => false,
             Stage::Stopping { mode: StopMode::Graceful, .. } if mode == StopMode::Now => true,
+            Stage::Collecting { ref mut deadline, .. }
+            | Stage::TearingDown { ref mut deadline, .. }
+                if mode == StopMode::Now =>
+            {
+                *deadline = now.mono;
+                return true;
+            }
             _ => return false,
         };
         let by_itself = reason == EndReason::Completed;

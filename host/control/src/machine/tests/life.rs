@@ -141,3 +141,18 @@ fn a_busy_worker_is_not_given_a_second_run() {
     assert_eq!(stage.assigned[&worker("b")].work.as_ref().unwrap().plan.run.as_str(), "run-2");
     assert_eq!(stage.assigned[&worker("a")].work.as_ref().unwrap().plan.run, testing::run_id());
 }
+
+#[test]
+fn a_teardown_that_hangs_is_cut_short_by_the_user() {
+    let mut stage = Stage::running(&["a"], plan(1));
+    stage.seconds(&["a"], 1..=1);
+    stage.says("a", WorkerState::Stopped { last_seq: 1 });
+    assert_eq!(stage.view().state, RunState::TearingDown);
+    let effects = stage.machine.stop(stage.time(), &run_id(), StopMode::Graceful).unwrap();
+    stage.apply(effects);
+    assert!(stage.report.is_none(), "gracefully means with teardown");
+    let effects = stage.machine.stop(stage.time(), &run_id(), StopMode::Now).unwrap();
+    stage.apply(effects);
+    assert_eq!(stage.ended(), &EndReason::Completed, "the load was over before");
+    assert!(stage.notes().contains("`teardown` did not end"), "{}", stage.notes());
+}

@@ -219,3 +219,22 @@ fn two_processes_under_one_name_are_told_apart() {
     assert_eq!(fleet.workers[0].incarnation, Incarnation(2), "the newer one stays");
     assert_eq!(fleet.ignored["former_process"], 4);
 }
+
+#[test]
+fn a_failure_while_the_run_ends_is_noted() {
+    let mut stage = Stage::running(&["a", "b"], plan(1));
+    stage.seconds(&["a", "b"], 1..=1);
+    stage.says("a", WorkerState::Stopped { last_seq: 1 });
+    stage.says(
+        "b",
+        WorkerState::Failed { code: "abort-run".into(), message: "stock is empty".into() },
+    );
+    stage.passes(secs(2));
+    stage.says("a", WorkerState::TornDown);
+    assert_eq!(stage.ended(), &EndReason::Completed);
+    assert!(
+        stage.notes().contains("`b` failed while the run ended: stock is empty"),
+        "{}",
+        stage.notes()
+    );
+}

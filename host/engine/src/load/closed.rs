@@ -28,7 +28,7 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
         let wanted = users_of(*segment, wanted);
         if last != Some((wanted, *segment)) {
             let known = last.filter(|(_, known)| known == segment).map_or(0, |(users, _)| users);
-            adjust(&mut crew, *segment, known, wanted);
+            adjust(&mut crew, *segment, known, wanted).await;
             last = Some((wanted, *segment));
         }
         tokio::select! {
@@ -48,12 +48,12 @@ fn users(phase: &Phase) -> Option<&Curve> {
 }
 
 /// Goes to the first `wanted` users of the segment, of which the first `known` are there.
-fn adjust<F: VuFactory>(crew: &mut Crew<F>, segment: Segment, known: u32, wanted: u32) {
+async fn adjust<F: VuFactory>(crew: &mut Crew<F>, segment: Segment, known: u32, wanted: u32) {
     let end = segment.nth(u64::from(wanted));
     if wanted <= known || known == 0 {
         crew.keep(|number| segment.owns(number) && number < end);
     }
     for k in u64::from(known)..u64::from(wanted) {
-        crew.ensure(segment.nth(k), || Source::Endless);
+        crew.ensure(segment.nth(k), || Source::Endless).await;
     }
 }

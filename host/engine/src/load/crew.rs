@@ -22,6 +22,9 @@ use crate::load::vu::{UserIdentity, VuFactory};
 /// After an interrupt, before a user that has not come back is dropped as it stands.
 const CUT: Duration = Duration::from_secs(1);
 
+/// Users started before the others get a turn.
+const BATCH: u64 = 16;
+
 /// Numbers of users are unique over phases: those of phase `i` begin at `i << 40`.
 const PHASE_BITS: u32 = 40;
 
@@ -39,6 +42,8 @@ pub(super) struct Crew<F: VuFactory> {
     members: BTreeMap<u64, Member>,
     tasks: JoinSet<()>,
     interrupt: CancellationToken,
+    /// Users started so far.
+    added: u64,
 }
 
 impl<F: VuFactory> Crew<F> {
@@ -50,21 +55,34 @@ impl<F: VuFactory> Crew<F> {
             members: BTreeMap::new(),
             tasks: JoinSet::new(),
             interrupt: CancellationToken::new(),
+            added: 0,
         }
     }
 
     /// Starts user `number`, unless it is there, or was and retired, or is of no type. Also
     /// keeps one that was asked to leave but has not left yet.
-    pub(super) fn ensure(&mut self, number: u64, source: impl FnOnce() -> Source) {
+    ///
+    /// Making a user costs the thread a tenth of a millisecond, so now and then those that
+    /// run already get a turn.
+    pub(super) async fn ensure(&mut self, number: u64, source: impl FnOnce() -> Source) {
+        if self.add(number, source) {
+            self.added += 1;
+            if self.added % BATCH == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    fn add(&mut self, number: u64, source: impl FnOnce() -> Source) -> bool {
         if let Some(member) = self.members.get(&number) {
             let is_gone = member.control.activity() == Activity::Gone;
             if !is_gone || member.control.is_retired() {
                 member.control.stay();
-                return;
+                return false;
             }
         }
-        let Some(user_type) = self.mix.type_of(number) else { return };
-        let Some((role, table)) = self.shard.role(user_type) else { return };
+        let Some(user_type) = self.mix.type_of(number) else { return false };
+        let Some((role, table)) = self.shard.role(user_type) else { return false };
         let number_in_run = self.phase << PHASE_BITS | number;
         let control = Control::new();
         let presence = Presence::new(Rc::clone(&control), Arc::clone(&self.shard.team), user_type);
@@ -85,6 +103,7 @@ impl<F: VuFactory> Crew<F> {
         };
         let abort = self.tasks.spawn_local(user.live(presence));
         self.members.insert(number, Member { control, abort });
+        true
     }
 
     /// Whether user `number` is there, or was and retired.

@@ -24,7 +24,7 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
         _ => return,
     };
     for k in 0..u64::from(users_of(segment, users)) {
-        crew.ensure(segment.nth(k), || source.clone());
+        crew.ensure(segment.nth(k), || source.clone()).await;
     }
     let end = max_duration.map(|most| post.shard.context.clock.instant(phase.start + most));
     while crew.size() > 0 {

@@ -70,7 +70,7 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, crew: Crew<F>) {
     let arrived = Arrived::new(share.max_lag, Arc::clone(&post.shard.context.recorder));
     let mut open = Open { crew, arrived, share, next_number: 0 };
     while open.crew.size() < open.share.preallocated as usize {
-        open.add_user();
+        open.add_user().await;
     }
     let Some((mut phase, segment)) = post.begin().await else {
         return open.crew.dismiss(post.orders).await;
@@ -114,7 +114,9 @@ impl<F: VuFactory> Open<F> {
                 },
                 () = sleep_until(&shard.alarm, due) => {
                     due_times.next();
-                    due.into_iter().for_each(|due| self.put(due));
+                    if let Some(due) = due {
+                        self.put(due).await;
+                    }
                 }
                 () = until(end), if due.is_none() => return,
                 () = self.crew.someone_left() => self.next_number = 0,
@@ -124,17 +126,17 @@ impl<F: VuFactory> Open<F> {
         }
     }
 
-    fn put(&mut self, due: Instant) {
+    async fn put(&mut self, due: Instant) {
         let is_taken = self.arrived.has_free_user();
         self.arrived.put(due);
         let room = self.crew.size() < self.share.max_users as usize;
         if !is_taken && room && self.arrived.waiting() > self.crew.starting() {
-            self.add_user();
+            self.add_user().await;
         }
     }
 
     /// Starts the user with the lowest number that is not there.
-    fn add_user(&mut self) {
+    async fn add_user(&mut self) {
         let mut number = self.share.users.nth(self.next_number);
         while self.crew.has(number) {
             self.next_number += 1;
@@ -142,7 +144,7 @@ impl<F: VuFactory> Open<F> {
         }
         self.next_number += 1;
         let arrived = Rc::clone(&self.arrived);
-        self.crew.ensure(number, || Source::Arrivals(arrived));
+        self.crew.ensure(number, || Source::Arrivals(arrived)).await;
     }
 
     /// Goes over to a changed phase. Arrivals before the change are the same in both, so the

@@ -14,7 +14,7 @@ use std::path::Path;
 use loadhost_model::histogram::Histogram;
 use serde::Deserialize;
 
-use super::format::{fit, percent};
+use super::format::{fit, millis, percent};
 use super::json::{Distribution, Series, VERSION, decode};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -67,6 +67,9 @@ impl Baseline {
         Ok(baseline)
     }
 }
+
+/// One number of a distribution, in milliseconds.
+type Pick = fn(&Distribution) -> f64;
 
 /// Which way a number went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,10 +131,10 @@ pub(crate) fn compare(baseline: &Baseline, now: &Baseline) -> Comparison {
 fn row(text: &mut String, name: &str, before: &Series, after: &Series) -> bool {
     let mut worse = false;
     let mut cells = String::new();
-    let quantiles: [(&str, f64, fn(&Distribution) -> f64); 3] = [
-        ("p50", 0.5, |times| times.p50),
-        ("p95", 0.95, |times| times.p95),
-        ("p99", 0.99, |times| times.p99),
+    let quantiles = [
+        ("p50", 0.5, Distribution::p50 as Pick),
+        ("p95", 0.95, Distribution::p95),
+        ("p99", 0.99, Distribution::p99),
     ];
     let histograms = [before, after]
         .map(|series| series.response_time.as_ref().and_then(|times| decode(&times.histogram)));
@@ -144,17 +147,24 @@ fn row(text: &mut String, name: &str, before: &Series, after: &Series) -> bool {
             _ => Change::None,
         };
         worse |= change == Change::Worse;
-        let _ = write!(cells, "{label} {:>6.1} → {:<6.1}{}  ", pick(old), pick(new), change.mark());
+        let (old, new) = (micros(pick(old)), micros(pick(new)));
+        let _ = write!(cells, "{label} {old:>6} → {new:<6} {} ", change.mark());
     }
     let failures =
         failure_change((before.failures, before.requests), (after.failures, after.requests));
     worse |= failures == Change::Worse;
     let share = |series: &Series| percent(series.failures as f64 / series.requests.max(1) as f64);
-    if before.failures + after.failures > 0 {
-        let _ = write!(cells, "failed {} → {}{}", share(before), share(after), failures.mark());
+    let (old, new) = (share(before), share(after));
+    if old != new {
+        let _ = write!(cells, "failed {old} → {new} {}", failures.mark());
     }
     let _ = writeln!(text, "  {:26} {}", fit(name, 26), cells.trim_end());
     worse
+}
+
+/// Milliseconds in the form of the summary.
+fn micros(ms: f64) -> String {
+    millis((ms * 1e3).round() as u64)
 }
 
 fn quantile_change(old: &Histogram, new: &Histogram, q: f64) -> Change {

@@ -52,8 +52,11 @@ pub(crate) fn percent(share: f64) -> String {
         format!("{percent:.2} %")
     } else if percent < 10.0 {
         format!("{percent:.1} %")
+    } else if percent < 99.0 {
+        format!("{percent:.0} %")
     } else if percent < 100.0 {
-        format!("{:.0} %", percent.min(99.0))
+        // The last of many nines matter.
+        format!("{:.2} %", percent.min(99.99))
     } else {
         "100 %".to_string()
     }
@@ -155,7 +158,7 @@ mod tests {
     #[test]
     fn a_share_is_never_rounded_to_none_or_all() {
         let all: Vec<_> = [0.0, 0.000_001, 0.000_2, 0.015, 0.37, 0.999_9, 1.0].map(percent).into();
-        assert_eq!(all, ["0 %", "<0.01 %", "0.02 %", "1.5 %", "37 %", "99 %", "100 %"]);
+        assert_eq!(all, ["0 %", "<0.01 %", "0.02 %", "1.5 %", "37 %", "99.99 %", "100 %"]);
     }
 
     #[test]

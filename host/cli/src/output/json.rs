@@ -83,14 +83,14 @@ pub(crate) struct Distribution {
     count: u64,
     min: f64,
     mean: f64,
-    pub(crate) p50: f64,
+    p50: f64,
     p66: f64,
     p75: f64,
     p80: f64,
     p90: f64,
-    pub(crate) p95: f64,
+    p95: f64,
     p98: f64,
-    pub(crate) p99: f64,
+    p99: f64,
     #[serde(rename = "p99.9")]
     p99_9: f64,
     #[serde(rename = "p99.99")]
@@ -196,6 +196,18 @@ impl Series {
 }
 
 impl Distribution {
+    pub(crate) fn p50(&self) -> f64 {
+        self.p50
+    }
+
+    pub(crate) fn p95(&self) -> f64 {
+        self.p95
+    }
+
+    pub(crate) fn p99(&self) -> f64 {
+        self.p99
+    }
+
     fn new(histogram: &Histogram) -> Option<Self> {
         let times = Times::of(histogram)?;
         Some(Self {

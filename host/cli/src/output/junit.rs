@@ -80,6 +80,9 @@ mod tests {
         );
         assert!(text.contains(r#"<failure message="no data"/>"#), "{text}");
         assert!(text.contains(r#"name="cart::total is right""#), "{text}");
-        assert!(text.contains(r#"<failure message="held in 598 of 600 cases (99 %)"/>"#), "{text}");
+        assert!(
+            text.contains(r#"<failure message="held in 598 of 600 cases (99.67 %)"/>"#),
+            "{text}"
+        );
     }
 }

@@ -53,6 +53,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_nearer_deadline_is_not_missed() {
+        let mut timer = Timer::default();
+        let start = Instant::now();
+        let far = start + Duration::from_secs(30);
+        assert!(poll_fn(|cx| Poll::Ready(timer.poll(cx, far))).await.is_pending());
+        poll_fn(|cx| timer.poll(cx, start + Duration::from_millis(30))).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(30));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_request_that_ends_in_time_leaves_nothing_behind() {
         let mut timer = Timer::default();
         let start = Instant::now();

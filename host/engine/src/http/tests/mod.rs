@@ -18,7 +18,7 @@ use loadhost_model::plan::{HttpSettings, Limits};
 use super::{Client, Exchange, Grants, Keep, Shared, Template};
 
 /// Long enough for a busy machine, short enough for cases that run into it.
-pub(super) const TIMEOUT: Duration = Duration::from_millis(1500);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) fn settings() -> HttpSettings {
     HttpSettings { timeout: TIMEOUT, connect_timeout: TIMEOUT, ..HttpSettings::default() }

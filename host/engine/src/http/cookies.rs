@@ -1,5 +1,6 @@
 //! Cookies of one user.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,11 +103,12 @@ impl Jar {
 }
 
 impl View {
-    /// Appends the `Cookie` line for this path, if there is any cookie for it.
-    pub(super) fn write(&self, path: &[u8], out: &mut Vec<u8>) {
+    /// Appends the `Cookie` line, if there is any cookie for the path, which stands in the
+    /// request already.
+    pub(super) fn write(&self, path: Range<usize>, out: &mut Vec<u8>) {
         let mut written = false;
         for (prefix, pair) in &self.cookies {
-            if path_matches(prefix.as_bytes(), path) {
+            if path_matches(prefix.as_bytes(), &out[path.clone()]) {
                 out.extend_from_slice(if written { b"; " } else { b"Cookie: " });
                 out.extend_from_slice(pair.as_bytes());
                 written = true;
@@ -133,11 +135,11 @@ mod tests {
     fn line(jar: &mut Jar, url: &str) -> String {
         let url = Url::parse(url).unwrap();
         let origin = Arc::new(Origin::of(&url).unwrap());
-        let mut out = Vec::new();
+        let mut out = url.path().as_bytes().to_vec();
         if let Some(view) = jar.view(&origin) {
-            view.write(url.path().as_bytes(), &mut out);
+            view.write(0..out.len(), &mut out);
         }
-        String::from_utf8(out).unwrap()
+        String::from_utf8(out.split_off(url.path().len())).unwrap()
     }
 
     fn jar(cookies: &[(&str, &str)]) -> Jar {

@@ -122,8 +122,7 @@ impl<'a> Request<'a> {
         }
         self.write_headers(out)?;
         if let Some(view) = self.cookies.as_deref().filter(|_| !self.sends("cookie")) {
-            let path = out[path].to_vec();
-            view.write(&path, out);
+            view.write(path, out);
         }
         self.write_body(out)
     }

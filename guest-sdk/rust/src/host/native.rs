@@ -26,7 +26,9 @@ impl Template {
             tags: Vec::new(),
             options: Vec::new(),
         };
-        Self { world: World::current(), request: request.into() }
+        let world = World::current();
+        world.count_template();
+        Self { world, request: request.into() }
     }
 
     pub(crate) fn header(&self, name: &str, value: &str) {

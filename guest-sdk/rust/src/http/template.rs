@@ -194,3 +194,55 @@ impl Hasher for Multiply {
         self.mix(word as u64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::http::{get, post};
+    use crate::test::{Reply, World};
+
+    fn world() -> World {
+        World::new().on("GET", "/item/{id}", Reply::status(200)).on(
+            "POST",
+            "/cart",
+            Reply::status(200),
+        )
+    }
+
+    #[test]
+    fn a_request_is_made_once_and_then_sent_by_handle() {
+        let world = world();
+        for id in 0..10 {
+            get("/item/{id}").with(id).header("X-Id", id).send().unwrap();
+            post("/cart").json(&id).expect_status(200).send().unwrap();
+        }
+        assert_eq!((world.templates(), world.sent().len()), (2, 20));
+    }
+
+    #[test]
+    fn requests_that_differ_in_more_than_values_are_apart() {
+        let world = world();
+        get("/item/{id}").with(1).send().unwrap();
+        get("/item/{id}").with(1).name("item").send().unwrap();
+        get("/item/{id}").with(1).expect_status(200).send().unwrap();
+        get("/item/{id}").with(1).header("A", 1).send().unwrap();
+        get("/item/{id}").with(1).header("B", 1).send().unwrap();
+        assert_eq!(world.templates(), 5);
+    }
+
+    #[test]
+    fn urls_with_values_formatted_into_them_stay_bounded_and_are_warned_of() {
+        let world = world();
+        for id in 0..1100 {
+            get(format!("/item/{id}")).send().unwrap();
+        }
+        let held = super::TEMPLATES.with_borrow(|cache| cache.len());
+        assert!(held <= super::MAX_TEMPLATES, "{held} templates are held");
+        assert_eq!(world.logs().len(), 2);
+        assert!(
+            world.logs()[0].1.contains("write `get(\"/item/{id}\").with(id)`"),
+            "{:?}",
+            world.logs()
+        );
+    }
+}

@@ -40,6 +40,7 @@ struct State {
     metrics: BTreeMap<String, (Kind, Vec<MetricSample>)>,
     groups: Vec<String>,
     logs: Vec<(Level, String)>,
+    templates: u64,
     clock: Duration,
     slept: Duration,
     stopping: bool,
@@ -229,6 +230,16 @@ impl World {
                 panic!("there is no world on this thread: make a `loadhost_sdk::test::World` first")
             }
         }
+    }
+
+    pub(crate) fn count_template(&self) {
+        self.0.borrow_mut().templates += 1;
+    }
+
+    /// How many templates were made.
+    #[cfg(test)]
+    pub(crate) fn templates(&self) -> u64 {
+        self.0.borrow().templates
     }
 
     pub(crate) fn exchange(&self, request: &PlainRequest) -> Result<Rc<Exchange>, Cause> {

@@ -42,6 +42,7 @@ mod tests;
 mod text;
 mod timer;
 mod tls;
+mod url_template;
 
 pub use client::Client;
 pub use kept::Kept;

@@ -10,8 +10,9 @@ use super::cookies::View;
 use super::origin::{Origin, split_absolute};
 use super::outcome::Failure;
 use super::shared::Shared;
-use super::template::{Base, BodyTemplate, Template};
+use super::template::{BodyTemplate, Template};
 use super::text::{Encoding, encode_url_literal};
+use super::url_template::Base;
 
 /// Fixed bodies beyond this are sent from where they are, not copied behind the head.
 const COPIED_BODY: usize = 16 << 10;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::expect::Expect;
-use super::origin::{Origin, split_absolute};
-use super::text::{Part, Text, encode_url_literal, has_control_bytes};
+use super::text::{Text, has_control_bytes};
+use super::url_template::{Base, UrlTemplate};
 
 /// Why a template is malformed, with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,25 +105,6 @@ struct Source {
     body: Body,
     /// A request made on the spot has no places.
     has_places: bool,
-}
-
-/// The URL, taken apart.
-#[derive(Debug, Clone)]
-pub(super) struct UrlTemplate {
-    pub(super) base: Base,
-    /// Path and query, without the fragment.
-    pub(super) path: Text,
-}
-
-/// What the path hangs on.
-#[derive(Debug, Clone)]
-pub(super) enum Base {
-    /// The run's target.
-    Target,
-    /// An origin known beforehand.
-    Fixed { origin: Arc<Origin>, authorization: Option<String> },
-    /// Scheme and authority have places, or the URL begins with one.
-    Dynamic(Text),
 }
 
 /// One header line.
@@ -332,56 +313,6 @@ impl Template {
 impl BodyTemplate {
     fn fixed(text: &str) -> Self {
         Self::Fixed(text.as_bytes().into())
-    }
-}
-
-impl UrlTemplate {
-    fn new(text: Text) -> Result<Self, TemplateError> {
-        let (base, path) = match text.parts().first() {
-            None => (Base::Target, text),
-            Some(Part::Place(_)) => Self::split_dynamic(&text),
-            Some(Part::Literal(literal)) => match split_absolute(literal) {
-                Ok(None) => (Base::Target, text),
-                // With a place behind it, the authority may go on.
-                Ok(Some((_, ""))) | Err(TemplateError::Url { .. }) if text.has_places() => {
-                    Self::split_dynamic(&text)
-                }
-                Ok(Some((site, rest))) => {
-                    let (_, path) = text.split_at(0, literal.len() - rest.len());
-                    let origin = Arc::new(site.origin);
-                    (Base::Fixed { origin, authorization: site.authorization }, path)
-                }
-                Err(error) => return Err(error),
-            },
-        };
-        let mut path = without_fragment(path);
-        path.map_literals(encode_url_literal);
-        Ok(Self { base, path })
-    }
-
-    /// The path begins at the first slash that is not the scheme's.
-    fn split_dynamic(text: &Text) -> (Base, Text) {
-        for (index, part) in text.parts().iter().enumerate() {
-            let Part::Literal(literal) = part else { continue };
-            let from = literal.find("://").map_or(0, |at| at + 3);
-            if let Some(at) = literal[from..].find(['/', '?', '#']) {
-                let (base, path) = text.split_at(index, from + at);
-                return (Base::Dynamic(base), path);
-            }
-        }
-        (Base::Dynamic(text.clone()), Text::default())
-    }
-}
-
-/// The text before the first `#` of a literal. Places behind it still take their values.
-fn without_fragment(text: Text) -> Text {
-    let hash = text.parts().iter().enumerate().find_map(|(index, part)| match part {
-        Part::Literal(literal) => literal.find('#').map(|at| (index, at)),
-        Part::Place(_) => None,
-    });
-    match hash {
-        Some((index, at)) => text.split_at(index, at).0,
-        None => text,
     }
 }
 

@@ -186,7 +186,8 @@ async fn a_long_line_is_cut_and_escapes_of_terminals_are_written_out() {
 
 #[tokio::test]
 async fn floods_of_names_end_in_other() {
-    let cases: [(&str, &str, fn(&SeriesKey) -> bool, usize); 4] = [
+    type Kind = fn(&SeriesKey) -> bool;
+    let cases: [(&str, &str, Kind, usize); 4] = [
         ("metrics", "metrics", |key| matches!(key, SeriesKey::Custom { .. }), 201),
         ("checks", "names", |key| matches!(key, SeriesKey::Check { .. }), 1_001),
         ("names", "names", |key| matches!(key, SeriesKey::Http { .. }), 1_001),

@@ -7,7 +7,7 @@
 //! after [`ACT_WITHIN`] of a lease without a renewal, counted from its sending.
 //!
 //! Here a master takes the term once, at start, or is refused beside a live one. Standing by
-//! and taking over while a run goes on belongs beside [`take`].
+//! and taking over while a run goes on belongs beside `take`.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@
 //! ModuleStore::put ─────────▶ OBJ_lh_mod_<c> ──────────────────────▶ ModuleStore::fetch
 //! ```
 //!
-//! [`connect`] makes a [`Connection`]; [`NatsFleet`] is the master's side and implements the
+//! [`connect()`] makes a [`Connection`]; [`NatsFleet`] is the master's side and implements the
 //! coordinator's port, [`AgentLink`] is the worker's side and gives the engine's agent its
 //! channels. Election of a new leader while a run goes on is not here yet: [`lease`] takes a
 //! term at start, and each message and document carries it.

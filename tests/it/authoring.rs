@@ -62,3 +62,16 @@ fn check_says_what_a_scenario_contains() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn every_call_of_the_sdk_does_what_it_says_on_the_real_host() -> Result<()> {
+    let shop = Shop::start(&[])?;
+    let outcome = Program::new(["trace", "--host", shop.url(), "--scenario"])?
+        .args([scenario("every-call")?])
+        .run()?
+        .expect_code(0)?;
+    let lines = || outcome.stdout.lines().map(str::trim);
+    let checks = |mark: &str| lines().filter(|line| line.starts_with(mark)).count();
+    assert_eq!((checks("✓ check"), checks("✗ check")), (21, 0), "{}", outcome.stdout);
+    Ok(())
+}

@@ -67,7 +67,7 @@ impl<F: VuFactory> Crew<F> {
     pub(super) async fn ensure(&mut self, number: u64, source: impl FnOnce() -> Source) {
         if self.add(number, source) {
             self.added += 1;
-            if self.added % BATCH == 0 {
+            if self.added.is_multiple_of(BATCH) {
                 tokio::task::yield_now().await;
             }
         }

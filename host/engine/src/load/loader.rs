@@ -195,7 +195,9 @@ impl Loader {
             let mut statistics = shard.recorder.drain();
             let cpu = shard.cpu.load(Ordering::Relaxed);
             let used = cpu.saturating_sub(std::mem::replace(&mut shard.counted_cpu, cpu));
-            let span = span.as_secs_f64().max(1e-3);
+            // The last interval may be a few milliseconds in which all users are dropped: that
+            // is no busy second.
+            let span = span.as_secs_f64().max(1.0);
             statistics.health.cpu = (used as f64 / 1e6 / span).min(1.0);
             sum.merge(statistics);
         }

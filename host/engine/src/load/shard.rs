@@ -260,7 +260,10 @@ pub(super) async fn monitor<F>(shard: Rc<Shard<F>>, cpu: Arc<AtomicU64>) {
         next += MONITOR_PERIOD;
         shard.alarm.sleep_until(next).await;
         let now = Instant::now();
-        shard.context.recorder.loop_lag(now.saturating_duration_since(next));
+        // Users made before the start make timers late that nobody measures by.
+        if next >= shard.context.clock.start() {
+            shard.context.recorder.loop_lag(now.saturating_duration_since(next));
+        }
         cpu.store(thread_cpu_micros(), Ordering::Relaxed);
         // A stall counts once, with its whole length.
         next = next.max(now - MONITOR_PERIOD);

@@ -95,7 +95,8 @@ impl Cell {
             Some(Ok(guest)) => guest,
             Some(Err(error)) => {
                 let evidence = evidence(&mut store, "the start of the component");
-                let Crash { code, message, detail } = crash::of_error(&error, &evidence);
+                let Crash { code, message, detail } =
+                    crash::of_error(&error, &evidence, sandbox.symbols());
                 return Err(MakeError { code, message, detail });
             }
             None => {
@@ -129,7 +130,7 @@ impl Cell {
                 self.dead = true;
                 let evidence = evidence(&mut self.store, call.name);
                 let crash = match ended {
-                    Some(Err(error)) => crash::of_error(&error, &evidence),
+                    Some(Err(error)) => crash::of_error(&error, &evidence, self.sandbox.symbols()),
                     _ => crash::of_time(limit, time, &evidence),
                 };
                 if let Some(cap) = crash::cap_of(&crash) {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use wasmtime::{Error, FrameInfo, Trap, WasmBacktrace};
 
+use super::symbols::Symbols;
 use super::trap::HostTrap;
 use crate::load::vu::Crash;
 
@@ -58,10 +59,11 @@ pub(crate) fn of_time(
 }
 
 /// A guest that ended with an error of wasmtime or of the host.
-pub(crate) fn of_error(error: &Error, evidence: &Evidence) -> Crash {
+pub(crate) fn of_error(error: &Error, evidence: &Evidence, symbols: &Symbols) -> Crash {
     let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
     let (code, what) = classify(error, frames, evidence);
-    let place = top_frame(frames);
+    let places = places(frames, symbols);
+    let place = top_frame(&places);
     let message = match (&panic_text(&evidence.last_lines), &place) {
         (Some(text), _) if code == "trap-unreachable" => text.clone(),
         (_, Some(place)) => format!("{what}, in {place}"),
@@ -70,7 +72,7 @@ pub(crate) fn of_error(error: &Error, evidence: &Evidence) -> Crash {
     Crash {
         code: code.into(),
         message: message.into(),
-        detail: detail(frames, Some(&what), evidence).into(),
+        detail: detail(&places, Some(&what), evidence).into(),
     }
 }
 
@@ -170,24 +172,23 @@ struct Place {
     line: u32,
 }
 
-fn places(frames: &[FrameInfo]) -> impl Iterator<Item = Place> {
-    frames.iter().flat_map(|frame| {
-        let whole = || Place {
-            function: demangled(frame.func_name().unwrap_or("an unnamed function")),
-            file: None,
-            line: 0,
-        };
-        let symbols: Vec<Place> = frame
-            .symbols()
-            .iter()
-            .map(|symbol| Place {
-                function: symbol.name().or(frame.func_name()).map(demangled).unwrap_or_default(),
-                file: symbol.file().map(str::to_string),
-                line: symbol.line().unwrap_or(0),
-            })
-            .collect();
-        if symbols.is_empty() { vec![whole()] } else { symbols }
-    })
+fn places(frames: &[FrameInfo], symbols: &Symbols) -> Vec<Place> {
+    let offsets: Vec<usize> =
+        frames.iter().map(|frame| frame.module_offset().unwrap_or(0)).collect();
+    let mut places = Vec::new();
+    for (frame, found) in frames.iter().zip(symbols.at(&offsets)) {
+        let whole = demangled(frame.func_name().unwrap_or("an unnamed function"));
+        if found.is_empty() {
+            places.push(Place { function: whole, file: None, line: 0 });
+            continue;
+        }
+        places.extend(found.iter().map(|symbol| Place {
+            function: symbol.function.as_deref().map_or_else(|| whole.clone(), demangled),
+            file: symbol.file.clone(),
+            line: symbol.line,
+        }));
+    }
+    places
 }
 
 /// Rust's names without the hash at their end; others as they are.
@@ -245,19 +246,19 @@ fn shortened(file: &str) -> &str {
     file.rfind("/src/").map_or(file, |at| &file[at + 1..])
 }
 
-fn top_frame(frames: &[FrameInfo]) -> Option<String> {
-    let authors = places(frames).find(|place| place.is_authors() && place.file.is_some());
-    authors.or_else(|| places(frames).find(Place::is_authors)).map(|place| place.to_string())
+fn top_frame(places: &[Place]) -> Option<String> {
+    let authors = places.iter().find(|place| place.is_authors() && place.file.is_some());
+    authors.or_else(|| places.iter().find(|place| place.is_authors())).map(Place::to_string)
 }
 
-fn detail(frames: &[FrameInfo], what: Option<&str>, evidence: &Evidence) -> String {
+fn detail(places: &[Place], what: Option<&str>, evidence: &Evidence) -> String {
     let mut text = String::new();
     if let Some(what) = what {
         let _ = writeln!(text, "{what}");
     }
     let _ = writeln!(text, "in {}", evidence.call);
     let mut hidden = 0;
-    for place in places(frames) {
+    for place in places {
         if place.is_authors() {
             let _ = writeln!(text, "  at {place}");
         } else {
@@ -282,6 +283,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn none() -> Symbols {
+        Symbols::new(std::sync::Arc::from(Vec::new()))
+    }
+
     fn lines(text: &str) -> Vec<String> {
         text.lines().map(str::to_string).collect()
     }
@@ -303,7 +308,7 @@ mod tests {
         assert_eq!(trap_code(Trap::MemoryOutOfBounds), "trap-memory-out-of-bounds");
         assert_eq!(trap_code(Trap::IntegerDivisionByZero), "trap-integer-division-by-zero");
         let evidence = Evidence { call: "task `a`".into(), ..Evidence::default() };
-        let crash = of_error(&HostTrap::limit("task_cpu", "2s").into(), &evidence);
+        let crash = of_error(&HostTrap::limit("task_cpu", "2s").into(), &evidence, &none());
         assert_eq!(&*crash.code, "limit-task_cpu");
         assert_eq!(
             &*crash.message,
@@ -318,7 +323,7 @@ mod tests {
             refused: Some("memory_bytes"),
             ..Evidence::default()
         };
-        let crash = of_error(&Trap::UnreachableCodeReached.into(), &evidence);
+        let crash = of_error(&Trap::UnreachableCodeReached.into(), &evidence, &none());
         assert_eq!(&*crash.code, "limit-memory_bytes");
     }
 }

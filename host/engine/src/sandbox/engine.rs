@@ -13,7 +13,7 @@ use wasmtime::{
 /// Stack left to host functions on a guest's fiber: TLS and decompression run there.
 const HOST_STACK: usize = 192 << 10;
 
-/// Frames of a backtrace. Finding file and line of each costs time on the shard.
+/// Frames of a backtrace. Their files and lines are found by `symbols`.
 const FRAMES: NonZeroUsize = NonZeroUsize::new(24).unwrap();
 
 /// Users from which on a slot reserves less address space than 4 GiB: 28,000 slots of that
@@ -94,7 +94,7 @@ fn config(limits: &Limits, reservation: Reservation) -> Config {
         .memory_init_cow(true)
         .generate_address_map(true)
         .wasm_backtrace_max_frames(Some(FRAMES))
-        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .native_unwind_info(false);
     if reservation == Reservation::Compact {
         let bytes = limits.memory_bytes.next_power_of_two().max(128 << 20);

@@ -9,6 +9,7 @@ use wasmtime::component::{InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
 use super::engine;
+use super::symbols::Symbols;
 use super::ticker::{Pace, Ticker};
 use crate::bindings::guest;
 use crate::host::{self, state::VuState};
@@ -59,6 +60,7 @@ pub struct Sandbox {
     users: u32,
     tasks: Vec<Arc<[Arc<str>]>>,
     ticker: Ticker,
+    symbols: Arc<Symbols>,
 }
 
 impl Sandbox {
@@ -97,6 +99,7 @@ impl Sandbox {
             places: Arc::new(Semaphore::new(places as usize)),
             users,
             ticker,
+            symbols: Arc::clone(scenario.symbols()),
         }))
     }
 
@@ -116,6 +119,10 @@ impl Sandbox {
 
     pub(super) fn places(&self) -> &Arc<Semaphore> {
         &self.places
+    }
+
+    pub(super) fn symbols(&self) -> &Symbols {
+        &self.symbols
     }
 
     pub(super) fn pace(&self) -> Arc<Pace> {

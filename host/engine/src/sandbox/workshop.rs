@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use loadhost_model::description::Description;
 use loadhost_model::plan::{Limits, RunPlan};
+use loadhost_model::profile::Load;
 
 use super::pool::{Sandbox, SandboxError};
 use super::vu::WasmVuFactory;
@@ -12,6 +13,9 @@ use crate::capacity::{Machine, capacity, raise_open_files};
 use crate::http::{Grants, Shared};
 use crate::load::vu::{CallOutcome, MakeError, ShardContext, UserIdentity};
 use crate::scenario::{Cache, Scenario, ScenarioError, StructureCaps, digest_of};
+
+/// Places for users of a run whose scenario steers the load itself.
+const SHAPED_PLACES: u32 = 10_000;
 
 /// Makes scenarios ready on this machine.
 pub struct WasmWorkshop {
@@ -93,7 +97,14 @@ impl Workshop for WasmWorkshop {
         let for_pool = Arc::clone(&plan);
         // Users may be raised while the run goes on, and those that leave overlap with
         // those that come.
-        let places = users.saturating_mul(2).max(users.saturating_add(64)).min(room.users);
+        let places =
+            match plan.profile.phases.iter().any(|phase| matches!(phase.load, Load::Shaped { .. }))
+            {
+                // Nobody knows what the shape will ask for.
+                true => users.max(SHAPED_PLACES),
+                false => users.saturating_mul(2).max(users.saturating_add(64)),
+            };
+        let places = places.min(room.users);
         let sandbox = apart(move || Sandbox::new(&scenario, for_pool, places)).await?;
         let sandbox = sandbox.map_err(|error| {
             let code =

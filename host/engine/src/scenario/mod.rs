@@ -31,6 +31,7 @@ use wasmtime::component::Component;
 use crate::bindings::guest;
 use crate::load::vu::Crash;
 use crate::sandbox::engine::{self, Footprint, Reservation};
+use crate::sandbox::symbols::Symbols;
 use crate::sandbox::ticker::Ticker;
 use cache::{Artefact, Key};
 
@@ -49,6 +50,7 @@ pub struct Scenario {
     footprint: Footprint,
     initial_memory: u64,
     wasm: Arc<[u8]>,
+    symbols: Arc<Symbols>,
     cache: Option<Arc<Cache>>,
     compiled: Mutex<HashMap<Key, Artefact>>,
 }
@@ -68,19 +70,21 @@ impl Scenario {
         let inspection = inspect(bytes, caps)?;
         let limits = Limits::default();
         let engine = new_engine(&limits)?;
+        let wasm: Arc<[u8]> = bytes.into();
         let mut scenario = Self {
             inspection,
             description: nothing(),
             footprint: Footprint { instances: 0, memories: 0, tables: 0 },
             initial_memory: 0,
-            wasm: bytes.into(),
+            symbols: Arc::new(Symbols::new(Arc::clone(&wasm))),
+            wasm,
             cache,
             compiled: Mutex::default(),
         };
         let component = scenario.component(&engine)?;
         (scenario.footprint, scenario.initial_memory) =
             footprint(&component, &scenario.inspection)?;
-        let described = blocking(describe(&component, &limits))??;
+        let described = blocking(describe(&component, &limits, &scenario.symbols))??;
         let description = convert::description(described, scenario.inspection.has_load_shape);
         let faults = validate::faults(&description);
         if !faults.is_empty() {
@@ -108,6 +112,10 @@ impl Scenario {
     /// Its bytes.
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.wasm
+    }
+
+    pub(crate) fn symbols(&self) -> &Arc<Symbols> {
+        &self.symbols
     }
 
     pub(crate) fn footprint(&self) -> Footprint {
@@ -205,12 +213,13 @@ fn footprint(
 async fn describe(
     component: &Component,
     limits: &Limits,
+    symbols: &Arc<Symbols>,
 ) -> Result<crate::bindings::types::Description, ScenarioError> {
     let ticker = Ticker::start(component.engine())
         .map_err(|error| ScenarioError::Engine(error.to_string()))?;
     let pre = quiet::link(component).map_err(|error| linking(&error))?;
     let indices = guest::GuestIndices::new(&pre).map_err(|error| linking(&error))?;
-    let mut store = quiet::store(&pre, ticker.pace(), limits, None);
+    let mut store = quiet::store(&pre, ticker.pace(), limits, None, Arc::clone(symbols));
     let time = limits.stop_time;
     let answer = quiet::enter(&mut store, "describe", time, async |store| {
         let instance = pre.instantiate_async(&mut *store).await?;

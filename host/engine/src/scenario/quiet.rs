@@ -20,6 +20,7 @@ use crate::load::vu::Crash;
 use crate::sandbox::cpu::{self, CpuMeter};
 use crate::sandbox::crash::{self, Evidence};
 use crate::sandbox::memory::MemoryLimiter;
+use crate::sandbox::symbols::Symbols;
 use crate::sandbox::ticker::Pace;
 use crate::sandbox::trap::HostTrap;
 
@@ -31,6 +32,7 @@ pub(super) struct Quiet {
     cpu: CpuMeter,
     random: fastrand::Rng,
     params: Option<BTreeMap<String, String>>,
+    symbols: Arc<Symbols>,
 }
 
 impl WasiView for Quiet {
@@ -80,6 +82,7 @@ pub(super) fn store(
     pace: Arc<Pace>,
     limits: &Limits,
     params: Option<BTreeMap<String, String>>,
+    symbols: Arc<Symbols>,
 ) -> Store<Quiet> {
     let log = UserLog::unread(limits);
     let mut table = ResourceTable::new();
@@ -92,6 +95,7 @@ pub(super) fn store(
         cpu: CpuMeter::new(limits.task_cpu),
         random: fastrand::Rng::with_seed(0),
         params,
+        symbols,
     };
     let mut store = Store::new(pre.engine(), state);
     store.limiter(|state| &mut state.memory);
@@ -119,7 +123,10 @@ pub(super) async fn enter<R>(
     };
     match outcome {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(crash::of_error(&denied(error), &evidence(store))),
+        Ok(Err(error)) => {
+            let evidence = evidence(store);
+            Err(crash::of_error(&denied(error), &evidence, &store.data().symbols))
+        }
         Err(_) => Err(crash::of_time("start_time", time, &evidence(store))),
     }
 }

@@ -58,7 +58,13 @@ impl LoadShape {
         let component = scenario.component(&engine)?;
         let pre = quiet::link(&component).map_err(fault)?;
         let indices = wit::GuestIndices::new(&pre).map_err(fault)?;
-        let mut store = quiet::store(&pre, ticker.pace(), limits, Some(params.clone()));
+        let mut store = quiet::store(
+            &pre,
+            ticker.pace(),
+            limits,
+            Some(params.clone()),
+            std::sync::Arc::clone(scenario.symbols()),
+        );
         let time = limits.start_time;
         let guest = quiet::enter(&mut store, "the start of the component", time, async |store| {
             let instance = pre.instantiate_async(&mut *store).await?;

@@ -242,3 +242,15 @@ async fn no_number_is_no_value_of_a_metric() {
     assert_eq!(bench.attack().await, CallOutcome::Done);
     assert_eq!(bench.capped("metric_value"), 1);
 }
+
+#[tokio::test]
+async fn a_crash_loop_does_not_read_the_debug_information_again() {
+    let bench = Bench::new("trap").await;
+    let first = bench.crash().await;
+    let begun = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(bench.crash().await, first);
+    }
+    let each = begun.elapsed() / 20;
+    assert!(each < Duration::from_millis(15), "each crash took {each:?}");
+}

@@ -14,7 +14,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: build guests ## Load a demo shop from one process, then from a fleet over NATS
+demo: build scenarios ## Load a demo shop from one process, then from a fleet over NATS
 	scripts/demo.sh
 
 .PHONY: test
@@ -25,9 +25,12 @@ build: ## Build the loadhost program (the first time takes a quarter of an hour 
 	@scripts/say-first-build.sh "$(TARGET)"
 	cargo build --workspace --locked
 
-.PHONY: guests
-guests: wasm-target ## Build the example scenarios and the tests' guests to WebAssembly
+.PHONY: scenarios
+scenarios: wasm-target ## Build the example scenarios to WebAssembly
 	cargo build --release --locked --target wasm32-wasip2 --target-dir "$(GUESTS)" --manifest-path scenarios/Cargo.toml
+
+.PHONY: guests
+guests: scenarios ## Build the tests' guests too, good and hostile
 	cargo build --release --locked --target wasm32-wasip2 --target-dir "$(GUESTS)" --manifest-path tests/guests/Cargo.toml
 
 .PHONY: wasm-target
@@ -66,5 +69,5 @@ integration: ## The real program against real servers
 	scripts/run-tests.sh -p loadhost-tests
 
 .PHONY: bench
-bench: build guests ## Cost per request beside wrk, memory per user, start-up times
+bench: build scenarios ## Cost per request beside wrk, memory per user, start-up times
 	scripts/bench.sh

@@ -1,0 +1,117 @@
+//! Arrivals by the clock.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+#[test]
+fn arrivals_start_by_the_clock_and_need_no_more_users_than_overlap() {
+    paused(async {
+        let rate = stages(&[(0.0, 20.0), (10.0, 20.0)]);
+        let bench = every_second(FakeFactory::taking(secs(0.24)), arrivals(rate, 100, 1.0));
+        let statistics = bench.run().await;
+        let calls = bench.users.iterations();
+        assert_eq!(calls.len(), 200);
+        for (n, call) in calls.iter().enumerate() {
+            assert_eq!(call.intended, secs(n as f64 / 20.0), "arrival {n}");
+        }
+        assert_eq!((statistics.counters.arrivals, statistics.counters.dropped_arrivals), (200, 0));
+        assert!((5..=6).contains(&bench.users.made.get()), "{} users", bench.users.made.get());
+    });
+}
+
+#[test]
+fn a_stalled_target_makes_arrivals_late_and_then_drops_them_at_the_greatest_lag() {
+    paused(async {
+        // 10 per second, two users, and a target that answers nobody from 2 s to 5 s.
+        let users = FakeFactory::new(|call| match call.what {
+            What::Task(_) => {
+                let is_stalled = (secs(2.0)..secs(5.0)).contains(&call.actual);
+                (if is_stalled { secs(5.0) - call.actual } else { secs(0.05) }, CallOutcome::Done)
+            }
+            _ => (Duration::ZERO, CallOutcome::Done),
+        });
+        let rate = stages(&[(0.0, 10.0), (10.0, 10.0)]);
+        let bench = every_second(users, arrivals(rate, 2, 1.5));
+        let statistics = bench.run().await;
+        let calls = bench.users.iterations();
+        let (arrivals, dropped) =
+            (statistics.counters.arrivals, statistics.counters.dropped_arrivals);
+        assert_eq!((arrivals, calls.len() as u64 + dropped), (100, 100));
+        // Those of 2.2 s to 3.5 s waited for more than 1.5 s at 5 s.
+        assert!((13..=15).contains(&dropped), "{dropped} dropped");
+        let most = calls.iter().map(|call| call.actual - call.intended).max().unwrap();
+        assert!(most > secs(1.3) && most <= secs(1.5), "{most:?}");
+        assert_eq!(bench.users.made.get(), 2);
+    });
+}
+
+#[test]
+fn preallocated_users_are_made_before_the_phase_begins() {
+    paused(async {
+        let rate = stages(&[(0.0, 10.0), (2.0, 10.0)]);
+        let load = Load::Arrivals {
+            rate,
+            poisson: true,
+            preallocated: 4,
+            max_users: 8,
+            max_lag: secs(1.0),
+        };
+        let mut profile = profile(load);
+        profile.phases[0].start = secs(3.0);
+        let bench = every_second(FakeFactory::taking(secs(0.01)), profile);
+        let run = bench.start();
+        bench.at(2.9).await;
+        assert_eq!((bench.users_now(), bench.users.iterations().len()), (4, 0));
+        run.await.unwrap();
+        assert!(bench.users.iterations().iter().all(|call| call.intended >= secs(3.0)));
+        assert_near(bench.begin.elapsed(), 5.0);
+    });
+}
+
+#[test]
+fn stripes_of_three_workers_add_up_to_one_schedule() {
+    paused(async {
+        let mut intended = Vec::new();
+        for worker in 0..3 {
+            let rate = stages(&[(5.0, 30.0), (5.0, 30.0)]);
+            let plan = plan(arrivals(rate, 9, 1.0));
+            let scenario = description(WaitTime::None);
+            let team = Arc::new(Team::new(&scenario, 3));
+            let segment = Segment::new(worker, 3).unwrap();
+            let users = FakeFactory::taking(secs(0.01));
+            let bench = Bench::of_team(users, plan, scenario, segment, team);
+            bench.run().await;
+            intended.extend(bench.users.iterations().iter().map(|call| call.intended));
+        }
+        intended.sort();
+        let whole = loadhost_model::schedule::Arrivals::new(&stages(&[(5.0, 30.0), (5.0, 30.0)]));
+        let expected: Vec<Duration> = (0..).map_while(|n| whole.due(n)).collect();
+        assert_eq!(intended.len(), expected.len());
+        for (one, other) in intended.iter().zip(&expected) {
+            assert!(
+                one.abs_diff(*other) < Duration::from_micros(1),
+                "{one:?} instead of {other:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_changed_rate_continues_the_grid_without_gap_or_double() {
+    paused(async {
+        let bench =
+            every_second(FakeFactory::taking(secs(0.01)), arrivals(Curve::constant(10.0), 50, 1.0));
+        let run = bench.start();
+        bench.at(4.97).await;
+        bench.amend(5.0, &Change::Rate { rate: 100.0, over: Duration::ZERO });
+        bench.at(6.999).await;
+        bench.stop(StopMode::Graceful);
+        run.await.unwrap();
+        let intended: Vec<Duration> =
+            bench.users.iterations().iter().map(|call| call.intended).collect();
+        let gap = |pair: &[Duration]| (pair[1] - pair[0]).as_secs_f64();
+        assert!(intended[..50].windows(2).all(|pair| (gap(pair) - 0.1).abs() < 1e-6));
+        assert!(intended[50..].windows(2).all(|pair| (gap(pair) - 0.01).abs() < 1e-6));
+        assert_eq!((intended[50], intended.len()), (secs(5.0), 250));
+    });
+}

@@ -8,7 +8,7 @@
 //!
 //! The coordinator states how far a worker is to go in a run; the job goes there, however
 //! many steps that takes, and says where it is. Repeated, late and stale assignments are refused by
-//! the [`Ledger`], so they do no harm. The heartbeat has a task of its own and never waits
+//! the `Ledger`, so they do no harm. The heartbeat has a task of its own and never waits
 //! for a command.
 
 mod heartbeat;

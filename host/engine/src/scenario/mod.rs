@@ -6,7 +6,7 @@
 //! ```
 //!
 //! [`inspect`] executes nothing. [`Scenario::load`] compiles and runs `describe`, within limits;
-//! bytes from strangers are to be loaded in a process of their own (see [`check`]).
+//! bytes from strangers are to be loaded in a process of their own (see `check`).
 
 mod cache;
 mod check;

@@ -18,7 +18,7 @@ demo: build scenarios ## Load a demo shop from one process, then from a fleet ov
 	scripts/demo.sh
 
 .PHONY: test
-test: setup-tests check build guests unit integration ## Everything that CI runs
+test: setup-tests check build guests tests ## Everything that CI runs
 
 .PHONY: build
 build: ## Build the loadhost program (the first time takes a quarter of an hour on two cores)
@@ -58,15 +58,13 @@ clippy:
 doc:
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked
 
-.PHONY: unit
-unit: ## Tests of each crate, and the scenarios' own
-	scripts/run-tests.sh --workspace --exclude loadhost-tests
-	cargo test --doc --locked -p loadhost-sdk
+# All packages at once: a choice of packages would choose other features of their dependencies, and
+# compile those again.
+.PHONY: tests
+tests: ## The tests of each crate, of the scenarios, and of the real program against real servers
+	scripts/run-tests.sh --workspace
+	cargo test --doc --locked --workspace
 	cargo test --locked --target-dir "$(TARGET)/guests-native" --manifest-path scenarios/Cargo.toml
-
-.PHONY: integration
-integration: ## The real program against real servers
-	scripts/run-tests.sh -p loadhost-tests
 
 .PHONY: bench
 bench: build scenarios ## Cost per request beside wrk, memory per user, start-up times

@@ -173,6 +173,7 @@ pub(crate) fn view() -> RunView {
         collection: Collection { merged: 120, duplicates: 0, missing: 0 },
         generator: GeneratorView {
             cpu: 0.34,
+            cpu_peak: 0.61,
             loop_lag_p99: Some(640),
             start_lag_p99: Some(210),
             ..GeneratorView::default()

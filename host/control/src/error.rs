@@ -13,7 +13,7 @@ pub enum StartError {
     #[error(
         "{present} of {expected} expected workers can take part after {waited}: {who}; start more workers, or lower \
          `expect_workers`",
-        waited = format_duration(*waited)
+        waited = format_duration(whole_millis(*waited))
     )]
     TooFewWorkers {
         /// Asked for.
@@ -59,4 +59,9 @@ pub enum ControlError {
     /// The coordinator has ended.
     #[error("the coordinator has ended")]
     Closed,
+}
+
+/// Without digits that nobody reads.
+fn whole_millis(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

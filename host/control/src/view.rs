@@ -249,6 +249,8 @@ pub struct Collection {
 pub struct GeneratorView {
     /// CPU of the busiest worker in the last second: 1.0 is saturated.
     pub cpu: f64,
+    /// CPU of the busiest worker in its busiest second so far.
+    pub cpu_peak: f64,
     /// How late timers fired, 99 %, over the window, in microseconds.
     pub loop_lag_p99: Option<u64>,
     /// How late iterations started, 99 %, over the window, in microseconds.

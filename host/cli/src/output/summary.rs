@@ -193,13 +193,13 @@ pub(crate) fn threshold_value(threshold: &ThresholdView) -> Option<String> {
 }
 
 fn generator(text: &mut String, view: &RunView) {
-    let GeneratorView { cpu, loop_lag_p99, start_lag_p99, saturated_for, first_reason, .. } =
+    let GeneratorView { cpu_peak, loop_lag_p99, start_lag_p99, saturated_for, first_reason, .. } =
         &view.generator;
     let lag = |name: &str, micros: &Option<u64>| {
         micros.map(|micros| format!(" · {name} p99 {} ms", millis(micros))).unwrap_or_default()
     };
     let lags = lag("starts late", start_lag_p99) + &lag("timers late", loop_lag_p99);
-    line!(text, "generator: CPU {}{lags}", percent(cpu.min(1.0)));
+    line!(text, "generator: CPU at most {}{lags}", percent(cpu_peak.min(1.0)));
     if !saturated_for.is_zero() {
         let why = first_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         let time = span(*saturated_for);

@@ -14,7 +14,7 @@ use ratatui::widgets::{Gauge, Paragraph, Sparkline, Widget};
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
 use super::{News, Source};
-use crate::output::format::{clock, grouped, millis_or_dash, percent, rate};
+use crate::output::format::{clock, grouped, millis, millis_or_dash, percent, rate};
 use crate::output::summary::{error_text, threshold_value};
 
 /// Lines of the view.
@@ -210,12 +210,15 @@ fn health_line(view: &RunView, colours: Colours) -> Line<'static> {
             Line::styled(format!("! generator saturated: {reason}"), colours.style(Color::Red))
         }
         None => {
-            let lag = millis_or_dash(generator.start_lag_p99);
+            let lag = generator
+                .start_lag_p99
+                .map(|lag| format!(" · starts late p99 {} ms", millis(lag)))
+                .unwrap_or_default();
             let dropped = match view.counters.dropped_arrivals {
                 0 => String::new(),
                 dropped => format!(" · {} arrivals dropped", grouped(dropped)),
             };
-            Line::from(format!("generator: CPU {cpu} · starts late p99 {lag} ms{dropped}"))
+            Line::from(format!("generator: CPU {cpu}{lag}{dropped}"))
         }
     }
 }

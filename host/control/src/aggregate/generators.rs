@@ -32,6 +32,7 @@ struct Streak {
 #[derive(Debug, Default)]
 pub(crate) struct Generators {
     streaks: BTreeMap<WorkerId, Streak>,
+    cpu_peak: f64,
     saturated: u64,
     first_reason: Option<String>,
     latest: Option<(u64, String)>,
@@ -42,6 +43,7 @@ impl Generators {
     pub(crate) fn judge(&mut self, interval: &Interval, timeline: &mut Timeline) {
         let second = interval.begin.as_secs();
         let health = &interval.statistics.health;
+        self.cpu_peak = self.cpu_peak.max(health.cpu);
         let lag = health.loop_lag.quantile(0.99).filter(|lag| *lag > LATE);
         let busy = self.busy_for(&interval.worker, second, health.cpu);
         let (from, reason) = match (lag, busy) {
@@ -83,6 +85,7 @@ impl Generators {
     pub(crate) fn view(&self, through: u64) -> GeneratorView {
         let current = self.latest.as_ref().filter(|(second, _)| second + FRESH >= through);
         GeneratorView {
+            cpu_peak: self.cpu_peak,
             saturated: current.map(|(_, reason)| reason.clone()),
             saturated_for: Duration::from_secs(self.saturated),
             first_reason: self.first_reason.clone(),
@@ -123,6 +126,17 @@ mod tests {
         check(&[(0.95, 1), (0.95, 1), (0.95, 1)], 3, busy); // the first two count as well
         check(&[(0.95, 1), (0.95, 1), (0.95, 1), (0.95, 1), (0.1, 1)], 4, busy);
         check(&[(0.1, 1), (0.1, 80), (0.1, 1)], 1, Some("timers of worker `w` were 80 ms late"));
+    }
+
+    #[test]
+    fn the_busiest_second_is_remembered() {
+        let (mut generators, mut timeline) = (Generators::default(), Timeline::default());
+        for (seq, cpu) in (1..).zip([0.2, 0.7, 0.1]) {
+            let mut interval = interval(&worker("w"), seq, &[]);
+            interval.statistics.health.cpu = cpu;
+            generators.judge(&interval, &mut timeline);
+        }
+        assert_eq!(generators.view(3).cpu_peak, 0.7);
     }
 
     #[test]

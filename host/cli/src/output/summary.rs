@@ -193,8 +193,9 @@ pub(crate) fn threshold_value(threshold: &ThresholdView) -> Option<String> {
 }
 
 fn generator(text: &mut String, view: &RunView) {
-    let GeneratorView { cpu_peak, loop_lag_p99, start_lag_p99, saturated_for, first_reason, .. } =
-        &view.generator;
+    let GeneratorView {
+        cpu_peak, loop_lag_p99, start_lag_p99, saturated_for, first_reason, ..
+    } = &view.generator;
     let lag = |name: &str, micros: &Option<u64>| {
         micros.map(|micros| format!(" · {name} p99 {} ms", millis(micros))).unwrap_or_default()
     };

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::kept::Kept;
+use super::pointer;
 use super::template::TemplateError;
 
 /// Expectations of one template. Empty: a status below 400.
@@ -105,9 +106,9 @@ impl Statuses {
 
 impl JsonExpectation {
     fn verdict(&self, kept: &Kept) -> Result<(), Cow<'static, str>> {
-        let found = kept.json_value().ok_or("body is not JSON")?.pointer(&self.pointer);
+        let found = pointer::find(kept.bytes(), &self.pointer).map_err(|_| "body is not JSON")?;
         match (found, &self.value) {
-            (Some(found), Some(value)) if found != value => {
+            (Some(found), Some(value)) if found != *value => {
                 let value = shortened(&value.to_string());
                 Err(format!("JSON at `{}` is not {value}", self.pointer).into())
             }

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use serde_json::Value;
-
 use super::decode;
 use super::head;
+use super::pointer;
 
 /// Headers and body of an answer. The body is decompressed when somebody looks.
 #[derive(Debug, Default)]
@@ -20,7 +19,6 @@ pub struct Kept {
     /// Cap of the decompressed body.
     pub(super) cap: usize,
     decoded: OnceCell<Option<decode::Decoded>>,
-    json: OnceCell<Option<Value>>,
 }
 
 impl Kept {
@@ -85,12 +83,7 @@ impl Kept {
 
     /// The value at an RFC 6901 pointer, as JSON text. None: nothing there, or no JSON.
     pub fn json(&self, pointer: &str) -> Option<String> {
-        self.json_value()?.pointer(pointer).map(Value::to_string)
-    }
-
-    /// The whole body as JSON, parsed once.
-    pub(super) fn json_value(&self) -> Option<&Value> {
-        self.json.get_or_init(|| serde_json::from_slice(self.bytes()).ok()).as_ref()
+        pointer::find(self.bytes(), pointer).ok()?.map(|value| value.to_string())
     }
 
     fn decoded(&self) -> Option<&decode::Decoded> {

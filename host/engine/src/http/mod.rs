@@ -29,6 +29,7 @@ mod head;
 mod kept;
 mod origin;
 mod outcome;
+mod pointer;
 mod policy;
 mod reader;
 mod redirect;

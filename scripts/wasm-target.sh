@@ -79,7 +79,9 @@ fetch_debian_packages() {
     need dpkg "dpkg is missing" || return 1
     [ -e "$keyring" ] || { say "$keyring is missing: apt-get install debian-archive-keyring"; return 1; }
     mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | grep -v security | head -n 1 || true)
-    mirror=${mirror:-http://deb.debian.org/debian}
+    # Before the first `apt-get update` there are no index targets, only sources.
+    mirror=${mirror:-$(grep -rhE '^(deb|URIs:) ' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | grep -oE 'https?://[^ ]+/debian/?' | grep -v security | head -n 1 || true)}
+    [ -n "$mirror" ] || { say "apt-get knows no Debian mirror: add one to /etc/apt/sources.list"; return 1; }
     mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial" "$work/packages"
     echo "deb [signed-by=$keyring] $mirror trixie-backports main" >"$work/apt/sources.list"
     echo "deb [signed-by=$keyring] $mirror trixie main" >>"$work/apt/sources.list"

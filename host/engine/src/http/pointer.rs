@@ -175,8 +175,7 @@ mod tests {
         leaf.prop_recursive(4, 40, 5, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-                prop::collection::vec(("[ab~/0-2]{0,2}", inner), 0..5)
-                    .prop_map(|members| Value::from_iter(members)),
+                prop::collection::vec(("[ab~/0-2]{0,2}", inner), 0..5).prop_map(Value::from_iter),
             ]
         })
     }

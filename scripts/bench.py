@@ -116,7 +116,6 @@ def resident(pid):
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 
-
 def memory(shop, users, baseline):
     """KiB per connected user, and seconds from launch until all are connected."""
     shop.reset()

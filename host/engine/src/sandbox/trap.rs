@@ -18,7 +18,6 @@ pub(crate) enum HostTrap {
     #[error(
         "`{0}` may not be called from `describe`, which runs before any run; move it into `setup`, `on-start` or a task"
     )]
-    #[allow(dead_code)]
     Denied(String),
 }
 

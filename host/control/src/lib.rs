@@ -7,6 +7,7 @@
 mod actor;
 mod aggregate;
 pub mod config;
+pub mod election;
 mod error;
 mod machine;
 pub mod ports;

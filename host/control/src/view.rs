@@ -10,7 +10,7 @@ use std::time::Duration;
 use loadhost_model::histogram::Histogram;
 use loadhost_model::id::{Digest, Incarnation, RunId, Term, WorkerId};
 use loadhost_model::interval::Counters;
-use loadhost_model::segment::Segment;
+use loadhost_model::share::Share;
 use loadhost_model::wire::WorkerState;
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +96,7 @@ pub struct WorkerView {
     /// The run that it is working for.
     pub run: Option<RunId>,
     /// Its share of that run.
-    pub segment: Option<Segment>,
+    pub share: Option<Share>,
     /// Takes no new work.
     pub draining: bool,
     /// Two processes use this name at once.

@@ -21,7 +21,7 @@ use loadhost_model::histogram::Histogram;
 use loadhost_model::id::{Digest, RunId, WorkerId};
 use loadhost_model::plan::{HttpSettings, Limits, RunPlan, TaskFilter};
 use loadhost_model::profile::{Curve, Load, Phase, Profile, Stage};
-use loadhost_model::segment::Segment;
+use loadhost_model::share::Share;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -80,7 +80,7 @@ fn on_shards(rate: f64, seconds: f64, shards: u32) -> Result<Histogram, Failure>
         plan: Arc::new(plan(rate, seconds)?),
         description: Arc::new(description()),
         worker: WorkerId::new("example")?,
-        segment: Segment::WHOLE,
+        share: Share::whole(),
         shards,
         clock: RunClock::starting_at(Instant::now() + Duration::from_millis(100)),
         setup_data: "".into(),

@@ -112,6 +112,7 @@ fn first_status(config: &AgentConfig, capacity: u32) -> WorkerStatus {
         cpu: 0.0,
         memory: heartbeat::resident_bytes(),
         applied: (Term::default(), 0),
+        share_from: 0,
         run: None,
         state: WorkerState::Idle,
         draining: false,

@@ -11,7 +11,7 @@ pub mod metric;
 pub mod plan;
 pub mod profile;
 pub mod schedule;
-pub mod segment;
+pub mod share;
 pub mod text;
 pub mod threshold;
 pub mod wire;

@@ -4,8 +4,8 @@
 //! workers would have to agree on, so each computes its own share. Times count from the
 //! start of the *phase*.
 //!
-//! - [`Arrivals::due`] is the intended start of arrival `n`; [`DueTimes`] walks one segment's.
-//! - [`users_wanted`] is how many users run at a moment; of them, a segment runs
+//! - [`Arrivals::due`] is the intended start of arrival `n`; [`DueTimes`] walks one share's.
+//! - [`users_wanted`] is how many users run at a moment; of them, a share runs
 //!   those whose numbers it owns ([`users_of`]), each of the type that [`UserMix`] gives it.
 
 mod arrivals;
@@ -18,7 +18,7 @@ pub use mix::{MixError, UserMix};
 use std::time::Duration;
 
 use crate::profile::Curve;
-use crate::segment::Segment;
+use crate::share::Share;
 
 /// How many users run at `at`. None: the phase is over.
 ///
@@ -28,10 +28,10 @@ pub fn users_wanted(users: &Curve, at: Duration) -> Option<u32> {
     users.value_at(at).map(whole_users)
 }
 
-/// How many of the users `0..wanted` a segment runs.
-pub fn users_of(segment: Segment, wanted: u32) -> u32 {
+/// How many of the users `0..wanted` a share runs.
+pub fn users_of(share: &Share, wanted: u32) -> u32 {
     // A share never exceeds the whole, so it fits.
-    segment.count_of(u64::from(wanted)) as u32
+    share.count_of(u64::from(wanted)) as u32
 }
 
 /// A millionth of a user is rounding, not a user.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Incarnation, RunId, Term, WorkerId};
 use crate::interval::Interval;
 use crate::plan::RunPlan;
-use crate::segment::Segment;
+use crate::share::Share;
 
 /// Of all messages; a different one is refused by name.
 pub const VERSION: u16 = 1;
@@ -42,8 +42,10 @@ pub struct Assignment {
 pub struct Work {
     /// The whole run's plan.
     pub plan: Arc<RunPlan>,
-    /// This worker's share.
-    pub segment: Segment,
+    /// This worker's share from [`Self::share_from`] on; before, the one it had before holds.
+    pub share: Share,
+    /// In microseconds since the Unix epoch by the coordinator's clock. 0: from the start.
+    pub share_from: u64,
     /// How far to go. Each step implies the ones before.
     pub step: Step,
 }
@@ -135,6 +137,8 @@ pub struct WorkerStatus {
     pub tags: BTreeMap<String, String>,
     /// Users that fit.
     pub capacity: u32,
+    /// How much of the load it is to have beside others, if shares go by weight; at least 1.
+    pub weight: u32,
     /// Shards, each with one core.
     pub shards: u32,
     /// Users running.
@@ -145,6 +149,10 @@ pub struct WorkerStatus {
     pub memory: u64,
     /// The last assignment that was applied.
     pub applied: (Term, u64),
+    /// Since when the share of that assignment holds, in microseconds since the Unix epoch by
+    /// the coordinator's clock: [`Work::share_from`], or the moment that it was applied if that
+    /// was later. 0: from the start, or there is no share.
+    pub share_from: u64,
     /// The run it is working for.
     pub run: Option<RunId>,
     /// Where it is in that run.

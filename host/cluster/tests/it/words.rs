@@ -11,7 +11,7 @@ use loadhost_model::interval::{HttpStats, Interval, SeriesStats, Statistics};
 use loadhost_model::metric::SeriesKey;
 use loadhost_model::plan::{HttpSettings, Limits, RunPlan, TaskFilter};
 use loadhost_model::profile::Profile;
-use loadhost_model::segment::Segment;
+use loadhost_model::share::Share;
 use loadhost_model::wire::{self, Assignment, Report, Step, Work, WorkerState, WorkerStatus};
 use tokio::sync::mpsc;
 
@@ -74,7 +74,7 @@ pub(crate) fn work(run_id: &str) -> Work {
         graceful_stop: Duration::from_secs(1),
         warm_up: None,
     };
-    Work { plan: Arc::new(plan), segment: Segment::WHOLE, step: Step::Prepare }
+    Work { plan: Arc::new(plan), share: Share::whole(), share_from: 0, step: Step::Prepare }
 }
 
 /// The `seq`-th second of a worker, with `names` series of one request each.
@@ -114,11 +114,13 @@ pub(crate) fn status(worker_id: &str) -> WorkerStatus {
         release: "0.1.0".into(),
         tags: BTreeMap::new(),
         capacity: 100,
+        weight: 1,
         shards: 1,
         users: 0,
         cpu: 0.0,
         memory: 0,
         applied: (Term(0), 0),
+        share_from: 0,
         run: None,
         state: WorkerState::Idle,
         draining: false,

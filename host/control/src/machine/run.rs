@@ -6,7 +6,7 @@ use std::time::Duration;
 use loadhost_model::description::Description;
 use loadhost_model::id::{Incarnation, Term, WorkerId};
 use loadhost_model::plan::RunPlan;
-use loadhost_model::segment::Segment;
+use loadhost_model::share::Share;
 use loadhost_model::wire::{StopMode, WorkerState, WorkerStatus};
 
 use crate::aggregate::Aggregate;
@@ -56,7 +56,7 @@ pub(crate) enum Progress {
 pub(crate) struct Part {
     pub(crate) worker: WorkerId,
     pub(crate) incarnation: Incarnation,
-    pub(crate) segment: Segment,
+    pub(crate) share: Share,
     /// Generation of the last assignment.
     pub(crate) assigned: u64,
     /// Generation that the worker has applied.
@@ -71,11 +71,11 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    pub(crate) fn new(worker: WorkerId, incarnation: Incarnation, segment: Segment) -> Self {
+    pub(crate) fn new(worker: WorkerId, incarnation: Incarnation, share: Share) -> Self {
         Self {
             worker,
             incarnation,
-            segment,
+            share,
             assigned: 0,
             applied: 0,
             progress: Progress::Assigned,

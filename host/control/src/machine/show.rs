@@ -28,8 +28,8 @@ impl Machine {
     }
 
     fn show_workers(&self, now: Now) -> Vec<WorkerView> {
-        let segment =
-            |worker| self.runs.values().find_map(|run| run.part(worker)).map(|part| part.segment);
+        let share =
+            |worker| self.runs.values().find_map(|run| run.part(worker)).map(|part| part.share.clone());
         self.registry
             .iter()
             .map(|(id, worker)| {
@@ -48,7 +48,7 @@ impl Machine {
                     silent_for: now.mono.saturating_sub(worker.heard),
                     state: status.state.clone(),
                     run: status.run.clone(),
-                    segment: segment(id),
+                    share: share(id),
                     draining: status.draining,
                     name_clash: worker.name_clash,
                 }

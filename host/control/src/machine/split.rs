@@ -1,10 +1,10 @@
 //! Who takes part in a run, with which share.
 //!
-//! Shares are equal stripes ([`Segment`]); weighted ones and moving users between workers
+//! Shares are equal stripes ([`Share`]); weighted ones and moving users between workers
 //! have their place here.
 
 use loadhost_model::id::WorkerId;
-use loadhost_model::segment::{Segment, SegmentError};
+use loadhost_model::share::{Share, ShareError};
 use loadhost_model::wire::WorkerState;
 
 use super::registry::Worker;
@@ -54,12 +54,12 @@ pub(crate) fn choose(mut candidates: Vec<Candidate>, users: u32) -> Vec<Candidat
 }
 
 /// One stripe for each, in order of their names.
-pub(crate) fn parts(chosen: Vec<Candidate>) -> Result<Vec<Part>, SegmentError> {
+pub(crate) fn parts(chosen: Vec<Candidate>) -> Result<Vec<Part>, ShareError> {
     let of = u32::try_from(chosen.len()).unwrap_or(u32::MAX);
     (0..of)
         .zip(chosen)
         .map(|(index, candidate)| {
-            Ok(Part::new(candidate.worker, candidate.incarnation, Segment::new(index, of)?))
+            Ok(Part::new(candidate.worker, candidate.incarnation, Share::stripe(index, of)?))
         })
         .collect()
 }
@@ -84,7 +84,7 @@ mod tests {
         let parts = parts(choose(candidates, users)).unwrap();
         let text: Vec<String> = parts
             .iter()
-            .map(|part| format!("{}:{}/{}", part.worker, part.segment.index(), part.segment.of()))
+            .map(|part| format!("{}:{}/{}", part.worker, part.share.place().0, part.share.place().1))
             .collect();
         assert_eq!(text.join(" "), expected, "{capacities:?} for {users} users");
     }

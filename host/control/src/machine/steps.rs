@@ -346,7 +346,7 @@ impl Machine {
     pub(super) fn assign(&mut self, run: &mut Run, part: usize, step: Step) {
         let plan = Arc::clone(&run.plan);
         if let Some(part) = run.parts.get_mut(part) {
-            let work = Work { plan, segment: part.segment, step };
+            let work = Work { plan, share: part.share.clone(), share_from: 0, step };
             part.assigned = self.state(part.worker.clone(), Some(work));
         }
     }

@@ -119,7 +119,7 @@ impl<W: Workshop> Job<W> {
         if self.prepared.is_none() {
             self.enter(wanted, WorkerState::Preparing);
             let plan = Arc::clone(&wanted.work.plan);
-            let users = wanted.work.segment.count_of(u64::from(plan.profile.planned_users_max()));
+            let users = wanted.work.share.count_of(u64::from(plan.profile.planned_users_max()));
             let users = u32::try_from(users).unwrap_or(u32::MAX);
             let workshop = Arc::clone(&self.workshop);
             self.prepared = Some(match self.check_room(users) {
@@ -213,7 +213,7 @@ impl<W: Workshop> Job<W> {
             hook,
             plan: Arc::clone(&wanted.work.plan),
             worker: self.config.worker.clone(),
-            segment: wanted.work.segment.into(),
+            place: wanted.work.share.place(),
             logs: self.logs.clone(),
             interrupt,
         }
@@ -230,7 +230,7 @@ impl<W: Workshop> Job<W> {
             plan: Arc::clone(&wanted.work.plan),
             description: stage.description(),
             worker: self.config.worker.clone(),
-            segment: wanted.work.segment,
+            share: wanted.work.share.clone(),
             shards: self.config.shards,
             clock,
             setup_data,
@@ -309,7 +309,7 @@ impl<W: Workshop> Job<W> {
             }
             Step::Run { .. } => {
                 let profile = Arc::new(wanted.work.plan.profile.clone());
-                if let Err(error) = loader.amend(&profile, wanted.work.segment) {
+                if let Err(error) = loader.amend(&profile, &wanted.work.share) {
                     return self.fail(wanted, "load", error.to_string());
                 }
                 if !is_aborted {

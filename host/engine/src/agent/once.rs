@@ -35,7 +35,7 @@ pub(super) struct Once<S> {
     pub(super) hook: Hook,
     pub(super) plan: Arc<RunPlan>,
     pub(super) worker: WorkerId,
-    pub(super) segment: (u32, u32),
+    pub(super) place: (u32, u32),
     pub(super) logs: mpsc::Sender<LogLine>,
     /// Makes the guest's host calls fail, so that it ends.
     pub(super) interrupt: CancellationToken,
@@ -77,7 +77,7 @@ impl<S: Stage> Once<S> {
         let run = self.plan.run.clone();
         let context = ShardContext {
             shard: 0,
-            worker: self.segment,
+            worker: self.place,
             clock,
             setup_data,
             gate: Arc::new(Gate::new(alarm, clock, Arc::clone(&recorder))),

@@ -9,7 +9,7 @@ use loadhost_model::interval::{Interval, SeriesStats};
 use loadhost_model::metric::SeriesKey;
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::{Change, Curve, Load};
-use loadhost_model::segment::Segment;
+use loadhost_model::share::Share;
 use loadhost_model::wire::{Step, Work};
 
 use super::workshop::{PrepareError, RunFactory, Stage};
@@ -147,7 +147,7 @@ impl Boss {
     }
 
     fn send(&self, generation: u64, step: Step) {
-        let work = Work { plan: Arc::clone(&self.plan), segment: Segment::WHOLE, step };
+        let work = Work { plan: Arc::clone(&self.plan), share: Share::whole(), share_from: 0, step };
         let (version, term) = (wire::VERSION, Term(1));
         self.assignments.send_replace(Some(Assignment {
             version,

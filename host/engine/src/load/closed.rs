@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loadhost_model::profile::{Curve, Load, Phase};
 use loadhost_model::schedule::{users_of, users_wanted};
-use loadhost_model::segment::Segment;
+use loadhost_model::share::Share;
 use tokio::time::MissedTickBehavior;
 
 use crate::load::crew::Crew;
@@ -22,14 +22,14 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     // What the crew was last brought to. None: somebody has left since.
     let mut last = None;
-    while let Some((phase, segment)) = &now {
+    while let Some((phase, share)) = &now {
         let at = post.elapsed(phase);
         let Some(wanted) = users(phase).and_then(|users| users_wanted(users, at)) else { break };
-        let wanted = users_of(*segment, wanted);
-        if last != Some((wanted, *segment)) {
-            let known = last.filter(|(_, known)| known == segment).map_or(0, |(users, _)| users);
-            adjust(&mut crew, *segment, known, wanted).await;
-            last = Some((wanted, *segment));
+        let wanted = users_of(share, wanted);
+        if last != Some((wanted, share.clone())) {
+            let known = last.filter(|(_, known)| known == share).map_or(0, |(users, _)| users);
+            adjust(&mut crew, share, known, wanted).await;
+            last = Some((wanted, share.clone()));
         }
         tokio::select! {
             _ = tick.tick() => {}
@@ -47,13 +47,14 @@ fn users(phase: &Phase) -> Option<&Curve> {
     }
 }
 
-/// Goes to the first `wanted` users of the segment, of which the first `known` are there.
-async fn adjust<F: VuFactory>(crew: &mut Crew<F>, segment: Segment, known: u32, wanted: u32) {
-    let end = segment.nth(u64::from(wanted));
+/// Goes to the first `wanted` users of the share, of which the first `known` are there.
+async fn adjust<F: VuFactory>(crew: &mut Crew<F>, share: &Share, known: u32, wanted: u32) {
+    let end = share.nth(u64::from(wanted)).unwrap_or(0);
     if wanted <= known || known == 0 {
-        crew.keep(|number| segment.owns(number) && number < end);
+        crew.keep(|number| share.owns(number) && number < end);
     }
     for k in u64::from(known)..u64::from(wanted) {
-        crew.ensure(segment.nth(k), || Source::Endless).await;
+        let Some(number) = share.nth(k) else { return };
+        crew.ensure(number, || Source::Endless).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use loadhost_model::profile::Load;
 use loadhost_model::schedule::users_of;
-use loadhost_model::segment::Segment;
+use loadhost_model::share::Share;
 
 use crate::load::crew::Crew;
 use crate::load::shard::{Post, until};
@@ -11,11 +11,11 @@ use crate::load::vu::VuFactory;
 
 /// Starts all users at once and waits until they have done their iterations.
 pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
-    let Some((phase, segment)) = post.begin().await else { return };
+    let Some((phase, share)) = post.begin().await else { return };
     let (users, source, max_duration) = match phase.load {
         Load::SharedIterations { users, iterations, max_duration } => {
-            let share = worker_share(post.shard.context.worker, users, iterations);
-            let left = post.shard.team.iterations(&phase.name, share);
+            let own = worker_share(post.shard.context.worker, users, iterations);
+            let left = post.shard.team.iterations(&phase.name, own);
             (users, Source::Shared(left), max_duration)
         }
         Load::UserIterations { users, iterations, max_duration } => {
@@ -23,8 +23,9 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
         }
         _ => return,
     };
-    for k in 0..u64::from(users_of(segment, users)) {
-        crew.ensure(segment.nth(k), || source.clone()).await;
+    for k in 0..u64::from(users_of(&share, users)) {
+        let Some(number) = share.nth(k) else { break };
+        crew.ensure(number, || source.clone()).await;
     }
     let end = max_duration.map(|most| post.shard.context.clock.instant(phase.start + most));
     while crew.size() > 0 {
@@ -41,7 +42,7 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
 /// share them evenly.
 fn worker_share((index, of): (u32, u32), users: u32, iterations: u64) -> u64 {
     let with_users = of.min(users);
-    Segment::new(index, with_users).map_or(0, |segment| segment.count_of(iterations))
+    Share::stripe(index, with_users).map_or(0, |share| share.count_of(iterations))
 }
 
 #[cfg(test)]

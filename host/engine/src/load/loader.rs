@@ -14,7 +14,7 @@ use loadhost_model::id::WorkerId;
 use loadhost_model::interval::Statistics;
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::Profile;
-use loadhost_model::segment::{Segment, SegmentError};
+use loadhost_model::share::{Share, ShareError};
 use loadhost_model::wire::{LogLine, StopMode};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -42,7 +42,7 @@ pub struct LoadSetup {
     /// This worker.
     pub worker: WorkerId,
     /// This worker's share.
-    pub segment: Segment,
+    pub share: Share,
     /// Threads; at least one.
     pub shards: u32,
     /// The run's.
@@ -56,17 +56,15 @@ pub struct LoadSetup {
 /// Why load cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// More shards over all workers than a segment can count.
-    #[error("{shards} shards of segment {index} of {of} are too many: {source}")]
-    Segment {
+    /// More shards than a share can be dealt to.
+    #[error("a share of {of} slots cannot be dealt to {shards} shards: {source}")]
+    Shards {
         /// Of this worker.
         shards: u32,
-        /// Of its segment.
-        index: u32,
-        /// Of its segment.
+        /// Of the run.
         of: u32,
         /// What is wrong with it.
-        source: SegmentError,
+        source: ShareError,
     },
     /// The system gives no more threads.
     #[error("cannot start the thread of shard {shard}: {source}; raise `ulimit -u`")]
@@ -104,7 +102,7 @@ impl Loader {
         F: VuFactory,
         M: Fn(ShardContext) -> Result<F, MakeError> + Send + Sync + 'static,
     {
-        let planned = setup.segment.count_of(u64::from(setup.plan.profile.planned_users_max()));
+        let planned = setup.share.count_of(u64::from(setup.plan.profile.planned_users_max()));
         let team = Arc::new(Team::new(&setup.description, planned));
         let names = Arc::new(Names::new(&setup.plan.limits));
         let make = Arc::new(make);
@@ -112,7 +110,7 @@ impl Loader {
         for index in 0..setup.shards.max(1) {
             let orders = watch::Sender::new(Orders {
                 profile: Arc::new(setup.plan.profile.clone()),
-                segment: part(setup.segment, index, setup.shards.max(1))?,
+                share: part(&setup.share, index, setup.shards.max(1))?,
                 stop: None,
             });
             let recorder = Arc::new(Recorder::new(setup.clock, Arc::clone(&names)));
@@ -139,13 +137,13 @@ impl Loader {
     }
 
     /// Goes over to another profile, or another share of it, in place.
-    pub fn amend(&self, profile: &Arc<Profile>, segment: Segment) -> Result<(), LoadError> {
+    pub fn amend(&self, profile: &Arc<Profile>, share: &Share) -> Result<(), LoadError> {
         for shard in &self.shards {
-            let segment = part(segment, shard.index, self.shards.len() as u32)?;
+            let share = part(share, shard.index, self.shards.len() as u32)?;
             shard.orders.send_if_modified(|orders| {
-                let is_modified = *orders.profile != **profile || orders.segment != segment;
+                let is_modified = *orders.profile != **profile || orders.share != share;
                 orders.profile = Arc::clone(profile);
-                orders.segment = segment;
+                orders.share = share.clone();
                 is_modified
             });
         }
@@ -205,11 +203,10 @@ impl Loader {
     }
 }
 
-fn part(segment: Segment, index: u32, of: u32) -> Result<Segment, LoadError> {
-    segment.part(index, of).map_err(|source| LoadError::Segment {
+fn part(share: &Share, index: u32, of: u32) -> Result<Share, LoadError> {
+    share.part(index, of).map_err(|source| LoadError::Shards {
         shards: of,
-        index: segment.index(),
-        of: segment.of(),
+        of: share.of(),
         source,
     })
 }
@@ -264,7 +261,7 @@ impl<M> Body<M> {
         let recorder = self.recorder;
         let context = ShardContext {
             shard: self.index,
-            worker: (setup.segment.index(), setup.segment.of()),
+            worker: setup.share.place(),
             clock: setup.clock,
             setup_data: setup.setup_data,
             gate: Arc::new(Gate::new(Arc::clone(&alarm), setup.clock, Arc::clone(&recorder))),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use loadhost_model::profile::{Curve, Load, Phase};
 use loadhost_model::schedule::{Arrivals, DueTimes, users_of};
-use loadhost_model::segment::Segment;
+use loadhost_model::share::Share;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::load::alarm::Alarm;
@@ -24,40 +24,40 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// The settings of an open phase, as far as one shard is concerned.
 #[derive(Debug, Clone, PartialEq)]
-struct Share {
+struct Settings {
     rate: Curve,
     poisson: bool,
     preallocated: u32,
     max_users: u32,
     max_lag: Duration,
     /// None: there are more shards than users, and this one has none, so it has no arrivals.
-    arrivals: Option<Segment>,
-    users: Segment,
+    arrivals: Option<Share>,
+    users: Share,
 }
 
-impl Share {
-    fn of(phase: &Phase, segment: Segment) -> Option<Self> {
+impl Settings {
+    fn of(phase: &Phase, share: Share) -> Option<Self> {
         let Load::Arrivals { rate, poisson, preallocated, max_users, max_lag } = &phase.load else {
             return None;
         };
-        let stripes = segment.of().min(*max_users);
+        let stripes = share.of().min(*max_users);
         Some(Self {
             rate: rate.clone(),
             poisson: *poisson,
-            preallocated: users_of(segment, (*preallocated).min(*max_users)),
-            max_users: users_of(segment, *max_users),
+            preallocated: users_of(&share, (*preallocated).min(*max_users)),
+            max_users: users_of(&share, *max_users),
             max_lag: *max_lag,
-            arrivals: Segment::new(segment.index(), stripes).ok(),
-            users: segment,
+            arrivals: Share::stripe(share.place().0, stripes).ok(),
+            users: share,
         })
     }
 
     fn due_times(&self, seed: u64) -> Option<DueTimes> {
         let arrivals = Arc::new(Arrivals::new(&self.rate));
-        let segment = self.arrivals?;
+        let share = self.arrivals.clone()?;
         Some(match self.poisson {
-            true => DueTimes::poisson(arrivals, segment, seed),
-            false => DueTimes::even(arrivals, segment),
+            true => DueTimes::poisson(arrivals, share, seed),
+            false => DueTimes::even(arrivals, share),
         })
     }
 }
@@ -65,18 +65,18 @@ impl Share {
 /// Hands out arrivals until the rate's stages are over or the orders say to stop; then lets the
 /// users leave.
 pub(super) async fn run<F: VuFactory>(mut post: Post<F>, crew: Crew<F>) {
-    let Some((phase, segment)) = post.phase() else { return };
-    let Some(share) = Share::of(&phase, segment) else { return };
-    let arrived = Arrived::new(share.max_lag, Arc::clone(&post.shard.context.recorder));
-    let mut open = Open { crew, arrived, share, next_number: 0 };
-    while open.crew.size() < open.share.preallocated as usize {
+    let Some((phase, share)) = post.phase() else { return };
+    let Some(settings) = Settings::of(&phase, share) else { return };
+    let arrived = Arrived::new(settings.max_lag, Arc::clone(&post.shard.context.recorder));
+    let mut open = Open { crew, arrived, settings, next_number: 0 };
+    while open.crew.size() < open.settings.preallocated as usize {
         open.add_user().await;
     }
-    let Some((mut phase, segment)) = post.begin().await else {
+    let Some((mut phase, share)) = post.begin().await else {
         return open.crew.dismiss(post.orders).await;
     };
-    open.share = Share::of(&phase, segment).unwrap_or(open.share);
-    let due_times = open.share.due_times(post.shard.seed);
+    open.settings = Settings::of(&phase, share).unwrap_or(open.settings);
+    let due_times = open.settings.due_times(post.shard.seed);
     if let Some(mut due_times) = due_times {
         open.hand_out(&mut post, &mut phase, &mut due_times).await;
     }
@@ -88,7 +88,7 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, crew: Crew<F>) {
 struct Open<F: VuFactory> {
     crew: Crew<F>,
     arrived: Rc<Arrived>,
-    share: Share,
+    settings: Settings,
     /// All users of lower numbers of this shard are there.
     next_number: u64,
 }
@@ -107,9 +107,9 @@ impl<F: VuFactory> Open<F> {
                 biased;
                 _ = post.orders.changed() => match post.phase() {
                     None => return,
-                    Some((new, segment)) => {
+                    Some((new, share)) => {
                         *phase = new;
-                        self.amend(phase, segment, due_times, post);
+                        self.amend(phase, share, due_times, post);
                     }
                 },
                 () = sleep_until(&shard.alarm, due) => {
@@ -129,7 +129,7 @@ impl<F: VuFactory> Open<F> {
     async fn put(&mut self, due: Instant) {
         let is_taken = self.arrived.has_free_user();
         self.arrived.put(due);
-        let room = self.crew.size() < self.share.max_users as usize;
+        let room = self.crew.size() < self.settings.max_users as usize;
         if !is_taken && room && self.arrived.waiting() > self.crew.starting() {
             self.add_user().await;
         }
@@ -137,10 +137,10 @@ impl<F: VuFactory> Open<F> {
 
     /// Starts the user with the lowest number that is not there.
     async fn add_user(&mut self) {
-        let mut number = self.share.users.nth(self.next_number);
+        let mut number = self.settings.users.nth(self.next_number).unwrap_or(u64::MAX);
         while self.crew.has(number) {
             self.next_number += 1;
-            number = self.share.users.nth(self.next_number);
+            number = self.settings.users.nth(self.next_number).unwrap_or(u64::MAX);
         }
         self.next_number += 1;
         let arrived = Rc::clone(&self.arrived);
@@ -149,21 +149,21 @@ impl<F: VuFactory> Open<F> {
 
     /// Goes over to a changed phase. Arrivals before the change are the same in both, so the
     /// next one follows without gap or double.
-    fn amend(&mut self, phase: &Phase, segment: Segment, due_times: &mut DueTimes, post: &Post<F>) {
-        let Some(share) = Share::of(phase, segment) else { return };
-        if share == self.share {
+    fn amend(&mut self, phase: &Phase, share: Share, due_times: &mut DueTimes, post: &Post<F>) {
+        let Some(settings) = Settings::of(phase, share) else { return };
+        if settings == self.settings {
             return;
         }
         let is_same_stripe =
-            (share.arrivals, share.poisson) == (self.share.arrivals, self.share.poisson);
+            (settings.arrivals.clone(), settings.poisson) == (self.settings.arrivals.clone(), self.settings.poisson);
         if is_same_stripe {
-            due_times.replace(Arc::new(Arrivals::new(&share.rate)));
-        } else if let Some(mut new) = share.due_times(post.shard.seed) {
+            due_times.replace(Arc::new(Arrivals::new(&settings.rate)));
+        } else if let Some(mut new) = settings.due_times(post.shard.seed) {
             new.skip_to(post.elapsed(phase));
             *due_times = new;
         }
-        self.arrived.set_max_lag(share.max_lag);
-        self.share = share;
+        self.arrived.set_max_lag(settings.max_lag);
+        self.settings = settings;
         self.next_number = 0;
     }
 

@@ -15,7 +15,7 @@ use loadhost_model::description::Description;
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::{Load, Phase, Profile};
 use loadhost_model::schedule::UserMix;
-use loadhost_model::segment::Segment;
+use loadhost_model::share::Share;
 use loadhost_model::wire::StopMode;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
@@ -39,7 +39,7 @@ pub struct Orders {
     /// The whole run's load.
     pub profile: Arc<Profile>,
     /// This shard's share of it.
-    pub segment: Segment,
+    pub share: Share,
     /// Set once the load is to end.
     pub stop: Option<StopMode>,
 }
@@ -186,7 +186,7 @@ fn begin_phases<F: VuFactory>(
     phases: &mut JoinSet<()>,
 ) {
     let now = orders.borrow().clone();
-    shard.context.gate.limit(now.profile.max_request_rate, now.segment);
+    shard.context.gate.limit(now.profile.max_request_rate, now.share.clone());
     if now.stop.is_some() {
         return;
     }
@@ -225,23 +225,23 @@ pub(super) struct Post<F> {
 }
 
 impl<F> Post<F> {
-    /// The phase and this shard's segment as they are now. None: the phase is to end.
-    pub(super) fn phase(&mut self) -> Option<(Phase, Segment)> {
+    /// The phase and this shard's share as they are now. None: the phase is to end.
+    pub(super) fn phase(&mut self) -> Option<(Phase, Share)> {
         let orders = self.orders.borrow_and_update();
         if orders.stop.is_some() {
             return None;
         }
         let phase = orders.profile.phases.iter().find(|phase| phase.name == self.name)?;
-        Some((phase.clone(), orders.segment))
+        Some((phase.clone(), orders.share.clone()))
     }
 
     /// Waits for the phase's start. None: it is to end before.
-    pub(super) async fn begin(&mut self) -> Option<(Phase, Segment)> {
+    pub(super) async fn begin(&mut self) -> Option<(Phase, Share)> {
         loop {
-            let (phase, segment) = self.phase()?;
+            let (phase, share) = self.phase()?;
             let start = self.shard.context.clock.instant(phase.start);
             tokio::select! {
-                () = self.shard.alarm.sleep_until(start) => return Some((phase, segment)),
+                () = self.shard.alarm.sleep_until(start) => return Some((phase, share)),
                 changed = self.orders.changed() => changed.ok()?,
             }
         }

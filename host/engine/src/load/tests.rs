@@ -18,7 +18,7 @@ use loadhost_model::interval::{SeriesStats, Statistics};
 use loadhost_model::metric::SeriesKey;
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::{Change, Curve, Load, Phase, Profile};
-use loadhost_model::segment::Segment;
+use loadhost_model::share::Share;
 use loadhost_model::wire::StopMode;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
@@ -54,14 +54,14 @@ struct Bench {
 impl Bench {
     fn new(users: FakeFactory, plan: RunPlan, description: Description) -> Self {
         let team = Arc::new(Team::new(&description, plan.profile.planned_users_max().into()));
-        Self::of_team(users, plan, description, Segment::WHOLE, team)
+        Self::of_team(users, plan, description, Share::whole(), team)
     }
 
     fn of_team(
         users: FakeFactory,
         plan: RunPlan,
         description: Description,
-        segment: Segment,
+        share: Share,
         team: Arc<Team>,
     ) -> Self {
         let begin = Instant::now();
@@ -73,7 +73,7 @@ impl Bench {
         let worker = WorkerId::new("w-1").unwrap();
         let context = ShardContext {
             shard: 0,
-            worker: segment.into(),
+            worker: share.place(),
             clock,
             setup_data: "".into(),
             recorder: Arc::clone(&recorder),
@@ -81,7 +81,7 @@ impl Bench {
             logs: LogSink::new(plan.run.clone(), worker, clock, Arc::clone(&recorder), logs),
         };
         let profile = Arc::new(plan.profile.clone());
-        let orders = watch::Sender::new(Orders { profile, segment, stop: None });
+        let orders = watch::Sender::new(Orders { profile, share, stop: None });
         let shard = Shard::new(
             users.clone(),
             context,

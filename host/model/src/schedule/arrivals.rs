@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::curve::Piece;
 use crate::profile::Curve;
-use crate::segment::Segment;
+use crate::share::Share;
 
 /// A rate over time, prepared for asking when arrivals are due.
 #[derive(Debug, Clone)]
@@ -95,15 +95,15 @@ fn snap(area: f64) -> f64 {
     if (area - whole).abs() <= 1e-9 * whole.max(1.0) { whole } else { area }
 }
 
-/// The arrivals of one segment, one after the other.
+/// The arrivals of one share, one after the other.
 ///
 /// [`DueTimes::replace`] puts another rate under it while it runs: as long as both rates
 /// agree up to the present, no arrival is lost or comes twice.
 #[derive(Debug, Clone)]
 pub struct DueTimes {
     arrivals: Arc<Arrivals>,
-    segment: Segment,
-    /// How many of this segment's arrivals were handed out.
+    share: Share,
+    /// How many of this share's arrivals were handed out.
     taken: u64,
     gaps: Gaps,
 }
@@ -119,30 +119,30 @@ enum Gaps {
 }
 
 impl DueTimes {
-    /// Each `of`-th arrival of the whole.
-    pub fn even(arrivals: Arc<Arrivals>, segment: Segment) -> Self {
-        Self { arrivals, segment, taken: 0, gaps: Gaps::Even }
+    /// Those arrivals of the whole that are in the share.
+    pub fn even(arrivals: Arc<Arrivals>, share: Share) -> Self {
+        Self { arrivals, share, taken: 0, gaps: Gaps::Even }
     }
 
-    /// A Poisson process of the segment's own, with its share of the rate.
+    /// A Poisson process of the share's own, with its part of the rate.
     ///
-    /// Independent Poisson processes add up to one, so the segments need not agree on
-    /// anything but their number. The same seed and segment give the same times.
-    pub fn poisson(arrivals: Arc<Arrivals>, segment: Segment, seed: u64) -> Self {
-        let key = u64::from(segment.of()) << 32 | u64::from(segment.index());
+    /// Independent Poisson processes add up to one, so the shares need not agree on
+    /// anything but their number. The same seed and share give the same times.
+    pub fn poisson(arrivals: Arc<Arrivals>, share: Share, seed: u64) -> Self {
+        let key = u64::from(share.of()) << 32 | share.nth(0).unwrap_or(0);
         let mut rng = fastrand::Rng::with_seed(mixed(seed ^ mixed(key)));
-        let next = exponential(&mut rng) * f64::from(segment.of());
-        Self { arrivals, segment, taken: 0, gaps: Gaps::Exponential { rng, next } }
+        let next = exponential(&mut rng) / share.fraction();
+        Self { arrivals, share, taken: 0, gaps: Gaps::Exponential { rng, next } }
     }
 
     /// Leaves out all that is due before `at`, such as for a worker that joins late.
     pub fn skip_to(&mut self, at: Duration) {
-        self.taken = self.taken.max(self.segment.count_of(self.arrivals.count_at(at)));
+        self.taken = self.taken.max(self.share.count_of(self.arrivals.count_at(at)));
         if let Gaps::Exponential { rng, next } = &mut self.gaps {
             // The process has no memory, so it may as well begin here.
             let area = self.arrivals.area_at(at);
             if *next < area {
-                *next = area + exponential(rng) * f64::from(self.segment.of());
+                *next = area + exponential(rng) / self.share.fraction();
             }
         }
     }
@@ -155,7 +155,7 @@ impl DueTimes {
     /// The next arrival without taking it: its number in the whole run (for Poisson, as
     /// if they came evenly) and its intended start. None: over, unless the rate is replaced.
     pub fn peek(&self) -> Option<(u64, Duration)> {
-        let n = self.segment.nth(self.taken);
+        let n = self.share.nth(self.taken)?;
         let due = match &self.gaps {
             Gaps::Even => self.arrivals.due(n),
             Gaps::Exponential { next, .. } => self.arrivals.due_at_count(*next),
@@ -171,7 +171,7 @@ impl Iterator for DueTimes {
         let next = self.peek()?;
         self.taken += 1;
         if let Gaps::Exponential { rng, next } = &mut self.gaps {
-            *next += exponential(rng) * f64::from(self.segment.of());
+            *next += exponential(rng) / self.share.fraction();
         }
         Some(next)
     }

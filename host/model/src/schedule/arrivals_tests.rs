@@ -94,7 +94,7 @@ fn a_rate_that_is_replaced_goes_on_without_gap_or_double() {
         stages: parse_stages("10s->100, 0s->10", Target::Rate).unwrap(),
         hold: true,
     };
-    let mut due = DueTimes::even(Arc::new(Arrivals::new(&before)), Segment::WHOLE);
+    let mut due = DueTimes::even(Arc::new(Arrivals::new(&before)), Share::whole());
     let early = due.by_ref().take_while(|(_, due)| *due < at).count();
     due.replace(Arc::new(Arrivals::new(&after)));
     // `take_while` consumed arrival 1000, which is due at the very moment.
@@ -106,9 +106,9 @@ fn a_rate_that_is_replaced_goes_on_without_gap_or_double() {
 #[test]
 fn poisson_gaps_are_exponential_and_repeatable() {
     let arrivals = Arc::new(Arrivals::new(&Curve::constant(1000.0)));
-    let third = Segment::new(1, 3).unwrap();
+    let third = Share::stripe(1, 3).unwrap();
     let times = |seed| {
-        DueTimes::poisson(arrivals.clone(), third, seed)
+        DueTimes::poisson(arrivals.clone(), third.clone(), seed)
             .take(100_000)
             .map(|(_, due)| due.as_secs_f64())
     };
@@ -125,11 +125,11 @@ fn poisson_gaps_are_exponential_and_repeatable() {
 }
 
 #[test]
-fn segments_of_a_poisson_process_differ() {
+fn shares_of_a_poisson_process_differ() {
     let arrivals = Arc::new(Arrivals::new(&Curve::constant(1000.0)));
     let first = |index| {
-        let segment = Segment::new(index, 64).unwrap();
-        DueTimes::poisson(arrivals.clone(), segment, 7).next().unwrap().1
+        let share = Share::stripe(index, 64).unwrap();
+        DueTimes::poisson(arrivals.clone(), share, 7).next().unwrap().1
     };
     let distinct: std::collections::BTreeSet<_> = (0..64).map(first).collect();
     assert_eq!(distinct.len(), 64);
@@ -139,9 +139,9 @@ fn segments_of_a_poisson_process_differ() {
 fn a_late_worker_leaves_out_what_is_past() {
     let arrivals = Arc::new(Arrivals::new(&curve("10s->100, 20s->100")));
     let at = Duration::from_secs(20);
-    let segment = Segment::new(2, 3).unwrap();
+    let share = Share::stripe(2, 3).unwrap();
     for mut due in
-        [DueTimes::even(arrivals.clone(), segment), DueTimes::poisson(arrivals.clone(), segment, 3)]
+        [DueTimes::even(arrivals.clone(), share.clone()), DueTimes::poisson(arrivals.clone(), share, 3)]
     {
         due.skip_to(at);
         let all: Vec<_> = due.map(|(_, due)| due).collect();
@@ -209,17 +209,17 @@ proptest! {
         let arrivals = Arc::new(Arrivals::new(&curve));
         let most = 500;
         let mut all: Vec<_> = (0..of)
-            .flat_map(|index| DueTimes::even(arrivals.clone(), Segment::new(index, of).unwrap()).take(most))
+            .flat_map(|index| DueTimes::even(arrivals.clone(), Share::stripe(index, of).unwrap()).take(most))
             .collect();
         all.sort();
         all.truncate(most);
-        let whole: Vec<_> = DueTimes::even(arrivals, Segment::WHOLE).take(most).collect();
+        let whole: Vec<_> = DueTimes::even(arrivals, Share::whole()).take(most).collect();
         prop_assert_eq!(all, whole);
     }
 
     #[test]
     fn shares_of_users_add_up(wanted in 0_u32..10_000, of in 1_u32..100) {
-        let sum: u32 = (0..of).map(|index| users_of(Segment::new(index, of).unwrap(), wanted)).sum();
+        let sum: u32 = (0..of).map(|index| users_of(&Share::stripe(index, of).unwrap(), wanted)).sum();
         prop_assert_eq!(sum, wanted);
     }
 

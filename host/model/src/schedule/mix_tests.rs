@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::description::{Order, UserType, WaitTime};
-use crate::segment::Segment;
+use crate::share::Share;
 
 fn scenario(types: &[(&str, UserShare)]) -> Description {
     let user_types = types.iter().map(|(name, share)| UserType {
@@ -70,11 +70,11 @@ fn a_type_does_not_sit_on_one_worker() {
     let mix = mix(&[("a", UserShare::Weight(3)), ("b", UserShare::Weight(1))]);
     for of in [2, 3, 4, 8] {
         for index in 0..of {
-            let segment = Segment::new(index, of).unwrap();
-            let b = (0..1000).filter(|k| mix.type_of(segment.nth(*k)) == Some(1)).count();
+            let share = Share::stripe(index, of).unwrap();
+            let b = (0..1000).filter(|k| mix.type_of(share.nth(*k).unwrap()) == Some(1)).count();
             assert!(
                 (200..300).contains(&b),
-                "{b} of 1000 are of type b in segment {index} of {of}"
+                "{b} of 1000 are of type b in slot {index} of {of}"
             );
         }
     }

@@ -8,8 +8,8 @@ fn a_run_goes_through_all_its_steps() {
     let mut stage = Stage::started(&both, plan(3));
     assert_eq!(stage.started, Some(Ok(())));
     assert_eq!(stage.step("a"), Some(&Step::Prepare));
-    let segment = |name: &str| stage.assigned[&worker(name)].work.as_ref().unwrap().segment;
-    assert_eq!([segment("a").index(), segment("b").index(), segment("a").of()], [0, 1, 2]);
+    let slots = |name: &str| stage.assigned[&worker(name)].work.as_ref().unwrap().share.place();
+    assert_eq!([slots("a"), slots("b")], [(0, 2), (1, 2)]);
 
     stage.says("a", WorkerState::Preparing);
     stage.says("a", WorkerState::Ready);

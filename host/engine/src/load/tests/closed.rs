@@ -45,7 +45,7 @@ fn each_user_starts_runs_and_stops_in_this_order() {
 }
 
 #[test]
-fn user_types_and_fixed_counts_hold_over_all_segments() {
+fn user_types_and_fixed_counts_hold_over_all_shares() {
     paused(async {
         let mut scenario = description(WaitTime::Constant(secs(1.0)));
         let base = scenario.user_types.remove(0);
@@ -65,8 +65,8 @@ fn user_types_and_fixed_counts_hold_over_all_segments() {
             let users = FakeFactory::taking(secs(0.1));
             let plan = plan(ramp(stages(&[(0.0, 42.0), (2.0, 42.0)])));
             let team = Arc::new(Team::new(&scenario, 14));
-            let segment = Segment::new(worker, 3).unwrap();
-            let bench = Bench::of_team(users, plan, scenario.clone(), segment, team);
+            let share = Share::stripe(worker, 3).unwrap();
+            let bench = Bench::of_team(users, plan, scenario.clone(), share, team);
             bench.run().await;
             for call in bench.users.calls.borrow().iter().filter(|call| call.what == What::Start) {
                 *seen.entry(call.user_type).or_insert(0) += 1;

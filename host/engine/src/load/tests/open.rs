@@ -77,9 +77,9 @@ fn stripes_of_three_workers_add_up_to_one_schedule() {
             let plan = plan(arrivals(rate, 9, 1.0));
             let scenario = description(WaitTime::None);
             let team = Arc::new(Team::new(&scenario, 3));
-            let segment = Segment::new(worker, 3).unwrap();
+            let share = Share::stripe(worker, 3).unwrap();
             let users = FakeFactory::taking(secs(0.01));
-            let bench = Bench::of_team(users, plan, scenario, segment, team);
+            let bench = Bench::of_team(users, plan, scenario, share, team);
             bench.run().await;
             intended.extend(bench.users.iterations().iter().map(|call| call.intended));
         }

@@ -125,6 +125,7 @@ pub(super) fn request() -> StartRequest {
         thresholds: Vec::new(),
         graceful_stop: Duration::from_secs(1),
         warm_up: None,
+        fleet: Default::default(),
     };
     let max_wait = Duration::from_secs(10);
     StartRequest {
@@ -145,11 +146,13 @@ pub(super) fn status(name: &str, users: u32) -> WorkerStatus {
         release: "0.1.0".into(),
         tags: BTreeMap::new(),
         capacity: 500,
+        weight: 1,
         shards: 2,
         users,
         cpu: 0.25,
         memory: 4096,
         applied: (Term(0), 0),
+        share_from: 0,
         run: None,
         state: WorkerState::Idle,
         draining: false,

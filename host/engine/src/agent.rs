@@ -107,6 +107,7 @@ fn first_status(config: &AgentConfig, capacity: u32) -> WorkerStatus {
         release: env!("CARGO_PKG_VERSION").to_string(),
         tags: config.tags.clone(),
         capacity: config.max_users.map_or(capacity, |most| most.min(capacity)),
+        weight: 1,
         shards: config.shards,
         users: 0,
         cpu: 0.0,

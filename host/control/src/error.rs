@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadhost_model::id::RunId;
+use loadhost_model::id::{RunId, WorkerId};
 use loadhost_model::profile::ChangeError;
 use loadhost_model::text::format_duration;
 
@@ -51,6 +51,23 @@ pub enum ControlError {
     /// The profile does not allow it.
     #[error("the change is refused: {0}")]
     Refused(#[from] ChangeError),
+    /// More users than the workers of the run have room for.
+    #[error(
+        "the change is refused: of {wanted} users worker `{worker}` would run {share} and has room for {room}; ask for \
+         at most {most}, or start a new run with more workers or larger ones"
+    )]
+    NoRoom {
+        /// Users of the whole run at its peak, after the change.
+        wanted: u32,
+        /// The first worker that has too little room.
+        worker: WorkerId,
+        /// Its share of them.
+        share: u64,
+        /// Users that fit on it in this run.
+        room: u32,
+        /// Users of the whole run that fit.
+        most: u32,
+    },
     /// The scenario's load shape decides.
     #[error(
         "the load shape of the scenario decides about the load of run `{0}`; it cannot be changed by hand"

@@ -135,7 +135,7 @@ pub struct WorkerStatus {
     pub release: String,
     /// `region` → `eu`, …
     pub tags: BTreeMap<String, String>,
-    /// Users that fit.
+    /// Users that fit; while it works for a run, those that fit in that run.
     pub capacity: u32,
     /// How much of the load it is to have beside others, if shares go by weight; at least 1.
     pub weight: u32,

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use loadhost_model::id::RunId;
 use loadhost_model::plan::RunPlan;
-use loadhost_model::profile::{Change, ChangeError};
+use loadhost_model::profile::{Change, ChangeError, Profile};
 use loadhost_model::wire::{Step, StopMode};
 
-use super::run::{Run, Stage};
-use super::{Effect, Machine, Now};
+use super::run::{Part, Run, Stage};
+use super::{Effect, Machine, Now, split};
 use crate::error::ControlError;
 use crate::ports::ShapeTarget;
 use crate::report::EndReason;
@@ -55,9 +55,35 @@ impl Machine {
         };
         let at = now.mono.saturating_add(self.config.change_lead).saturating_sub(start.mono);
         let profile = run.plan.profile.amend(phase, at, change)?;
+        self.check_room(run, &profile)?;
         run.plan = Arc::new(RunPlan { profile, ..(*run.plan).clone() });
         self.assign_all(run, &Step::Run { start: start.wall, setup_data });
         Ok(())
+    }
+
+    /// Whether the workers have room for the users of a changed profile. Going down is always
+    /// possible.
+    fn check_room(&self, run: &Run, profile: &Profile) -> Result<(), ControlError> {
+        let wanted = profile.planned_users_max();
+        if wanted <= run.plan.profile.planned_users_max() {
+            return Ok(());
+        }
+        let rooms = || {
+            run.parts.iter().filter(|part| !part.lost).filter_map(|part| {
+                Some((part, self.registry.get(&part.worker)?.status.capacity))
+            })
+        };
+        let share = |part: &Part| part.share.count_of(u64::from(wanted));
+        match rooms().find(|(part, room)| share(part) > u64::from(*room)) {
+            None => Ok(()),
+            Some((part, room)) => Err(ControlError::NoRoom {
+                wanted,
+                worker: part.worker.clone(),
+                share: share(part),
+                room,
+                most: split::fitting(rooms().map(|(part, room)| (&part.share, room)), wanted),
+            }),
+        }
     }
 
     /// Goes where the load shape wants to go.
@@ -91,8 +117,17 @@ impl Machine {
         };
         let spawn_rate =
             (news.spawn_rate.is_finite() && news.spawn_rate > 0.0).then_some(news.spawn_rate);
-        let change = Change::Users { users: news.users, spawn_rate };
-        match self.change_run(now, run, None, &change) {
+        let change = |users| Change::Users { users, spawn_rate };
+        let changed = match self.change_run(now, run, None, &change(news.users)) {
+            // Less than was asked for, and said, is better than the end of a long run.
+            Err(error @ ControlError::NoRoom { wanted, most, .. }) => {
+                run.note(now.mono, NoteKind::Warning, format!("load shape: {error}"));
+                let users = news.users.saturating_sub(wanted - most);
+                self.change_run(now, run, None, &change(users))
+            }
+            changed => changed,
+        };
+        match changed {
             Ok(()) | Err(ControlError::Refused(ChangeError::Over(_))) => {}
             Err(error) => {
                 let message = format!("load shape: {error}");

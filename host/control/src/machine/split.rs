@@ -64,6 +64,23 @@ pub(crate) fn parts(chosen: Vec<Candidate>) -> Result<Vec<Part>, ShareError> {
         .collect()
 }
 
+/// How many users of a run fit, up to `wanted`, given the shares of its workers and their room.
+pub(crate) fn fitting<'a>(shares: impl Iterator<Item = (&'a Share, u32)>, wanted: u32) -> u32 {
+    // Shares only grow with the whole, so what fits a share is found by halving.
+    let of_one = |share: &Share, room: u32| {
+        let (mut fits, mut too_many) = (0, u64::from(wanted) + 1);
+        while too_many - fits > 1 {
+            let middle = fits + (too_many - fits) / 2;
+            match share.count_of(middle) <= u64::from(room) {
+                true => fits = middle,
+                false => too_many = middle,
+            }
+        }
+        fits as u32 // at most `wanted`
+    };
+    shares.map(|(share, room)| of_one(share, room)).min().unwrap_or(wanted)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -87,6 +104,26 @@ mod tests {
             .map(|part| format!("{}:{}/{}", part.worker, part.share.place().0, part.share.place().1))
             .collect();
         assert_eq!(text.join(" "), expected, "{capacities:?} for {users} users");
+    }
+
+    #[test]
+    fn as_many_users_fit_as_the_smallest_worker_allows() {
+        let check = |rooms: &[u32], wanted: u32, expected: u32| {
+            let of = rooms.len() as u32;
+            let shares: Vec<_> = (0..of).map(|index| Share::stripe(index, of).unwrap()).collect();
+            let fits = fitting(shares.iter().zip(rooms.iter().copied()), wanted);
+            assert_eq!(fits, expected, "{wanted} users on {rooms:?}");
+            assert!(shares.iter().zip(rooms).all(|(share, room)| {
+                share.count_of(fits.into()) <= u64::from(*room)
+            }));
+        };
+        check(&[100], 50, 50);
+        check(&[100], 500, 100);
+        check(&[100, 100, 100], 500, 300);
+        check(&[10, 100], 500, 20);
+        check(&[100, 10], 500, 21); // the first of two takes the odd one
+        check(&[0, 10], 500, 0);
+        check(&[u32::MAX], u32::MAX, u32::MAX);
     }
 
     #[test]

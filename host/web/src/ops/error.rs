@@ -54,6 +54,10 @@ impl From<ControlError> for Refusal {
             ControlError::Refused(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "refused", "change what the profile allows")
             }
+            ControlError::NoRoom { .. } => {
+                let hint = "GET /api/v1/state shows each worker's capacity";
+                (StatusCode::UNPROCESSABLE_ENTITY, "no-room", hint)
+            }
             ControlError::Shaped(_) => {
                 (StatusCode::CONFLICT, "shaped", "change the scenario's load shape")
             }

@@ -35,6 +35,49 @@ fn a_change_reaches_all_workers_ahead_of_its_time() {
 }
 
 #[test]
+fn more_users_than_fit_are_refused_with_the_figure_and_fewer_never() {
+    let mut stage = Stage::running(&["a", "b"], plan(60));
+    stage.seconds(&["a", "b"], 1..=2);
+    let mut change = |users| {
+        let change = Change::Users { users, spawn_rate: None };
+        let changed = stage.machine.change(stage.time(), &run_id(), None, &change);
+        changed.map(|effects| stage.apply(effects))
+    };
+    change(2000).unwrap(); // a thousand fit on each
+    let error = change(2001).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the change is refused: of 2001 users worker `a` would run 1001 and has room for 1000; ask for at most 2000, \
+         or start a new run with more workers or larger ones"
+    );
+    change(10).unwrap();
+    let mut small = status(&worker("a"), 1, WorkerState::Running);
+    small.applied = (Term(1), u64::MAX);
+    small.capacity = 3;
+    stage.hears(small);
+    for users in [10, 5] {
+        let change = Change::Users { users, spawn_rate: None };
+        let changed = stage.machine.change(stage.time(), &run_id(), None, &change);
+        assert!(changed.is_ok(), "no more than there were before: {changed:?}");
+    }
+}
+
+#[test]
+fn a_load_shape_that_asks_for_too_much_gets_what_fits_and_a_warning() {
+    let users = Curve { start: 0.0, stages: Vec::new(), hold: true };
+    let mut stage = Stage::started_shaped(&["a"], plan_of(Load::Shaped { users }, None), true);
+    stage.says("a", WorkerState::Ready);
+    stage.says("a", WorkerState::SetUp { data: "".into() });
+    let target = ShapeTarget { users: 5000, spawn_rate: 0.0 };
+    stage.feed(Input::Shape(run_id(), Ok(Some(target))));
+    let work = stage.assigned[&worker("a")].work.clone().unwrap();
+    assert_eq!(work.plan.profile.planned_users_max(), 1000);
+    assert!(stage.notes().contains("ask for at most 1000"), "{}", stage.notes());
+    stage.passes(secs(1));
+    assert_eq!(stage.view().state, RunState::Running);
+}
+
+#[test]
 fn a_load_shape_is_asked_each_second_and_its_none_ends_the_run() {
     let users = Curve { start: 0.0, stages: Vec::new(), hold: true };
     let mut stage = Stage::started_shaped(&["a"], plan_of(Load::Shaped { users }, None), true);

@@ -98,6 +98,7 @@ pub(crate) fn view() -> RunView {
         rate_wanted: Some(1_000.0),
         counted_from: Duration::ZERO,
         counted: Duration::from_secs(60),
+        load_time: Duration::from_secs(60),
         total: row("", "Aggregated", &total),
         window: Window {
             seconds: 10,
@@ -273,6 +274,7 @@ pub(crate) fn report() -> RunReport {
         verdict: Verdict::new(view.thresholds.clone()),
         history: view.history.clone(),
         statistics,
+        after_load: Statistics::default(),
         plan: Arc::new(plan(&view)),
         description: Arc::new(description()),
         ended: EndReason::Completed,

@@ -57,8 +57,12 @@ pub(crate) struct Aggregate {
     counted_from: Duration,
     /// End of the newest interval.
     end: Duration,
+    /// Since when no more load is made, once that is decided.
+    load_end: Option<Duration>,
     totals: Statistics,
     sum: HttpStats,
+    /// Of the totals: what ended after the whole seconds in which load was made.
+    after: Statistics,
     recent: RecentByName,
     timeline: Timeline,
     generators: Generators,
@@ -76,8 +80,10 @@ impl Aggregate {
             ledger: Ledger::default(),
             counted_from: plan.warm_up.map_or(Duration::ZERO, whole_seconds),
             end: Duration::ZERO,
+            load_end: None,
             totals: Statistics::default(),
             sum: HttpStats::default(),
+            after: Statistics::default(),
             recent: RecentByName::new(),
             timeline: Timeline::default(),
             generators: Generators::default(),
@@ -105,7 +111,12 @@ impl Aggregate {
         self.end = self.end.max(interval.end);
         if counted {
             self.sum.merge(&sums.http);
-            self.totals.merge_within(&interval.statistics, SeriesCap::from(&plan.limits));
+            let cap = SeriesCap::from(&plan.limits);
+            self.totals.merge_within(&interval.statistics, cap);
+            let load_end = self.load_end.or(plan.profile.length());
+            if load_end.is_some_and(|end| interval.begin.as_secs() >= end.as_secs()) {
+                self.after.merge_within(&interval.statistics, cap);
+            }
         }
         let users = self.users.entry(interval.worker).or_default();
         if interval.end >= users.end {
@@ -132,7 +143,13 @@ impl Aggregate {
         self.counted_from = self.counted_from.max(whole_seconds(elapsed));
         self.totals = Statistics::default();
         self.sum = HttpStats::default();
+        self.after = Statistics::default();
         self.users_gauge = None;
+    }
+
+    /// No more load is made from here on; what was begun comes to its end.
+    pub(crate) fn end_load(&mut self, at: Duration) {
+        self.load_end.get_or_insert(at);
     }
 
     /// Decides how far the picture is complete, given the workers that still make load.
@@ -181,12 +198,31 @@ impl Aggregate {
             sum.series.insert(key, SeriesStats::Gauge(gauge));
         }
         let counted = self.counted();
-        self.thresholds.judge(&Evidence { totals: &self.totals, sum: &sum, counted, elapsed })
+        let load_time = self.load_time();
+        let after = self.whole_load().map(|_| &self.after);
+        let totals = &self.totals;
+        let evidence = Evidence { totals, sum: &sum, after, load_time, counted, elapsed };
+        self.thresholds.judge(&evidence)
     }
 
     /// Time over which totals were measured.
     fn counted(&self) -> Duration {
         self.end.saturating_sub(self.counted_from)
+    }
+
+    /// The whole seconds in which load was made, if something outlasted it.
+    ///
+    /// Rates are over these seconds and what ended in them. The graceful tail would lower each rate, or
+    /// raise it if what ends in the tail counted but not its time.
+    fn whole_load(&self) -> Option<Duration> {
+        let end = self.load_end.filter(|end| self.end > *end)?;
+        let whole = Duration::from_secs(end.as_secs()).saturating_sub(self.counted_from);
+        (!whole.is_zero()).then_some(whole)
+    }
+
+    /// The time that rates are over.
+    fn load_time(&self) -> Duration {
+        self.whole_load().unwrap_or_else(|| self.counted())
     }
 
     /// Users running, by type, as the intervals say.
@@ -233,23 +269,26 @@ impl Aggregate {
         self.timeline.history(self.through)
     }
 
-    /// Hands out the merged series. What is left is empty.
-    pub(crate) fn take_totals(&mut self) -> Statistics {
-        std::mem::take(&mut self.totals)
+    /// Hands out the merged series, and what of them does not count for rates. What is left is empty.
+    pub(crate) fn take_totals(&mut self) -> (Statistics, Statistics) {
+        let after = self.whole_load().map(|_| std::mem::take(&mut self.after));
+        (std::mem::take(&mut self.totals), after.unwrap_or_default())
     }
 
     /// Fills in the numbers of a view.
     pub(crate) fn show(&self, view: &mut RunView) {
         let window = self.through.saturating_sub(WINDOW)..self.through;
-        let rates = Rates { counted: self.counted(), window };
+        let load_time = self.load_time();
+        let rates = Rates::new(load_time, self.whole_load().map(|_| &self.after), window);
         view.counted_from = self.counted_from;
-        view.counted = rates.counted;
+        view.counted = self.counted();
+        view.load_time = load_time;
         view.users_by_type = self.users_by_type();
         view.users = self.users();
         let lags;
         (view.window, lags) = self.timeline.window(self.through);
-        let current = self.timeline.counts_in(rates.window.clone());
-        view.total = rows::http_row(("".into(), AGGREGATED.into()), &self.sum, current, &rates);
+        let counts = rates.of_all(self.timeline.counts_in(rates.window.clone()));
+        view.total = rows::http_row(("".into(), AGGREGATED.into()), &self.sum, counts, &rates);
         let http = rows::http(&self.totals, &self.recent, &rates);
         (view.rows, view.rows_omitted) = (http.rows, http.omitted);
         let others = rows::others(&self.totals, &self.shares, &rates);

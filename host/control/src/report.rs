@@ -89,6 +89,8 @@ pub struct RunReport {
     pub view: RunView,
     /// All series, merged, with their whole distributions.
     pub statistics: Statistics,
+    /// Of these, what ended after [`RunView::load_time`]: rates are without it.
+    pub after_load: Statistics,
     /// From the start, also what is not counted.
     pub history: Vec<Point>,
     /// What was asked for, amended by changes. Holds secrets: see [`RunPlan::secret_params`].

@@ -170,6 +170,9 @@ pub struct RunView {
     pub counted_from: Duration,
     /// Time over which totals were measured.
     pub counted: Duration,
+    /// Time that total rates are over: `counted`, but once load that outlasts its end has ended, only
+    /// the whole seconds in which load was made.
+    pub load_time: Duration,
     /// All requests together.
     pub total: HttpRow,
     /// The last ten whole seconds.

@@ -12,7 +12,7 @@ use loadhost_control::view::{
     CheckRow, ErrorRow, MetricRow, Note, Point, TaskRow, ThresholdView, Times, WorkerView,
 };
 use loadhost_model::histogram::Histogram;
-use loadhost_model::interval::{Counters, HttpStats, StepTimes};
+use loadhost_model::interval::{Counters, HttpStats, Statistics, StepTimes};
 use loadhost_model::metric::SeriesKey;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,7 @@ pub(crate) struct Results<'a> {
     started: Option<String>,
     duration_seconds: f64,
     counted_seconds: f64,
+    load_seconds: f64,
     ended: &'a loadhost_control::EndReason,
     passed: bool,
     exit_code: u8,
@@ -121,7 +122,6 @@ impl<'a> Results<'a> {
     /// Of a run that is over. `workers` took part in it.
     pub(crate) fn new(report: &'a RunReport, workers: &'a [WorkerView], exit_code: u8) -> Self {
         let view = &report.view;
-        let seconds = view.counted.as_secs_f64();
         Self {
             format: "loadhost-results",
             version: VERSION,
@@ -135,7 +135,8 @@ impl<'a> Results<'a> {
             params: &view.params,
             started: view.started.map(super::csv::timestamp),
             duration_seconds: view.elapsed.as_secs_f64(),
-            counted_seconds: seconds,
+            counted_seconds: view.counted.as_secs_f64(),
+            load_seconds: view.load_time.as_secs_f64(),
             ended: &report.ended,
             passed: report.verdict.passed,
             exit_code,
@@ -146,8 +147,8 @@ impl<'a> Results<'a> {
             saturated_seconds: view.generator.saturated_for.as_secs_f64(),
             saturated_reason: view.generator.first_reason.as_deref(),
             workers,
-            total: Series::new("", "Aggregated", &report.statistics.total(), seconds),
-            series: series(report, seconds),
+            total: Series::new("", "Aggregated", &report.statistics.total(), view.total.rps),
+            series: series(report),
             tasks: &view.tasks,
             checks: &view.checks,
             metrics: &view.metrics,
@@ -165,25 +166,37 @@ impl<'a> Results<'a> {
     }
 }
 
+fn series(report: &RunReport) -> Vec<Series> {
+    let (all, after) = (by_name(&report.statistics), by_name(&report.after_load));
+    let seconds = report.view.load_time.as_secs_f64();
+    let series = all.iter().map(|(key, stats)| {
+        let after = after.get(key).map_or(0, |after| after.requests);
+        let requests = stats.requests.saturating_sub(after) as f64;
+        let (name, method) = key;
+        Series::new(method, name, stats, if seconds > 0.0 { requests / seconds } else { 0.0 })
+    });
+    series.collect()
+}
+
 /// By name, then method; series that differ only in tags or group are merged.
-fn series(report: &RunReport, seconds: f64) -> Vec<Series> {
+fn by_name(statistics: &Statistics) -> BTreeMap<(&str, &str), HttpStats> {
     let mut merged: BTreeMap<(&str, &str), HttpStats> = BTreeMap::new();
-    for (key, stats) in report.statistics.http() {
+    for (key, stats) in statistics.http() {
         if let SeriesKey::Http { method, name, .. } = key {
             merged.entry((name, method)).or_default().merge(stats);
         }
     }
-    merged.iter().map(|((name, method), stats)| Series::new(method, name, stats, seconds)).collect()
+    merged
 }
 
 impl Series {
-    fn new(method: &str, name: &str, stats: &HttpStats, seconds: f64) -> Self {
+    fn new(method: &str, name: &str, stats: &HttpStats, rps: f64) -> Self {
         Self {
             method: method.to_string(),
             name: name.to_string(),
             requests: stats.requests,
             failures: stats.failures,
-            rps: if seconds > 0.0 { stats.requests as f64 / seconds } else { 0.0 },
+            rps,
             response_time: Distribution::new(&stats.response_time),
             service_time: Distribution::new(&stats.service_time),
             bytes_sent: stats.bytes_sent,

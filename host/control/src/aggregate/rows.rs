@@ -50,19 +50,74 @@ pub(crate) type RecentByName = HashMap<Name, Recent>;
 
 /// How counts become rates.
 #[derive(Debug, Clone)]
-pub(crate) struct Rates {
-    pub(crate) counted: Duration,
+pub(crate) struct Rates<'a> {
+    load_time: Duration,
+    /// What ended after the load time.
+    after: Option<&'a Statistics>,
+    /// Of that, requests and failures by name.
+    after_by_name: HashMap<Name, (u64, u64)>,
     pub(crate) window: std::ops::Range<u64>,
 }
 
-impl Rates {
-    pub(crate) fn total(&self, n: u64) -> f64 {
-        per_second(n as f64, self.counted)
+/// Requests and failures of a row: in the window, and after the load time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    current: (u64, u64),
+    after: (u64, u64),
+}
+
+impl<'a> Rates<'a> {
+    pub(crate) fn new(
+        load_time: Duration,
+        after: Option<&'a Statistics>,
+        window: std::ops::Range<u64>,
+    ) -> Self {
+        let mut after_by_name: HashMap<Name, (u64, u64)> = HashMap::new();
+        for (key, stats) in after.iter().flat_map(|after| &after.series) {
+            if let (SeriesKey::Http { method, name, .. }, SeriesStats::Http(stats)) = (key, stats) {
+                let counts = after_by_name.entry((method.clone(), name.clone())).or_default();
+                *counts = plus(*counts, (stats.requests, stats.failures));
+            }
+        }
+        Self { load_time, after, after_by_name, window }
+    }
+
+    /// Of all requests together.
+    pub(crate) fn of_all(&self, current: (u64, u64)) -> Counts {
+        Counts { current, after: self.after_by_name.values().copied().fold((0, 0), plus) }
+    }
+
+    fn of_name(&self, name: &Name, current: (u64, u64)) -> Counts {
+        Counts { current, after: self.after_by_name.get(name).copied().unwrap_or_default() }
+    }
+
+    fn total(&self, n: u64, after: u64) -> f64 {
+        per_second(n.saturating_sub(after) as f64, self.load_time)
+    }
+
+    fn iterations(&self, key: &SeriesKey, stats: &TaskStats) -> f64 {
+        let after = self.after.and_then(|after| match after.series.get(key)? {
+            SeriesStats::Task(task) => Some(task.iterations),
+            _ => None,
+        });
+        self.total(stats.iterations, after.unwrap_or(0))
+    }
+
+    fn counter(&self, key: &SeriesKey, sum: f64) -> f64 {
+        let after = self.after.and_then(|after| match after.series.get(key)? {
+            SeriesStats::Counter(sum) => Some(*sum),
+            _ => None,
+        });
+        per_second(sum - after.unwrap_or(0.0), self.load_time)
     }
 
     fn current(&self, n: u64) -> f64 {
         per_second(n as f64, Duration::from_secs(self.window.end - self.window.start))
     }
+}
+
+fn plus(a: (u64, u64), b: (u64, u64)) -> (u64, u64) {
+    (a.0 + b.0, a.1 + b.1)
 }
 
 fn per_second(n: f64, time: Duration) -> f64 {
@@ -76,7 +131,7 @@ pub(crate) struct HttpRows {
 }
 
 /// One line per name and method, over all tags and groups, sorted by name.
-pub(crate) fn http(totals: &Statistics, recent: &RecentByName, rates: &Rates) -> HttpRows {
+pub(crate) fn http(totals: &Statistics, recent: &RecentByName, rates: &Rates<'_>) -> HttpRows {
     let mut names: BTreeMap<(&Arc<str>, &Arc<str>), Vec<&HttpStats>> = BTreeMap::new();
     for (key, stats) in &totals.series {
         if let (SeriesKey::Http { method, name, .. }, SeriesStats::Http(stats)) = (key, stats) {
@@ -89,10 +144,11 @@ pub(crate) fn http(totals: &Statistics, recent: &RecentByName, rates: &Rates) ->
     for ((name, method), group) in names {
         let key = (method.clone(), name.clone());
         let current = recent.get(&key).map_or((0, 0), |recent| recent.sum(rates.window.clone()));
+        let counts = rates.of_name(&key, current);
         if requests(&group) >= least && rows.len() < MAX_ROWS {
-            rows.push(http_row(key, &merged(&group), current, rates));
+            rows.push(http_row(key, &merged(&group), counts, rates));
         } else {
-            rest.add(&group, current);
+            rest.add(&group, counts);
         }
     }
     let omitted = rest.names;
@@ -127,22 +183,22 @@ fn merged<'a>(group: &[&'a HttpStats]) -> std::borrow::Cow<'a, HttpStats> {
     }
 }
 
-/// A line of these measurements; `current` are requests and failures of the window.
+/// A line of these measurements.
 pub(crate) fn http_row(
     (method, name): Name,
     stats: &HttpStats,
-    current: (u64, u64),
-    rates: &Rates,
+    counts: Counts,
+    rates: &Rates<'_>,
 ) -> HttpRow {
     HttpRow {
         method,
         name,
         requests: stats.requests,
         failures: stats.failures,
-        rps: rates.total(stats.requests),
-        fps: rates.total(stats.failures),
-        current_rps: rates.current(current.0),
-        current_fps: rates.current(current.1),
+        rps: rates.total(stats.requests, counts.after.0),
+        fps: rates.total(stats.failures, counts.after.1),
+        current_rps: rates.current(counts.current.0),
+        current_fps: rates.current(counts.current.1),
         response_time: Times::of(&stats.response_time),
         service_time: Times::of(&stats.service_time),
         mean_body_bytes: ratio(stats.body_bytes, stats.requests),
@@ -159,13 +215,16 @@ pub(crate) fn http_row(
 struct Rest {
     names: u32,
     sum: HttpStats,
-    current: (u64, u64),
+    counts: Counts,
 }
 
 impl Rest {
-    fn add(&mut self, group: &[&HttpStats], current: (u64, u64)) {
+    fn add(&mut self, group: &[&HttpStats], counts: Counts) {
         self.names += 1;
-        self.current = (self.current.0 + current.0, self.current.1 + current.1);
+        self.counts = Counts {
+            current: plus(self.counts.current, counts.current),
+            after: plus(self.counts.after, counts.after),
+        };
         for stats in group {
             self.sum.requests += stats.requests;
             self.sum.failures += stats.failures;
@@ -178,8 +237,8 @@ impl Rest {
         }
     }
 
-    fn row(&self, rates: &Rates) -> HttpRow {
-        http_row(("".into(), OTHER.into()), &self.sum, self.current, rates)
+    fn row(&self, rates: &Rates<'_>) -> HttpRow {
+        http_row(("".into(), OTHER.into()), &self.sum, self.counts, rates)
     }
 }
 
@@ -193,7 +252,7 @@ pub(crate) struct OtherRows {
 }
 
 /// At most [`MAX_ROWS`] of each kind.
-pub(crate) fn others(totals: &Statistics, shares: &Shares, rates: &Rates) -> OtherRows {
+pub(crate) fn others(totals: &Statistics, shares: &Shares, rates: &Rates<'_>) -> OtherRows {
     let mut rows = OtherRows::default();
     let mut by_type: BTreeMap<Arc<str>, u64> = BTreeMap::new();
     for (key, stats) in &totals.series {
@@ -205,7 +264,8 @@ pub(crate) fn others(totals: &Statistics, shares: &Shares, rates: &Rates) -> Oth
                 if !is_hook(task) {
                     *by_type.entry(user_type.clone()).or_default() += stats.iterations;
                 }
-                rows.tasks.push(task_row(user_type, task, stats, share_wanted, rates));
+                let rate = rates.iterations(key, stats);
+                rows.tasks.push(task_row(user_type, task, stats, share_wanted, rate));
             }
             (SeriesKey::Check { name, group }, SeriesStats::Pass(pass))
                 if rows.checks.len() < MAX_ROWS =>
@@ -226,7 +286,7 @@ pub(crate) fn others(totals: &Statistics, shares: &Shares, rates: &Rates) -> Oth
             (SeriesKey::Custom { name, kind, unit, tags }, stats)
                 if rows.metrics.len() < MAX_ROWS =>
             {
-                if let Some(value) = metric_value(*kind, stats, rates) {
+                if let Some(value) = metric_value(key, *kind, stats, rates) {
                     let (name, unit, tags) = (name.clone(), unit.clone(), tags.to_vec());
                     rows.metrics.push(MetricRow { name, unit, tags, kind: *kind, value });
                 }
@@ -249,25 +309,30 @@ fn task_row(
     task: &Arc<str>,
     stats: &TaskStats,
     share_wanted: Option<f64>,
-    rates: &Rates,
+    rate: f64,
 ) -> TaskRow {
     TaskRow {
         user_type: user_type.clone(),
         task: task.clone(),
         iterations: stats.iterations,
         failures: stats.failures,
-        rate: rates.total(stats.iterations),
+        rate,
         share: 0.0,
         share_wanted,
         duration: Times::of(&stats.duration),
     }
 }
 
-fn metric_value(kind: Kind, stats: &SeriesStats, rates: &Rates) -> Option<MetricValue> {
+fn metric_value(
+    key: &SeriesKey,
+    kind: Kind,
+    stats: &SeriesStats,
+    rates: &Rates<'_>,
+) -> Option<MetricValue> {
     let scaled = |value: u64| value as f64 / CUSTOM_SCALE;
     match (kind, stats) {
         (Kind::Counter, SeriesStats::Counter(sum)) => {
-            Some(MetricValue::Counter { sum: *sum, rate: per_second(*sum, rates.counted) })
+            Some(MetricValue::Counter { sum: *sum, rate: rates.counter(key, *sum) })
         }
         (Kind::Gauge, SeriesStats::Gauge(gauge)) => {
             Some(MetricValue::Gauge { last: gauge.last, min: gauge.min, max: gauge.max })

@@ -28,7 +28,7 @@ fn blank() -> RunView {
         "params": {}, "seed": 1, "state": RunState::Running, "phase": "", "started": null,
         "elapsed": secs(0), "length": null, "remaining": null, "workers": 1, "workers_lost": 0, "users": 0,
         "users_by_type": {}, "users_wanted": null, "rate_wanted": null, "counted_from": secs(0),
-        "counted": secs(0), "total": crate::view::HttpRow::default(), "window": crate::view::Window::default(),
+        "counted": secs(0), "load_time": secs(0), "total": crate::view::HttpRow::default(), "window": crate::view::Window::default(),
         "rows": [], "rows_omitted": 0, "tasks": [], "checks": [], "groups": [], "metrics": [], "errors": [],
         "errors_omitted": 0, "thresholds": [], "counters": loadhost_model::interval::Counters::default(),
         "collection": crate::view::Collection::default(), "generator": crate::view::GeneratorView::default(),
@@ -243,4 +243,95 @@ fn numbers_without_content_close_gaps_and_change_nothing_else() {
     assert_eq!((shown(&aggregate).total.requests, aggregate.collection().missing), (9, 0));
     let requests: Vec<u64> = aggregate.history().iter().map(|point| point.requests).collect();
     assert_eq!(requests, [1, 2, 2, 2, 2]);
+}
+
+/// Ten requests and ten iterations in each of `seconds`, the last of which ends after `last`.
+fn steady(aggregate: &mut Aggregate, plan: &RunPlan, seconds: u64, last: Duration) {
+    for seq in 1..=seconds {
+        let mut interval = interval(&worker("a"), seq, &[("/", &[1000; 10])]);
+        let task = TaskStats { iterations: 10, ..TaskStats::default() };
+        let key = SeriesKey::Task { user_type: "Shopper".into(), task: "browse".into() };
+        interval.statistics.series.insert(key, SeriesStats::Task(Box::new(task)));
+        let key = SeriesKey::Custom {
+            name: "sold".into(),
+            kind: Kind::Counter,
+            unit: "".into(),
+            tags: [].into(),
+        };
+        interval.statistics.series.insert(key, SeriesStats::Counter(10.0));
+        if seq == seconds {
+            (interval.end, interval.last) = (interval.begin + last, true);
+        }
+        aggregate.take(interval, plan);
+    }
+    aggregate.close();
+}
+
+/// All rates, which are ten per second.
+fn assert_ten_per_second(aggregate: &Aggregate) {
+    let view = shown(aggregate);
+    let fps = (view.total.fps, view.rows[0].fps);
+    assert_eq!((view.total.rps, view.rows[0].rps, fps), (10.0, 10.0, (2.0, 2.0)));
+    assert_eq!(view.tasks[0].rate, 10.0);
+    let MetricValue::Counter { rate, .. } = view.metrics[0].value else { panic!("{view:?}") };
+    assert_eq!(rate, 10.0);
+}
+
+#[test]
+fn a_long_graceful_tail_neither_lowers_nor_raises_rates() {
+    let mut plan = plan(3);
+    plan.thresholds =
+        ["http_reqs rate > 1", "http_reqs count > 1", "sold rate > 1", "http_req_failed rate < 1"]
+            .map(|text| text.parse().unwrap())
+            .to_vec();
+    let mut aggregate = Aggregate::new(&plan, &description());
+    steady(&mut aggregate, &plan, 5, Duration::from_millis(500));
+    aggregate.end_load(secs(3));
+    let view = shown(&aggregate);
+    assert_eq!((view.total.requests, view.counted), (50, Duration::from_millis(4_500)));
+    assert_eq!(view.load_time, secs(3));
+    assert_ten_per_second(&aggregate);
+    aggregate.judge(secs(5));
+    let values: Vec<Option<f64>> =
+        aggregate.thresholds().iter().map(|threshold| threshold.value).collect();
+    assert_eq!(values, [Some(10.0), Some(50.0), Some(10.0), Some(0.2)]);
+    let (all, after) = aggregate.take_totals();
+    assert_eq!((all.total().requests, after.total().requests), (50, 20));
+}
+
+#[test]
+fn a_run_stopped_within_a_second_has_rates_over_the_whole_seconds_before() {
+    let (mut aggregate, plan) = (aggregate(), plan(60));
+    aggregate.end_load(Duration::from_millis(2_900)); // said while the third second is measured
+    steady(&mut aggregate, &plan, 3, Duration::from_millis(950));
+    assert_eq!(shown(&aggregate).load_time, secs(2));
+    assert_ten_per_second(&aggregate);
+}
+
+#[test]
+fn rates_of_a_run_that_nothing_outlasts_are_over_all_of_its_time() {
+    let (mut aggregate, plan) = (aggregate(), plan(60));
+    steady(&mut aggregate, &plan, 3, Duration::from_millis(500));
+    aggregate.end_load(Duration::from_millis(2_600)); // seen a little later
+    let view = shown(&aggregate);
+    assert_eq!((view.load_time, view.total.rps), (Duration::from_millis(2_500), 12.0));
+}
+
+#[test]
+fn a_run_of_less_than_a_second_has_a_rate_as_well() {
+    let (mut aggregate, plan) = (aggregate(), plan(60));
+    aggregate.end_load(Duration::from_millis(400));
+    steady(&mut aggregate, &plan, 1, Duration::from_millis(500));
+    assert_eq!(shown(&aggregate).total.rps, 20.0);
+}
+
+#[test]
+fn the_first_second_has_a_current_rate() {
+    let (mut aggregate, plan) = (aggregate(), plan(60));
+    let a = worker("a");
+    aggregate.take(interval(&a, 1, &[("/", &[1000; 8])]), &plan);
+    aggregate.complete([&a].into_iter());
+    let view = shown(&aggregate);
+    assert_eq!((view.rows[0].current_rps, view.rows[0].current_fps), (8.0, 2.0));
+    assert_eq!((view.total.current_rps, view.window.rps), (8.0, 8.0));
 }

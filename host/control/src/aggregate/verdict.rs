@@ -30,7 +30,11 @@ pub(crate) struct Evidence<'a> {
     /// One series that is the sum of all requests, so that a threshold over all of them
     /// need not merge ten thousand histograms each second; and the users, as [`USERS`].
     pub(crate) sum: &'a Statistics,
-    /// Time over which they were measured.
+    /// Of all series: what ended after the time that rates are over.
+    pub(crate) after: Option<&'a Statistics>,
+    /// Time that rates are over.
+    pub(crate) load_time: Duration,
+    /// Time over which all was measured.
     pub(crate) counted: Duration,
     /// Since the start of the run.
     pub(crate) elapsed: Duration,
@@ -61,7 +65,7 @@ impl Thresholds {
             let over_all = threshold.metric == USERS
                 || (threshold.tags.is_empty() && threshold.metric.starts_with("http_"));
             let statistics = if over_all { evidence.sum } else { evidence.totals };
-            let verdict = threshold.evaluate(statistics, evidence.counted);
+            let verdict = threshold.evaluate_load(statistics, evidence.after, evidence.load_time);
             view.value = verdict.value;
             view.state = match (verdict.value, verdict.passed) {
                 (None, _) => ThresholdState::NoData,

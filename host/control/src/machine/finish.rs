@@ -104,11 +104,14 @@ impl Machine {
         }
         let ended = run.ended.get_or_insert(EndReason::Completed).clone();
         let view = Arc::new(self.show_run(now, &run));
+        let history = run.aggregate.history();
+        let (statistics, after_load) = run.aggregate.take_totals();
         let report = Arc::new(RunReport {
             view: (*view).clone(),
             verdict: Verdict::new(run.aggregate.thresholds()),
-            history: run.aggregate.history(),
-            statistics: run.aggregate.take_totals(),
+            history,
+            statistics,
+            after_load,
             plan: run.plan.clone(),
             description: run.description.clone(),
             ended,

@@ -112,6 +112,7 @@ fn blank(run: &Run) -> RunView {
         rate_wanted: None,
         counted_from: Duration::ZERO,
         counted: Duration::ZERO,
+        load_time: Duration::ZERO,
         total: Default::default(),
         window: Default::default(),
         rows: Vec::new(),

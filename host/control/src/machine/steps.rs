@@ -272,7 +272,9 @@ impl Machine {
         run.ended.get_or_insert(reason);
         if !hasten {
             let length = run.plan.profile.length().unwrap_or(Duration::MAX);
-            run.stood_still = Some(run.elapsed(now.mono).min(length));
+            let end = run.elapsed(now.mono).min(length);
+            run.stood_still = Some(end);
+            run.aggregate.end_load(end);
         }
         let patience = match mode {
             StopMode::Now => self.config.stop_margin,

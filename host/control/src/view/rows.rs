@@ -78,9 +78,9 @@ pub struct HttpRow {
     pub requests: u64,
     /// Failed among them.
     pub failures: u64,
-    /// Per second, over the counted time.
+    /// Per second of the load time: those that ended within it.
     pub rps: f64,
-    /// Failed per second, over the counted time.
+    /// Failed per second of the load time.
     pub fps: f64,
     /// Per second, over the window.
     pub current_rps: f64,
@@ -144,7 +144,7 @@ pub struct TaskRow {
     pub iterations: u64,
     /// Failed among them.
     pub failures: u64,
-    /// Per second, over the counted time.
+    /// Per second of the load time.
     pub rate: f64,
     /// Its part of the iterations of its user type, 0.0 to 1.0.
     pub share: f64,

@@ -30,6 +30,37 @@ impl Threshold {
         }
     }
 
+    /// As [`Self::evaluate`], but what is counted per second is without `after`: the part of the
+    /// statistics that came after `load_time`.
+    pub fn evaluate_load(
+        &self,
+        statistics: &Statistics,
+        after: Option<&Statistics>,
+        load_time: Duration,
+    ) -> Verdict {
+        let all = self.evaluate(statistics, load_time);
+        let (Some(value), Some(after)) = (all.value, after) else { return all };
+        if !self.is_per_second(statistics) {
+            return all;
+        }
+        let value = value - self.evaluate(after, load_time).value.unwrap_or(0.0);
+        Verdict { value: Some(value), passed: self.comparison.holds(value, self.bound) }
+    }
+
+    /// Whether its number is a count divided by time.
+    fn is_per_second(&self, statistics: &Statistics) -> bool {
+        let counter = |(key, stats): (&SeriesKey, &SeriesStats)| {
+            matches!(key, SeriesKey::Custom { name, .. } if **name == *self.metric)
+                && matches!(stats, SeriesStats::Counter(_))
+        };
+        self.aggregate == Aggregate::Rate
+            && match self.metric.as_str() {
+                "http_reqs" | "data_sent" | "data_received" | "iterations"
+                | "dropped_iterations" => true,
+                _ => statistics.series.iter().any(counter),
+            }
+    }
+
     fn value(&self, statistics: &Statistics, seconds: f64) -> Option<f64> {
         match self.metric.as_str() {
             "http_req_duration" => self.times(statistics, |http| &http.response_time),

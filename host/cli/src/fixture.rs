@@ -309,6 +309,7 @@ fn plan(view: &RunView) -> RunPlan {
         thresholds: Vec::new(),
         graceful_stop: Duration::from_secs(30),
         warm_up: None,
+        fleet: Default::default(),
     }
 }
 

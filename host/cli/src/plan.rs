@@ -48,6 +48,7 @@ pub(crate) fn plan(settings: &Effective, module: Module<'_>) -> Result<RunPlan, 
         thresholds: thresholds(settings, description)?,
         graceful_stop: settings.duration("graceful-stop")?.unwrap_or_default(),
         warm_up: settings.duration("warm-up")?,
+        fleet: Default::default(),
     };
     plan.checked(description).map_err(|faults| impossible(&faults))
 }

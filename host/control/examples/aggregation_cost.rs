@@ -137,6 +137,7 @@ fn plan() -> Result<RunPlan, Box<dyn Error>> {
         thresholds: vec!["http_req_duration p(95) < 500ms".parse()?],
         graceful_stop: Duration::ZERO,
         warm_up: None,
+        fleet: Default::default(),
     })
 }
 

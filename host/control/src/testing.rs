@@ -61,6 +61,7 @@ pub(crate) fn plan_of(load: Load, run_time: Option<Duration>) -> RunPlan {
         thresholds: Vec::new(),
         graceful_stop: secs(5),
         warm_up: None,
+        fleet: Default::default(),
     }
 }
 

@@ -162,6 +162,7 @@ fn plan(rate: f64, seconds: f64) -> Result<RunPlan, Failure> {
         thresholds: vec![],
         graceful_stop: Duration::from_secs(1),
         warm_up: None,
+        fleet: Default::default(),
     })
 }
 

@@ -69,6 +69,7 @@ fn plan(scenario: &Scenario, url: String) -> Result<RunPlan, Box<dyn Error>> {
         thresholds: Vec::new(),
         graceful_stop: Duration::ZERO,
         warm_up: None,
+        fleet: Default::default(),
     })
 }
 

@@ -8,6 +8,7 @@ pub mod histogram;
 pub mod id;
 pub mod interval;
 pub mod metric;
+pub mod placement;
 pub mod plan;
 pub mod profile;
 pub mod schedule;

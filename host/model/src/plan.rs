@@ -1,9 +1,11 @@
 //! Everything a worker must know to do its share of a run.
 
 mod check;
+mod fleet;
 mod params;
 
 pub use check::{PlanError, PlanErrors};
+pub use fleet::{Distribution, FleetSettings, LossPolicy, UnknownWord};
 pub use params::{ParamError, ParamKind, UnknownKind, check_parameter};
 
 use std::collections::BTreeMap;
@@ -49,6 +51,9 @@ pub struct RunPlan {
     pub graceful_stop: Duration,
     /// Statistics begin anew here, so that a warm-up is not counted.
     pub warm_up: Option<Duration>,
+    /// How it is spread over a fleet.
+    #[serde(default)]
+    pub fleet: FleetSettings,
 }
 
 /// How many users of a type.

@@ -73,6 +73,7 @@ pub(crate) fn work(run_id: &str) -> Work {
         thresholds: Vec::new(),
         graceful_stop: Duration::from_secs(1),
         warm_up: None,
+        fleet: Default::default(),
     };
     Work { plan: Arc::new(plan), share: Share::whole(), share_from: 0, step: Step::Prepare }
 }

@@ -177,6 +177,7 @@ pub(crate) fn plan(profile: Profile) -> RunPlan {
         thresholds: vec![],
         graceful_stop: Duration::from_secs(5),
         warm_up: None,
+        fleet: Default::default(),
     }
 }
 

@@ -170,6 +170,7 @@ fn plan(scenario: &Scenario, mode: &str, server: &Server, limits: Limits) -> Run
         thresholds: Vec::new(),
         graceful_stop: Duration::from_secs(1),
         warm_up: None,
+        fleet: Default::default(),
     }
 }
 

@@ -89,6 +89,7 @@ fn plan() -> RunPlan {
         thresholds: Vec::new(),
         graceful_stop: Duration::from_secs(30),
         warm_up: None,
+        fleet: Default::default(),
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) enum Activity {
 #[derive(Debug)]
 pub(super) struct Control {
     activity: Cell<Activity>,
+    /// How many users of the crew are starting.
+    starting: Rc<Cell<usize>>,
     leave: Cell<bool>,
     /// Left because its guest said so: it is not to come back.
     retired: Cell<bool>,
@@ -35,9 +37,12 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn new() -> Rc<Self> {
+    /// Of a user that is being made, which is counted in `starting` until it has started.
+    pub(super) fn new(starting: &Rc<Cell<usize>>) -> Rc<Self> {
+        starting.set(starting.get() + 1);
         Rc::new(Self {
             activity: Cell::new(Activity::Starting),
+            starting: Rc::clone(starting),
             leave: Cell::new(false),
             retired: Cell::new(false),
             is_free: Cell::new(false),
@@ -50,7 +55,9 @@ impl Control {
     }
 
     pub(super) fn enter(&self, activity: Activity) {
-        self.activity.set(activity);
+        let before = self.activity.replace(activity);
+        let count = |activity| usize::from(activity == Activity::Starting);
+        self.starting.set(self.starting.get() + count(activity) - count(before));
     }
 
     /// Asks the user to leave after its iteration.

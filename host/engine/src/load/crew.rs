@@ -1,5 +1,6 @@
 //! The users of one phase on one shard: who there is, how they come and how they leave.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub(super) struct Crew<F: VuFactory> {
     /// Position of the phase in the first profile.
     phase: u64,
     members: BTreeMap<u64, Member>,
+    starting: Rc<Cell<usize>>,
     tasks: JoinSet<()>,
     interrupt: CancellationToken,
     /// Users started so far.
@@ -53,6 +55,7 @@ impl<F: VuFactory> Crew<F> {
             mix,
             phase,
             members: BTreeMap::new(),
+            starting: Rc::default(),
             tasks: JoinSet::new(),
             interrupt: CancellationToken::new(),
             added: 0,
@@ -84,7 +87,7 @@ impl<F: VuFactory> Crew<F> {
         let Some(user_type) = self.mix.type_of(number) else { return false };
         let Some((role, table)) = self.shard.role(user_type) else { return false };
         let number_in_run = self.phase << PHASE_BITS | number;
-        let control = Control::new();
+        let control = Control::new(&self.starting);
         let presence = Presence::new(Rc::clone(&control), Arc::clone(&self.shard.team), user_type);
         let seed = seed_of(self.shard.seed, number_in_run);
         let user = User {
@@ -144,8 +147,7 @@ impl<F: VuFactory> Crew<F> {
 
     /// How many users are being made or started.
     pub(super) fn starting(&self) -> usize {
-        let activities = self.members.values().map(|member| member.control.activity());
-        activities.filter(|activity| *activity == Activity::Starting).count()
+        self.starting.get()
     }
 
     /// Lets all users leave: after their iteration; from `graceful` on they are interrupted and

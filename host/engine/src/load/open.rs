@@ -1,7 +1,7 @@
 //! Iterations that start by the clock, whether or not earlier ones are over.
 //!
-//! Each shard computes when its own arrivals are due and hands each to a user that is free. If
-//! none is, it makes one more, up to its share of `max_users`; the arrival waits meanwhile,
+//! Each shard computes when its own arrivals are due and hands each to a user that is free. As soon
+//! as few are, it makes one more, up to its share of `max_users`. An arrival that finds nobody waits,
 //! and is dropped and counted once it has waited for longer than `max_lag`.
 
 use std::rc::Rc;
@@ -21,6 +21,9 @@ use crate::load::vu::VuFactory;
 
 /// How often arrivals that waited too long are looked for.
 const TICK: Duration = Duration::from_millis(20);
+
+/// One of so many users is to be free, and at least one.
+const RESERVE: usize = 8;
 
 /// The settings of an open phase, as far as one shard is concerned.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,10 +130,15 @@ impl<F: VuFactory> Open<F> {
     }
 
     async fn put(&mut self, due: Instant) {
-        let is_taken = self.arrived.has_free_user();
-        self.arrived.put(due);
+        let is_taken = self.arrived.put(due);
+        // One that is free now is for the next arrival, which must not wait until one is made.
+        let reserve = (self.crew.size() / RESERVE).max(1);
+        let missing = match is_taken {
+            true => reserve.saturating_sub(self.arrived.free()),
+            false => reserve + self.arrived.waiting(),
+        };
         let room = self.crew.size() < self.settings.max_users as usize;
-        if !is_taken && room && self.arrived.waiting() > self.crew.starting() {
+        if room && missing > self.crew.starting() {
             self.add_user().await;
         }
     }

@@ -113,19 +113,22 @@ impl Arrived {
         self.inner.borrow_mut().max_lag = max_lag;
     }
 
-    /// An iteration is due. It goes to a free user, or waits for one.
-    pub(super) fn put(&self, due: Instant) {
+    /// An iteration is due. It goes to a free user, or waits for one: false.
+    pub(super) fn put(&self, due: Instant) -> bool {
         self.recorder.arrivals(1);
         let mut inner = self.inner.borrow_mut();
         if inner.waiting.len() >= QUEUED_ARRIVALS {
             self.recorder.capped("queued_arrivals");
-            return self.recorder.dropped_arrivals(1);
+            self.recorder.dropped_arrivals(1);
+            return false;
         }
         inner.waiting.push_back(due);
-        if let Some(user) = inner.free.pop() {
+        let user = inner.free.pop();
+        if let Some(user) = &user {
             user.is_free.set(false);
             user.wake();
         }
+        user.is_some()
     }
 
     /// How many arrivals wait for a user, or for a woken one to take them.
@@ -133,9 +136,9 @@ impl Arrived {
         self.inner.borrow().waiting.len()
     }
 
-    /// Whether an arrival would find a free user.
-    pub(super) fn has_free_user(&self) -> bool {
-        !self.inner.borrow().free.is_empty()
+    /// How many users are free.
+    pub(super) fn free(&self) -> usize {
+        self.inner.borrow().free.len()
     }
 
     /// Drops the arrivals that have waited too long.

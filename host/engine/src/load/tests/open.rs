@@ -4,7 +4,7 @@
 use super::*;
 
 #[test]
-fn arrivals_start_by_the_clock_and_need_no_more_users_than_overlap() {
+fn arrivals_start_by_the_clock_and_need_no_more_users_than_overlap_and_one_to_spare() {
     paused(async {
         let rate = stages(&[(0.0, 20.0), (10.0, 20.0)]);
         let bench = every_second(FakeFactory::taking(secs(0.24)), arrivals(rate, 100, 1.0));
@@ -15,7 +15,7 @@ fn arrivals_start_by_the_clock_and_need_no_more_users_than_overlap() {
             assert_eq!(call.intended, secs(n as f64 / 20.0), "arrival {n}");
         }
         assert_eq!((statistics.counters.arrivals, statistics.counters.dropped_arrivals), (200, 0));
-        assert!((5..=6).contains(&bench.users.made.get()), "{} users", bench.users.made.get());
+        assert!((5..=7).contains(&bench.users.made.get()), "{} users", bench.users.made.get());
     });
 }
 
@@ -42,6 +42,35 @@ fn a_stalled_target_makes_arrivals_late_and_then_drops_them_at_the_greatest_lag(
         let most = calls.iter().map(|call| call.actual - call.intended).max().unwrap();
         assert!(most > secs(1.3) && most <= secs(1.5), "{most:?}");
         assert_eq!(bench.users.made.get(), 2);
+    });
+}
+
+#[test]
+fn users_are_made_before_they_are_needed() {
+    paused(async {
+        // To start takes 0.3 s, an iteration 0.5 s; from 2 to 20 arrivals per second within 30 s, so from
+        // one user to ten.
+        let users = FakeFactory::new(|call| match call.what {
+            What::Start => (secs(0.3), CallOutcome::Done),
+            What::Task(_) => (secs(0.5), CallOutcome::Done),
+            What::Stop => (Duration::ZERO, CallOutcome::Done),
+        });
+        let rate = stages(&[(0.0, 2.0), (30.0, 20.0)]);
+        let load = Load::Arrivals {
+            rate,
+            poisson: false,
+            preallocated: 2,
+            max_users: 50,
+            max_lag: secs(1.0),
+        };
+        let mut profile = profile(load);
+        profile.phases[0].start = secs(1.0);
+        let bench = every_second(users, profile);
+        let statistics = bench.run().await;
+        let most = bench.users.iterations().iter().map(|call| call.actual - call.intended).max();
+        assert_near(most.unwrap(), 0.0);
+        assert_eq!(statistics.counters.dropped_arrivals, 0);
+        assert!(bench.users.made.get() <= 13, "{} users", bench.users.made.get());
     });
 }
 

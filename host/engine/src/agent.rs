@@ -18,19 +18,23 @@ mod ledger;
 mod once;
 pub mod workshop;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use loadhost_model::id::{Incarnation, Term, WorkerId};
+use loadhost_model::id::{Incarnation, RunId, Term, WorkerId};
 use loadhost_model::wire::{self, Assignment, Report, StopMode, WorkerState, WorkerStatus};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use job::{Job, Wanted};
+use job::{Job, Ties, Wanted};
 use ledger::Ledger;
 use workshop::Workshop;
+
+/// Runs whose intervals are counted on if they come back to this process.
+const NUMBERED_RUNS: usize = 64;
 
 /// How a worker behaves.
 #[derive(Debug, Clone)]
@@ -47,6 +51,13 @@ pub struct AgentConfig {
     pub max_users: Option<u32>,
     /// How often it says that it is there.
     pub heartbeat: Duration,
+}
+
+impl AgentConfig {
+    /// Users that this worker takes, of those that fit.
+    fn capacity(&self, room: u32) -> u32 {
+        self.max_users.map_or(room, |most| most.min(room))
+    }
 }
 
 /// How a worker and its coordinator reach each other.
@@ -92,6 +103,7 @@ pub async fn run<W: Workshop>(
         status,
         ledger: Ledger::default(),
         job: None,
+        numbered: VecDeque::new(),
     };
     let result = agent.follow(channels.assignments, stop).await;
     // The agent's end of the status is closed, so the heartbeat sends it a last time and ends.
@@ -106,7 +118,7 @@ fn first_status(config: &AgentConfig, capacity: u32) -> WorkerStatus {
         incarnation: config.incarnation,
         release: env!("CARGO_PKG_VERSION").to_string(),
         tags: config.tags.clone(),
-        capacity: config.max_users.map_or(capacity, |most| most.min(capacity)),
+        capacity: config.capacity(capacity),
         weight: 1,
         shards: config.shards,
         users: 0,
@@ -134,6 +146,8 @@ struct Agent<W: Workshop> {
     status: watch::Sender<WorkerStatus>,
     ledger: Ledger,
     job: Option<Current>,
+    /// Intervals made in the last runs: numbering goes on when one of them comes back.
+    numbered: VecDeque<(RunId, Arc<AtomicU64>)>,
 }
 
 /// The run that is being worked for.
@@ -208,17 +222,30 @@ impl<W: Workshop> Agent<W> {
         });
         let (wanted, follow_wanted) = watch::channel(wanted);
         let (end, follow_end) = watch::channel(None);
-        let job = Job::new(
-            Arc::clone(&self.config),
-            Arc::clone(&self.workshop),
-            self.reports.clone(),
-            self.clock_offset.clone(),
-            self.status.clone(),
-            follow_wanted,
-            follow_end,
-        );
+        let ties = Ties {
+            reports: self.reports.clone(),
+            clock_offset: self.clock_offset.clone(),
+            status: self.status.clone(),
+            wanted: follow_wanted,
+            end: follow_end,
+            made: self.made_in(&run),
+        };
+        let job = Job::new(Arc::clone(&self.config), Arc::clone(&self.workshop), ties);
         let task = tokio::spawn(job.run());
         self.job = Some(Current { run: run.to_string(), wanted, end, task });
+    }
+
+    /// The counter of a run's intervals, which outlives its jobs.
+    fn made_in(&mut self, run: &RunId) -> Arc<AtomicU64> {
+        if let Some((_, made)) = self.numbered.iter().find(|(known, _)| known == run) {
+            return Arc::clone(made);
+        }
+        if self.numbered.len() >= NUMBERED_RUNS {
+            self.numbered.pop_front();
+        }
+        let made = Arc::new(AtomicU64::new(0));
+        self.numbered.push_back((run.clone(), Arc::clone(&made)));
+        made
     }
 
     /// Ends the job, if there is one, and waits for it. A new assignment in the meantime makes
@@ -258,6 +285,7 @@ impl<W: Workshop> Agent<W> {
         }
         self.status.send_modify(|status| {
             status.run = None;
+            status.capacity = self.config.capacity(self.workshop.capacity());
             status.users = 0;
             status.cpu = 0.0;
             status.state = WorkerState::Idle;

@@ -1,5 +1,7 @@
 //! One worker's intervals in one run: whole seconds since its start, numbered without gaps.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use loadhost_model::id::{Incarnation, RunId, Term, WorkerId};
@@ -22,8 +24,8 @@ pub(super) struct Intervals {
     incarnation: Incarnation,
     clock: RunClock,
     reports: mpsc::Sender<Report>,
-    /// Of the last interval that was sent.
-    seq: u64,
+    /// Number of the last interval that was made.
+    made: Arc<AtomicU64>,
     /// Of the last interval that was sent: where the next one begins.
     end: Duration,
     /// The second that is due next.
@@ -33,27 +35,24 @@ pub(super) struct Intervals {
 }
 
 impl Intervals {
+    /// `made`: how many this process has made in this run before, which are counted on.
     pub(super) fn new(
         run: RunId,
-        worker: WorkerId,
-        incarnation: Incarnation,
+        (worker, incarnation): (WorkerId, Incarnation),
         clock: RunClock,
         reports: mpsc::Sender<Report>,
+        made: Arc<AtomicU64>,
     ) -> Self {
         // A worker that joins late begins with the second that it comes in.
         let begin = Duration::from_secs(clock.elapsed().as_secs());
         let (end, due) = (begin, begin + SECOND);
-        Self { run, worker, incarnation, clock, reports, seq: 0, end, due, drained: Instant::now() }
+        let drained = Instant::now();
+        Self { run, worker, incarnation, clock, reports, made, end, due, drained }
     }
 
     /// When the next interval is due.
     pub(super) fn next_due(&self) -> Instant {
         self.clock.instant(self.due)
-    }
-
-    /// Of the last interval that was sent; 0: none.
-    pub(super) fn last_seq(&self) -> u64 {
-        self.seq
     }
 
     /// Sends the interval that is due. If there is no room for it, nothing is drained: the next
@@ -65,7 +64,7 @@ impl Intervals {
         self.due = end + SECOND;
         let reports = self.reports.clone();
         let Ok(permit) = reports.try_reserve() else {
-            tracing::warn!(seq = self.seq + 1, "interval waits: its receiver is behind");
+            tracing::warn!(?end, "interval waits: its receiver is behind");
             return None;
         };
         let interval = self.interval(loader, term, end, false);
@@ -86,12 +85,12 @@ impl Intervals {
     fn interval(&mut self, loader: &mut Loader, term: Term, end: Duration, last: bool) -> Interval {
         let now = Instant::now();
         let span = now.saturating_duration_since(std::mem::replace(&mut self.drained, now));
-        self.seq += 1;
+        let seq = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         Interval {
             run: self.run.clone(),
             worker: self.worker.clone(),
             incarnation: self.incarnation,
-            seq: self.seq,
+            seq,
             term,
             begin: std::mem::replace(&mut self.end, end),
             end,

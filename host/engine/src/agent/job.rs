@@ -1,6 +1,7 @@
 //! One run from this worker's side: goes as far as the coordinator wants.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use loadhost_model::id::Term;
@@ -25,6 +26,18 @@ pub(super) struct Wanted {
     pub(super) work: Work,
 }
 
+/// What ties a job to its agent.
+pub(super) struct Ties {
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) clock_offset: watch::Receiver<i64>,
+    pub(super) status: watch::Sender<WorkerStatus>,
+    pub(super) wanted: watch::Receiver<Wanted>,
+    /// Set once the job is to end, whatever is wanted.
+    pub(super) end: watch::Receiver<Option<StopMode>>,
+    /// Intervals made in this run, by former jobs of this process as well.
+    pub(super) made: Arc<AtomicU64>,
+}
+
 pub(super) struct Job<W: Workshop> {
     config: Arc<AgentConfig>,
     workshop: Arc<W>,
@@ -32,8 +45,8 @@ pub(super) struct Job<W: Workshop> {
     clock_offset: watch::Receiver<i64>,
     status: watch::Sender<WorkerStatus>,
     wanted: watch::Receiver<Wanted>,
-    /// Set once the job is to end, whatever is wanted.
     end: watch::Receiver<Option<StopMode>>,
+    made: Arc<AtomicU64>,
     logs: mpsc::Sender<LogLine>,
     prepared: Option<Result<W::Stage, PrepareError>>,
     set_up: Option<Result<Arc<str>, Arc<str>>>,
@@ -42,15 +55,8 @@ pub(super) struct Job<W: Workshop> {
 }
 
 impl<W: Workshop> Job<W> {
-    pub(super) fn new(
-        config: Arc<AgentConfig>,
-        workshop: Arc<W>,
-        reports: mpsc::Sender<Report>,
-        clock_offset: watch::Receiver<i64>,
-        status: watch::Sender<WorkerStatus>,
-        wanted: watch::Receiver<Wanted>,
-        end: watch::Receiver<Option<StopMode>>,
-    ) -> Self {
+    pub(super) fn new(config: Arc<AgentConfig>, workshop: Arc<W>, ties: Ties) -> Self {
+        let Ties { reports, clock_offset, status, wanted, end, made } = ties;
         let (logs, lines) = mpsc::channel(QUEUED_LINES);
         tokio::spawn(forward(lines, reports.clone())); // ends with the last sender, which is this job's
         Self {
@@ -61,6 +67,7 @@ impl<W: Workshop> Job<W> {
             status,
             wanted,
             end,
+            made,
             logs,
             prepared: None,
             set_up: None,
@@ -103,8 +110,13 @@ impl<W: Workshop> Job<W> {
     }
 
     fn stopped(&mut self, wanted: &Wanted) {
-        let last_seq = *self.last_seq.get_or_insert(0);
+        let last_seq = self.end_load();
         self.enter(wanted, WorkerState::Stopped { last_seq });
+    }
+
+    /// From here on no load is made any more. The number of the last interval.
+    fn end_load(&mut self) -> u64 {
+        *self.last_seq.get_or_insert(self.made.load(Ordering::Relaxed))
     }
 
     async fn prepare(&mut self, wanted: &Wanted) {
@@ -131,7 +143,14 @@ impl<W: Workshop> Job<W> {
             });
         }
         match self.prepared.as_ref()? {
-            Ok(stage) => Some(stage.clone()),
+            Ok(stage) => {
+                let room = self.config.capacity(stage.room());
+                self.status.send_if_modified(|status| {
+                    status.capacity = room;
+                    false // goes out with the next state
+                });
+                Some(stage.clone())
+            }
             Err(error) => {
                 self.fail(wanted, Arc::clone(&error.code), Arc::clone(&error.message));
                 None
@@ -190,7 +209,7 @@ impl<W: Workshop> Job<W> {
     }
 
     async fn tear_down(&mut self, wanted: &Wanted, data: Arc<str>) {
-        self.last_seq.get_or_insert(0);
+        self.end_load();
         let Some(Ok(stage)) = self.prepared.clone() else {
             return self.enter(wanted, WorkerState::TornDown);
         };
@@ -254,9 +273,9 @@ impl<W: Workshop> Job<W> {
 
     async fn follow(&mut self, wanted: &Wanted, mut loader: Loader, clock: RunClock) {
         let plan = &wanted.work.plan;
-        let (worker, incarnation) = (self.config.worker.clone(), self.config.incarnation);
-        let mut intervals =
-            Intervals::new(plan.run.clone(), worker, incarnation, clock, self.reports.clone());
+        let source = (self.config.worker.clone(), self.config.incarnation);
+        let (reports, made) = (self.reports.clone(), Arc::clone(&self.made));
+        let mut intervals = Intervals::new(plan.run.clone(), source, clock, reports, made);
         let mut wanted = wanted.clone();
         let mut aborted: Option<Abort> = None;
         self.enter(&wanted, WorkerState::Running);
@@ -284,7 +303,7 @@ impl<W: Workshop> Job<W> {
         }
         intervals.cut_last(&mut loader, wanted.applied.0).await;
         self.show(&loader, None);
-        self.last_seq = Some(intervals.last_seq());
+        self.end_load();
         let is_told = matches!(wanted.work.step, Step::Stop { .. } | Step::Teardown { .. });
         match aborted {
             // Told or not, the failure comes first: the coordinator answers it by a stop.

@@ -58,6 +58,10 @@ impl Stage for Script {
         Arc::clone(&self.description)
     }
 
+    fn room(&self) -> u32 {
+        500
+    }
+
     fn factory(&self, _: ShardContext) -> Result<Script, MakeError> {
         Ok(self.clone())
     }
@@ -336,6 +340,35 @@ async fn more_users_than_the_worker_takes_are_refused_with_the_figure() {
     assert_eq!(&*code, "capacity");
     assert!(message.contains("4 users") && message.contains("3 at most"), "{message}");
     assert!(message.contains("--max-users"), "{message}");
+    boss.finish().await;
+}
+
+#[tokio::test]
+async fn while_it_works_for_a_run_a_worker_says_how_many_users_fit_in_that_run() {
+    let mut boss = Boss::of(Script::default(), users(1.0));
+    assert_eq!(boss.until(|status| status.state == WorkerState::Idle).await.capacity, 1000);
+    boss.assign(Step::Prepare);
+    assert_eq!(boss.until_state(WorkerState::Ready).await.capacity, 500);
+    boss.assignments.send_replace(None);
+    assert_eq!(boss.until(|status| status.state == WorkerState::Idle).await.capacity, 1000);
+    boss.finish().await;
+}
+
+#[tokio::test]
+async fn a_run_that_comes_back_goes_on_numbering_its_intervals() {
+    let mut boss = Boss::of(Script::default(), Load::Closed { users: Curve::constant(2.0) });
+    boss.start();
+    boss.until(|status| status.users == 2).await;
+    boss.assignments.send_replace(None);
+    boss.until(|status| status.state == WorkerState::Idle).await;
+    let before = boss.intervals.last().map(|interval| interval.seq).unwrap();
+    boss.start();
+    boss.until(|status| status.users == 2).await;
+    boss.assign(Step::Stop { mode: StopMode::Graceful });
+    let last_seq = boss.until_stopped().await;
+    assert!(last_seq > before);
+    let seqs: Vec<u64> = boss.intervals.iter().map(|interval| interval.seq).collect();
+    assert_eq!(seqs, (1..=last_seq).collect::<Vec<_>>());
     boss.finish().await;
 }
 

@@ -18,7 +18,8 @@ pub trait Workshop: Send + Sync + 'static {
     /// Users that fit on this machine.
     fn capacity(&self) -> u32;
 
-    /// Fetches, verifies and compiles the plan's module and makes room for `users`.
+    /// Fetches, verifies and compiles the plan's module and makes room for `users`, and for
+    /// more of them as far as that is cheap.
     ///
     /// # Errors
     /// With a stable code, such as `module`, `compile` or `capacity`, and the remedy.
@@ -36,6 +37,9 @@ pub trait Stage: Clone + Send + Sync + 'static {
 
     /// What the scenario contains.
     fn description(&self) -> Arc<Description>;
+
+    /// Users that fit at once in this run.
+    fn room(&self) -> u32;
 
     /// A factory for one shard. Called on the shard's thread, within its runtime.
     ///

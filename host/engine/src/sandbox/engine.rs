@@ -16,9 +16,10 @@ const HOST_STACK: usize = 192 << 10;
 /// Frames of a backtrace. Their files and lines are found by `symbols`.
 const FRAMES: NonZeroUsize = NonZeroUsize::new(24).unwrap();
 
-/// Users from which on a slot reserves less address space than 4 GiB: 28,000 slots of that
-/// size no longer map.
-const MANY_USERS: u32 = 14_000;
+/// Places beyond which a slot reserves less address space than 4 GiB, for a scenario with one memory.
+const MANY_PLACES: u32 = 14_000;
+/// Slots of that size that surely map: 28,000 no longer do.
+const FULL_SLOTS: u32 = 24_000;
 
 /// Resources of one instance, counted from the component's structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +42,14 @@ pub(crate) enum Reservation {
 }
 
 impl Reservation {
-    pub(crate) fn for_users(users: u32) -> Self {
-        if users > MANY_USERS { Self::Compact } else { Self::Full }
+    /// Of a pool with so many places.
+    pub(crate) fn for_places(places: u32, memories: u32) -> Self {
+        if places > Self::full_places(memories) { Self::Compact } else { Self::Full }
+    }
+
+    /// The greatest pool that needs no compact reservation.
+    pub(crate) fn full_places(memories: u32) -> u32 {
+        MANY_PLACES.min(FULL_SLOTS / memories.max(1))
     }
 }
 
@@ -57,7 +64,7 @@ pub(crate) fn pooled(
     footprint: Footprint,
     users: u32,
 ) -> wasmtime::Result<Engine> {
-    let mut config = config(limits, Reservation::for_users(users));
+    let mut config = config(limits, Reservation::for_places(users, footprint.memories));
     let mut pool = PoolingAllocationConfig::new();
     let times = |count: u32| count.max(1).saturating_mul(users);
     pool.total_component_instances(users)

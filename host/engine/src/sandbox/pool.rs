@@ -16,7 +16,7 @@ use crate::host::{self, state::VuState};
 use crate::scenario::Scenario;
 
 /// Places beyond the users: for `setup`, and for a user that is made while another one leaves.
-const SPARE_PLACES: u32 = 4;
+pub(super) const SPARE_PLACES: u32 = 4;
 
 /// Why a sandbox cannot be made.
 #[derive(Debug, thiserror::Error)]

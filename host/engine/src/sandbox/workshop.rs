@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use loadhost_model::description::Description;
 use loadhost_model::plan::{Limits, RunPlan};
-use loadhost_model::profile::Load;
 
-use super::pool::{Sandbox, SandboxError};
+use super::engine::Reservation;
+use super::pool::{SPARE_PLACES, Sandbox, SandboxError};
 use super::vu::WasmVuFactory;
 use crate::agent::workshop::{ModuleSource, PrepareError, RunFactory, Stage, Workshop};
 use crate::capacity::{Machine, capacity, raise_open_files};
@@ -14,8 +14,10 @@ use crate::http::{Grants, Shared};
 use crate::load::vu::{CallOutcome, MakeError, ShardContext, UserIdentity};
 use crate::scenario::{Cache, Scenario, ScenarioError, StructureCaps, digest_of};
 
-/// Places for users of a run whose scenario steers the load itself.
-const SHAPED_PLACES: u32 = 10_000;
+/// Places that each run has if the machine has room for them, however few users it begins with,
+/// so that users can be raised while it goes on. A place that is never taken costs about 3 µs at
+/// the start, two memory maps and no memory.
+const USUAL_PLACES: u32 = 10_000;
 
 /// Makes scenarios ready on this machine.
 pub struct WasmWorkshop {
@@ -94,18 +96,19 @@ impl Workshop for WasmWorkshop {
         shared(&plan, &self.grants)?;
         let scenario = self.scenario(&plan).await?;
         let description = Arc::new(scenario.description().clone());
-        let for_pool = Arc::clone(&plan);
-        // Users may be raised while the run goes on, and those that leave overlap with
-        // those that come.
-        let places =
-            match plan.profile.phases.iter().any(|phase| matches!(phase.load, Load::Shaped { .. }))
-            {
-                // Nobody knows what the shape will ask for.
-                true => users.max(SHAPED_PLACES),
-                false => users.saturating_mul(2).max(users.saturating_add(64)),
-            };
-        let places = places.min(room.users);
-        let sandbox = apart(move || Sandbox::new(&scenario, for_pool, places)).await?;
+        let sandbox = apart(move || {
+            let planned = plan.profile.planned_users_max();
+            let places = places(users, planned, room.users, scenario.footprint().memories);
+            match Sandbox::new(&scenario, Arc::clone(&plan), places) {
+                // Less address space than usual may be left; the run itself must find room.
+                Err(SandboxError::Pool { message, .. }) if places > users => {
+                    tracing::warn!(places, users, message, "no room for users beyond those planned");
+                    Sandbox::new(&scenario, plan, users)
+                }
+                made => made,
+            }
+        })
+        .await?;
         let sandbox = sandbox.map_err(|error| {
             let code =
                 if matches!(error, SandboxError::Pool { .. }) { "capacity" } else { "compile" };
@@ -113,6 +116,19 @@ impl Workshop for WasmWorkshop {
         })?;
         Ok(WasmStage { sandbox, description, grants: self.grants.clone() })
     }
+}
+
+/// How many users the pool of a run is to hold, if `users` are this worker's share of those
+/// `planned`, all of which might come to it, and `room` fit.
+fn places(users: u32, planned: u32, room: u32, memories: u32) -> u32 {
+    let most = Reservation::full_places(memories).saturating_sub(SPARE_PLACES);
+    let wanted = users.saturating_mul(2).max(planned);
+    let wanted = match users <= most {
+        // More would take the bounds checks of a compact reservation, which slow all users.
+        true => wanted.max(USUAL_PLACES).min(most),
+        false => wanted,
+    };
+    wanted.min(room).max(users)
 }
 
 fn shared(plan: &RunPlan, grants: &Grants) -> Result<Arc<Shared>, PrepareError> {
@@ -135,6 +151,10 @@ impl Stage for WasmStage {
         Arc::clone(&self.description)
     }
 
+    fn room(&self) -> u32 {
+        self.sandbox.users()
+    }
+
     fn factory(&self, context: ShardContext) -> Result<WasmVuFactory, MakeError> {
         let shared = shared(self.sandbox.plan(), &self.grants).map_err(|error| MakeError {
             code: error.code,
@@ -152,5 +172,28 @@ impl RunFactory for WasmVuFactory {
 
     async fn teardown(&self, identity: UserIdentity) -> CallOutcome {
         WasmVuFactory::teardown(self, identity).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_has_places_to_grow_into_as_far_as_the_machine_goes() {
+        let check = |users, planned, room, memories, expected| {
+            let places = places(users, planned, room, memories);
+            assert_eq!(places, expected, "{users} of {planned} users, room for {room}");
+        };
+        check(1, 1, 50_000, 1, 10_000);
+        check(0, 1, 50_000, 1, 10_000);
+        check(1, 1, 824, 1, 824);
+        check(6_000, 6_000, 50_000, 1, 12_000);
+        check(4_000, 13_000, 50_000, 1, 13_000);
+        check(13_990, 13_990, 50_000, 1, 13_996); // the spare places count as well
+        check(20_000, 20_000, 50_000, 1, 40_000); // compact anyway
+        check(20_000, 60_000, 30_000, 1, 30_000);
+        check(1, 1, 50_000, 4, 5_996); // each user takes four slots
+        check(500, 500, 500, 1, 500);
     }
 }

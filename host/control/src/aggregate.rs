@@ -6,6 +6,7 @@
 mod generators;
 mod ledger;
 mod rows;
+mod saved;
 mod shares;
 mod sums;
 mod timeline;
@@ -23,8 +24,10 @@ use loadhost_model::interval::{
 };
 use loadhost_model::metric::{Kind, OTHER, SeriesKey};
 use loadhost_model::plan::RunPlan;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use ledger::Ledger;
+pub(crate) use saved::SavedError;
 pub(crate) use wanted::Wanted;
 
 use generators::Generators;
@@ -44,14 +47,14 @@ const MAX_NAMES: usize = 20_000;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the newest interval of a worker says of its users.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct WorkerUsers {
     end: Duration,
     users: BTreeMap<Arc<str>, u32>,
 }
 
 /// The numbers of one run.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Aggregate {
     pub(crate) ledger: Ledger,
     counted_from: Duration,
@@ -104,6 +107,7 @@ impl Aggregate {
             return;
         }
         let sums = Sums::of(&interval.statistics);
+        self.ledger.count(&interval.worker, interval.incarnation, sums.iterations);
         let counted = interval.begin >= self.counted_from;
         self.timeline.take(&interval, &sums, counted, |at| Wanted::at(&plan.profile, at));
         self.generators.judge(&interval, &mut self.timeline);
@@ -145,6 +149,13 @@ impl Aggregate {
         self.sum = HttpStats::default();
         self.after = Statistics::default();
         self.users_gauge = None;
+    }
+
+    /// The same, unless it was done already: a reset counts from when it was asked for.
+    pub(crate) fn reset_once(&mut self, elapsed: Duration) {
+        if self.counted_from < whole_seconds(elapsed) {
+            self.reset(elapsed);
+        }
     }
 
     /// No more load is made from here on; what was begun comes to its end.
@@ -239,6 +250,11 @@ impl Aggregate {
         let last = self.through.saturating_sub(1)..self.through;
         let (requests, failures) = self.timeline.counts_in(last);
         (requests as f64, crate::view::ratio(failures, requests))
+    }
+
+    /// How far the intervals of a worker reach.
+    pub(crate) fn measured(&self, worker: &WorkerId) -> Duration {
+        self.users.get(worker).map_or(Duration::ZERO, |users| users.end)
     }
 
     /// The worker is lost: nobody knows what its users do.

@@ -4,6 +4,16 @@ use std::time::Duration;
 
 use loadhost_model::id::Term;
 
+/// What becomes of runs when the coordinator is ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AtEnd {
+    /// They are reported as interrupted, and workers are told to be idle.
+    #[default]
+    EndRuns,
+    /// They go on: all is saved for a successor, and workers are told nothing.
+    HandOver,
+}
+
 /// How patient a coordinator is. All fields may be changed; see [`Default`] for the usual values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoordinatorConfig {
@@ -30,6 +40,11 @@ pub struct CoordinatorConfig {
     pub max_workers: usize,
     /// Runs that are over and still shown. Default 20.
     pub max_finished_runs: usize,
+    /// Between checkpoints of a run's numbers. Longer if they are so large that saving them takes
+    /// more than a tenth of the time. Default 3 s.
+    pub checkpoint: Duration,
+    /// What becomes of runs when the coordinator is ended.
+    pub at_end: AtEnd,
 }
 
 impl Default for CoordinatorConfig {
@@ -46,6 +61,8 @@ impl Default for CoordinatorConfig {
             shape_timeout: Duration::from_secs(5),
             max_workers: 10_000,
             max_finished_runs: 20,
+            checkpoint: Duration::from_secs(3),
+            at_end: AtEnd::EndRuns,
         }
     }
 }

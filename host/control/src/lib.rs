@@ -12,12 +12,15 @@ mod error;
 mod machine;
 pub mod ports;
 pub mod report;
+mod restored;
 #[cfg(test)]
 mod testing;
 pub mod view;
 
-pub use actor::{Coordinator, Handle, StartRequest};
-pub use config::CoordinatorConfig;
+pub use actor::{Command, Coordinator, Desk, Handle, StartRequest};
+pub use config::{AtEnd, CoordinatorConfig};
 pub use error::{ControlError, StartError};
+pub use machine::snapshot::SnapshotError;
 pub use report::{EndReason, RunReport, Verdict};
+pub use restored::{RestoreError, Restored};
 pub use view::{FleetView, RunView};

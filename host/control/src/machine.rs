@@ -13,6 +13,7 @@ mod registry;
 mod run;
 mod shape;
 mod show;
+pub(crate) mod snapshot;
 mod split;
 mod steps;
 
@@ -25,6 +26,7 @@ use loadhost_model::id::{RunId, WorkerId};
 use loadhost_model::interval::Interval;
 use loadhost_model::plan::RunPlan;
 use loadhost_model::wire::{Assignment, Report, StopMode, VERSION, WorkerStatus};
+use serde::{Deserialize, Serialize};
 
 use crate::config::CoordinatorConfig;
 use crate::error::{ControlError, StartError};
@@ -36,9 +38,9 @@ use registry::{Heard, Registry};
 use run::{Run, Stage};
 
 /// The time of an input.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Now {
-    /// Since the coordinator began; all decisions are made by it.
+    /// Since the first coordinator of this fleet began; all decisions are made by it.
     pub(crate) mono: Duration,
     /// Microseconds since the Unix epoch; a label, and the workers' common instant.
     pub(crate) wall: u64,
@@ -65,6 +67,8 @@ pub(crate) enum Input {
     Tick,
     /// Another coordinator leads.
     Deposed,
+    /// This process did not run for a while, so it has heard nobody.
+    Slept,
 }
 
 /// What the coordinator does.
@@ -80,19 +84,27 @@ pub(crate) enum Effect {
     Finished(RunId, Arc<RunReport>),
 }
 
-/// The whole state of a coordinator.
-#[derive(Debug)]
+/// The whole state of a coordinator. What is skipped is saved apart, or is of no use to a successor.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Machine {
+    #[serde(skip)]
     config: CoordinatorConfig,
+    #[serde(skip)]
     deposed: bool,
     generation: u64,
     registry: Registry,
     runs: BTreeMap<RunId, Run>,
+    #[serde(skip)]
     finished: VecDeque<(RunId, Arc<crate::view::RunView>, Arc<RunReport>)>,
     ignored: BTreeMap<String, u64>,
     /// Something was learnt that a view should show at once.
+    #[serde(skip)]
     news: bool,
+    #[serde(skip)]
     effects: Vec<Effect>,
+    /// Grows with each decision that a successor must know before its effects are seen.
+    #[serde(skip)]
+    version: u64,
 }
 
 impl Machine {
@@ -107,7 +119,32 @@ impl Machine {
             ignored: BTreeMap::new(),
             news: true,
             effects: Vec::new(),
+            version: 0,
         }
+    }
+
+    /// Whether another coordinator leads now.
+    pub(crate) fn is_deposed(&self) -> bool {
+        self.deposed
+    }
+
+    /// Grows with each decision that must be saved before its effects go out.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Nothing of it has been saved yet.
+    pub(crate) fn begin_saving(&mut self) {
+        self.version += 1;
+    }
+
+    /// What is to be done since the last time. Questions to a load shape are asked anew by a successor;
+    /// everything else it must know of.
+    fn take_effects(&mut self) -> Vec<Effect> {
+        let effects = std::mem::take(&mut self.effects);
+        let is_decision = |effect: &Effect| !matches!(effect, Effect::AskShape(..));
+        self.version += u64::from(effects.iter().any(is_decision));
+        effects
     }
 
     /// Takes in what happened and moves all runs as far as they can go.
@@ -117,16 +154,20 @@ impl Machine {
         let moved = match input {
             Input::Report(Report::Status(status)) => self.hear(now, status),
             Input::Report(Report::Interval(interval)) => self.merge(*interval),
-            // Logs are for watchers; the actor hands them on.
-            Input::Report(Report::Log(_)) => false,
+            // Logs are for watchers, positions for checkpoints; the actor knows what to do.
+            Input::Report(Report::Log(_) | Report::Position(_)) => false,
             Input::Shape(run, answer) => self.shape_answered(now, &run, answer),
             Input::Tick => self.tick(now),
-            Input::Deposed => self.depose(now),
+            Input::Deposed => self.depose(),
+            Input::Slept => {
+                self.registry.listen_anew(now.mono);
+                false
+            }
         };
-        if moved {
+        if moved && !self.deposed {
             self.advance_all(now);
         }
-        std::mem::take(&mut self.effects)
+        self.take_effects()
     }
 
     /// Takes in a run. What becomes of it is told by [`Effect::Started`].
@@ -140,6 +181,7 @@ impl Machine {
         }
         let run = Run {
             aggregate: crate::aggregate::Aggregate::new(&new.plan, &new.description),
+            reset: None,
             plan: new.plan,
             description: new.description,
             expect_workers: new.expect_workers.max(1),
@@ -159,7 +201,7 @@ impl Machine {
         self.runs.insert(id, run);
         self.news = true;
         self.advance_all(now);
-        Ok(std::mem::take(&mut self.effects))
+        Ok(self.take_effects())
     }
 
     /// Stops a run. Asking twice does no harm; `Now` hastens a graceful stop.
@@ -176,7 +218,7 @@ impl Machine {
         self.end(now, &mut run, EndReason::StoppedByUser, mode);
         self.runs.insert(id.clone(), run);
         self.advance_all(now);
-        Ok(std::mem::take(&mut self.effects))
+        Ok(self.take_effects())
     }
 
     /// Lets the statistics of a run begin anew.
@@ -187,6 +229,8 @@ impl Machine {
         }
         let elapsed = run.elapsed(now.mono);
         run.aggregate.reset(elapsed);
+        run.reset = Some(elapsed);
+        self.version += 1;
         run.note(
             now.mono,
             NoteKind::Info,
@@ -215,7 +259,7 @@ impl Machine {
             return self.ignore("version");
         }
         if status.applied.0 > self.config.term {
-            return self.depose(now);
+            return self.depose();
         }
         let heard = self.registry.hear(now.mono, status.clone(), self.config.max_workers);
         let mut moved = match heard {
@@ -227,8 +271,18 @@ impl Machine {
         for run in self.runs.values_mut() {
             moved |= follow(run, now, &status, &self.config);
         }
+        if self.is_astray(&status) {
+            self.state(status.worker, None);
+        }
         self.news |= moved;
         moved
+    }
+
+    /// Whether a former leader gave the worker something to do that nobody knows of any more.
+    fn is_astray(&self, status: &WorkerStatus) -> bool {
+        status.run.is_some()
+            && status.applied.0 < self.config.term
+            && !self.runs.values().any(|run| run.part(&status.worker).is_some())
     }
 
     fn merge(&mut self, interval: Interval) -> bool {
@@ -261,17 +315,11 @@ impl Machine {
         true
     }
 
-    /// A newer leadership exists: this one says nothing more.
-    fn depose(&mut self, now: Now) -> bool {
-        if !self.deposed {
-            self.deposed = true;
-            self.news = true;
-            for (id, mut run) in std::mem::take(&mut self.runs) {
-                self.end(now, &mut run, EndReason::Interrupted, StopMode::Now);
-                self.runs.insert(id, run);
-            }
-        }
-        true
+    /// A newer leadership exists: this one says nothing more, and its runs go on without it.
+    fn depose(&mut self) -> bool {
+        self.news |= !self.deposed;
+        self.deposed = true;
+        false
     }
 }
 

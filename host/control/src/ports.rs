@@ -1,14 +1,46 @@
-//! What the coordinator needs from the outside: a fleet to assign work to, a
-//! scenario's load shape, and the wall clock.
+//! What the coordinator needs from the outside: a fleet to assign work to, a store for what
+//! its successor must know, load shapes of scenarios, and the wall clock.
 //!
 //! The fleet has two forms, channels within one process and the broker. What workers
 //! say comes back over one channel of [`loadhost_model::wire::Report`], so there is no port for it.
 
+mod store;
+
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
 use loadhost_model::id::WorkerId;
+use loadhost_model::plan::RunPlan;
 use loadhost_model::wire::Assignment;
+use serde::{Deserialize, Serialize};
+
+pub use store::{Saved, SavedCheckpoint, StateStore, StoreError};
+
+/// All of them, for [`crate::Coordinator::resume`].
+#[derive(Clone)]
+pub struct Outside {
+    /// Where assignments go.
+    pub fleet: Arc<dyn Fleet>,
+    /// Where decisions and measurements are kept; None: in one process, which has no successor.
+    pub store: Option<Arc<dyn StateStore>>,
+    /// For runs that another master began, or that came without a shape of their own.
+    pub shapes: Arc<dyn ShapeFactory>,
+    /// Wall time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Outside {
+    /// Of one process: nothing is kept, and each run brings its own load shape.
+    pub fn of_one_process(fleet: Arc<dyn Fleet>) -> Self {
+        Self {
+            fleet,
+            store: None,
+            shapes: Arc::new(NoShapes),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
 
 /// Why an assignment did not go out. It is tried again until a newer one replaces it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +86,7 @@ pub struct ShapeNow {
 }
 
 /// What a load shape wants.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ShapeTarget {
     /// Users to go to.
     pub users: u32,
@@ -66,6 +98,25 @@ pub struct ShapeTarget {
 pub trait LoadShape: Send {
     /// Asked once a second. None ends the run; an error's text ends it as aborted.
     fn tick(&mut self, now: ShapeNow) -> BoxFuture<'_, Result<Option<ShapeTarget>, String>>;
+}
+
+/// Makes the load shape of a run that came without one: from another master, or from a store.
+pub trait ShapeFactory: Send + Sync {
+    /// The shape of the plan's scenario; None: it has none. An error's text ends the run as aborted.
+    fn make(
+        &self,
+        plan: &RunPlan,
+    ) -> BoxFuture<'_, Result<Option<Box<dyn LoadShape>>, String>>;
+}
+
+/// Knows no scenario.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoShapes;
+
+impl ShapeFactory for NoShapes {
+    fn make(&self, _: &RunPlan) -> BoxFuture<'_, Result<Option<Box<dyn LoadShape>>, String>> {
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// Wall time, which is only a label, except for the instant at which all workers start.

@@ -9,6 +9,10 @@ use loadhost_model::interval::Statistics;
 use loadhost_model::plan::RunPlan;
 use serde::{Deserialize, Serialize};
 
+mod saved;
+
+pub use saved::ReportError;
+
 use crate::view::{Point, RunView, ThresholdState, ThresholdView};
 
 /// Why a run is over.
@@ -83,7 +87,7 @@ impl Verdict {
 }
 
 /// A run that is over.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunReport {
     /// The last view, with at most [`crate::view::MAX_ROWS`] rows.
     pub view: RunView,

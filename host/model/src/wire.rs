@@ -188,4 +188,7 @@ pub enum Report {
     Interval(Box<Interval>),
     /// Lossy, bounded.
     Log(LogLine),
+    /// Of the transport, not of a worker: all intervals up to this message of their stream have been
+    /// handed over before. Without a stream it is never said.
+    Position(u64),
 }

@@ -36,6 +36,7 @@ pub(super) async fn sort(
         match report {
             Report::Status(newest) => drop(status.send_replace(Some(newest))),
             Report::Interval(interval) => outbox.push(*interval),
+            Report::Position(_) => {} // Not for workers to say.
             Report::Log(line) => {
                 if second.elapsed() >= Duration::from_secs(1) {
                     (second, lines) = (Instant::now(), 0);

@@ -19,21 +19,29 @@ use crate::testing::{self, status};
 
 /// Wall time that follows tokio's, so that a paused clock pauses both.
 #[derive(Clone, Copy)]
-pub(super) struct FakeClock(Instant);
+pub(super) struct FakeClock {
+    zero: Instant,
+    ahead: Duration,
+}
 
 impl FakeClock {
     pub(super) fn new() -> Self {
-        Self(Instant::now())
+        Self { zero: Instant::now(), ahead: Duration::ZERO }
+    }
+
+    /// The clock of a machine that is this far ahead.
+    pub(super) fn ahead(self, ahead: Duration) -> Self {
+        Self { ahead, ..self }
     }
 
     fn instant(self, wall: u64) -> Instant {
-        self.0 + Duration::from_micros(wall)
+        self.zero + Duration::from_micros(wall)
     }
 }
 
 impl Clock for FakeClock {
     fn wall_micros(&self) -> u64 {
-        self.0.elapsed().as_micros() as u64
+        (self.zero.elapsed() + self.ahead).as_micros() as u64
     }
 }
 
@@ -237,8 +245,12 @@ impl FakeWorker {
             Step::Prepare if self.fault == Fault::NeverReady => WorkerState::Preparing,
             Step::Prepare => WorkerState::Ready,
             Step::Setup => WorkerState::SetUp { data: "data".into() },
+            // A repetition changes nothing, neither while it runs nor after its end.
+            Step::Run { .. } if matches!(self.state, WorkerState::Stopped { .. }) => {
+                self.state.clone()
+            }
             Step::Run { start, .. } => {
-                *load = Some((self.clock.instant(start), length));
+                load.get_or_insert((self.clock.instant(start), length)).1 = length;
                 WorkerState::Running
             }
             Step::Stop { .. } => {

@@ -1,4 +1,7 @@
-//! What others do with a coordinator.
+//! What others do with a coordinator, wherever it is.
+//!
+//! A [`Handle`] and a [`Desk`] are the two ends. A coordinator has a desk of its own; a master of
+//! a fleet has one too, and passes on what it is asked to the coordinator that leads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +9,11 @@ use std::time::Duration;
 use loadhost_model::description::Description;
 use loadhost_model::id::RunId;
 use loadhost_model::plan::RunPlan;
-use loadhost_model::profile::Change;
+use loadhost_model::profile::{Change, Load};
 use loadhost_model::wire::{LogLine, StopMode};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::Command;
+use super::Answer;
 use crate::error::{ControlError, StartError};
 use crate::machine::NewRun;
 use crate::ports::LoadShape;
@@ -31,7 +34,51 @@ pub struct StartRequest {
     pub shape: Option<Box<dyn LoadShape>>,
 }
 
-/// A coordinator's other end. Clones speak to the same one.
+impl StartRequest {
+    pub(super) fn into_parts(self) -> (NewRun, Option<Box<dyn LoadShape>>) {
+        let phases = &self.plan.profile.phases;
+        let shaped = phases.iter().any(|phase| matches!(phase.load, Load::Shaped { .. }));
+        let new = NewRun {
+            plan: Arc::new(self.plan),
+            description: self.description,
+            expect_workers: self.expect_workers,
+            max_wait: self.max_wait,
+            shaped,
+        };
+        (new, self.shape)
+    }
+}
+
+/// What handles ask for. Dropping an answer says that whoever could give it is gone.
+pub enum Command {
+    /// See [`Handle::start`].
+    Start(Box<StartRequest>, Answer<Result<(), StartError>>),
+    /// See [`Handle::change_phase`]; without a phase, the only one that can be changed so.
+    Change(RunId, Option<String>, Change, Answer<Result<(), ControlError>>),
+    /// See [`Handle::stop`].
+    Stop(RunId, StopMode, Answer<Result<(), ControlError>>),
+    /// See [`Handle::reset`].
+    Reset(RunId, Answer<Result<(), ControlError>>),
+    /// See [`Handle::finished`]; dropping this answer says that there is no such run.
+    Finished(RunId, Answer<Arc<RunReport>>),
+}
+
+/// Where what handles ask for comes in, and what they see goes out.
+pub struct Desk {
+    /// At most [`COMMANDS`] wait.
+    pub commands: mpsc::Receiver<Command>,
+    /// For [`Handle::view`].
+    pub views: watch::Sender<Arc<FleetView>>,
+    /// For [`Handle::logs`].
+    pub logs: broadcast::Sender<Arc<LogLine>>,
+}
+
+/// Requests of handles that may wait.
+pub const COMMANDS: usize = 64;
+/// Log lines that a slow watcher may be behind; older ones are skipped for it.
+const LOG_LINES: usize = 1_024;
+
+/// A desk's other end. Clones speak to the same one.
 #[derive(Debug, Clone)]
 pub struct Handle {
     commands: mpsc::Sender<Command>,
@@ -40,27 +87,21 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub(super) fn new(
-        commands: mpsc::Sender<Command>,
-        view: watch::Receiver<Arc<FleetView>>,
-        logs: broadcast::Sender<Arc<LogLine>>,
-    ) -> Self {
-        Self { commands, view, logs }
+    /// Both ends.
+    pub fn pair() -> (Handle, Desk) {
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let (views, view) = watch::channel(Arc::default());
+        let (logs, _) = broadcast::channel(LOG_LINES);
+        let handle = Handle { commands, view, logs: logs.clone() };
+        (handle, Desk { commands: inbox, views, logs })
     }
 
     /// Starts a run. Returns once the expected workers are there and have been given their
     /// shares; what goes wrong later is told by [`Self::finished`].
     pub async fn start(&self, request: StartRequest) -> Result<RunId, StartError> {
         let id = request.plan.run.clone();
-        let new = NewRun {
-            plan: Arc::new(request.plan),
-            description: request.description,
-            expect_workers: request.expect_workers,
-            max_wait: request.max_wait,
-            shaped: request.shape.is_some(),
-        };
         let (answer, answered) = oneshot::channel();
-        let command = Command::Start(Box::new(new), request.shape, answer);
+        let command = Command::Start(Box::new(request), answer);
         self.commands.send(command).await.map_err(|_| StartError::Closed)?;
         answered.await.map_err(|_| StartError::Closed)?.map(|()| id)
     }

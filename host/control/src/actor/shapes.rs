@@ -29,10 +29,29 @@ impl Shapes {
         Self { timeout, running: HashMap::new(), ended: Vec::new(), answers, inbox }
     }
 
-    pub(super) fn add(&mut self, run: RunId, mut shape: Box<dyn LoadShape>) {
+    pub(super) fn add(&mut self, run: RunId, shape: Box<dyn LoadShape>) {
+        self.add_made(run, async { Ok(Some(shape)) });
+    }
+
+    /// One that is still to be made; it may be asked at once.
+    pub(super) fn add_made(
+        &mut self,
+        run: RunId,
+        make: impl Future<Output = Result<Option<Box<dyn LoadShape>>, String>> + Send + 'static,
+    ) {
         let (questions, mut asked) = mpsc::channel::<ShapeNow>(1);
         let (answers, timeout, id) = (self.answers.clone(), self.timeout, run.clone());
         let task = tokio::spawn(async move {
+            let made = match make.await {
+                Ok(Some(shape)) => Ok(shape),
+                Ok(None) => Err("the scenario has none".to_string()),
+                Err(error) => Err(error),
+            };
+            let mut shape = match made {
+                Ok(shape) => shape,
+                // The coordinator may be gone.
+                Err(error) => return drop(answers.send((id, Err(error))).await),
+            };
             while let Some(now) = asked.recv().await {
                 let answer =
                     tokio::time::timeout(timeout, shape.tick(now)).await.unwrap_or_else(|_| {
@@ -44,6 +63,11 @@ impl Shapes {
             }
         });
         self.running.insert(run, (questions, task));
+    }
+
+    /// Whether the run's shape is here, or being made.
+    pub(super) fn has(&self, run: &RunId) -> bool {
+        self.running.contains_key(run)
     }
 
     /// The machine asks again only after an answer, so there is room.

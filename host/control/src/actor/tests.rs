@@ -6,8 +6,8 @@ use std::time::Duration;
 use loadhost_model::id::{Term, WorkerId};
 use loadhost_model::interval::Statistics;
 use loadhost_model::plan::RunPlan;
-use loadhost_model::profile::{Curve, Load};
-use loadhost_model::wire::WorkerState;
+use loadhost_model::profile::{Change, Curve, Load};
+use loadhost_model::wire::{StopMode, WorkerState};
 
 use super::fake::{FakeClock, FakeFleet, Fault, Weather, measured};
 use super::*;
@@ -35,8 +35,9 @@ impl House {
         }
         let stop = CancellationToken::new();
         let config = CoordinatorConfig { term: Term(1), ..CoordinatorConfig::default() };
-        let (handle, task) =
-            Coordinator::spawn_with_clock(config, fleet, Arc::new(clock), inbox, stop.clone());
+        let outside =
+            Outside { clock: Arc::new(clock), ..Outside::of_one_process(fleet) };
+        let (handle, task) = Coordinator::resume(config, outside, inbox, None, stop.clone());
         Self { handle, task, stop }
     }
 

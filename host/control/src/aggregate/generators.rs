@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use loadhost_model::id::WorkerId;
 use loadhost_model::interval::Interval;
+use serde::{Deserialize, Serialize};
 
 use super::timeline::Timeline;
 use crate::view::GeneratorView;
@@ -32,7 +33,7 @@ const STILL: u64 = 250_000;
 const FRESH: u64 = 3;
 
 /// Seconds without a break in which something was so.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Streak {
     seconds: u64,
     last: u64,
@@ -56,14 +57,14 @@ impl Streak {
 }
 
 /// One worker.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Generator {
     busy: Streak,
     late: Streak,
 }
 
 /// All generators of a run.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Generators {
     workers: BTreeMap<WorkerId, Generator>,
     cpu_peak: f64,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use loadhost_model::id::{Incarnation, WorkerId};
+use serde::{Deserialize, Serialize};
 
 use crate::view::Collection;
 
@@ -10,7 +11,7 @@ use crate::view::Collection;
 const MAX_AHEAD: usize = 4_096;
 
 /// What one process has sent.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Source {
     /// All numbers up to this one are here, or given up.
     through: u64,
@@ -19,6 +20,9 @@ struct Source {
     given_up: u64,
     /// The greatest number that is known to exist.
     known: u64,
+    /// Iterations that the intervals told of.
+    #[serde(default)]
+    iterations: u64,
 }
 
 impl Source {
@@ -45,7 +49,7 @@ impl Source {
 }
 
 /// The account of a run.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ledger {
     sources: BTreeMap<(WorkerId, Incarnation), Source>,
     merged: u64,
@@ -63,6 +67,23 @@ impl Ledger {
             self.duplicates += 1
         }
         fresh
+    }
+
+    /// An accepted interval told of so many iterations.
+    pub(crate) fn count(&mut self, worker: &WorkerId, incarnation: Incarnation, iterations: u64) {
+        let source = self.sources.entry((worker.clone(), incarnation)).or_default();
+        source.iterations = source.iterations.saturating_add(iterations);
+    }
+
+    /// Iterations of a worker, over all its processes.
+    pub(crate) fn iterations_of(&self, worker: &WorkerId) -> u64 {
+        let all = (worker.clone(), Incarnation(0))..=(worker.clone(), Incarnation(u64::MAX));
+        self.sources.range(all).map(|(_, source)| source.iterations).sum()
+    }
+
+    /// Whether the process has sent any interval.
+    pub(crate) fn knows(&self, worker: &WorkerId, incarnation: Incarnation) -> bool {
+        self.sources.contains_key(&(worker.clone(), incarnation))
     }
 
     /// The process says that it made intervals up to this number.

@@ -8,6 +8,7 @@ use loadhost_model::interval::{
     ErrorKey, ErrorStats, HttpStats, SeriesStats, Statistics, TaskStats,
 };
 use loadhost_model::metric::{CUSTOM_SCALE, Kind, OTHER, SeriesKey};
+use serde::{Deserialize, Serialize};
 
 use super::shares::Shares;
 use crate::view::{
@@ -22,7 +23,7 @@ pub(crate) type Name = (Arc<str>, Arc<str>);
 const SLOTS: usize = 16;
 
 /// Requests of one name in the last seconds.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Recent {
     slots: [(u64, u64, u64); SLOTS],
 }

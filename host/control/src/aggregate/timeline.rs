@@ -6,11 +6,14 @@
 //! joined, so that a run of days stays bounded; percentiles are never averaged, a joined
 //! point shows those of its worse second.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_model::histogram::Histogram;
 use loadhost_model::interval::{HttpStats, Interval};
+use serde::{Deserialize, Serialize};
 
 use super::sums::Sums;
 use super::wanted::Wanted;
@@ -21,12 +24,16 @@ use crate::view::{Point, PointTimes, Times, Window};
 const EXACT: usize = 660;
 /// Points kept: four hours of seconds.
 const MAX_POINTS: usize = 14_400;
+/// Points that are saved together.
+const BLOCK: usize = 600;
+/// Seconds that are saved together.
+const MINUTE: u64 = 60;
 /// Seconds of the window.
 pub(crate) const WINDOW: u64 = 10;
 
 /// All that happened in one second of the run.
-#[derive(Debug, Default)]
-struct Second {
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Second {
     requests: u64,
     failures: u64,
     iterations: u64,
@@ -66,9 +73,15 @@ impl Second {
 }
 
 /// Seconds, newest with all details, oldest as points.
-#[derive(Debug, Default)]
+///
+/// A copy costs little: it shares the seconds with the original until one of them is amended.
+/// They are saved apart from the rest (see [`Timeline::parts`]), since most of them do not change
+/// any more.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Timeline {
-    recent: BTreeMap<u64, Second>,
+    #[serde(skip)]
+    recent: BTreeMap<u64, Arc<Second>>,
+    #[serde(skip)]
     past: Vec<Point>,
     /// Seconds per point of `past`, a power of two; 0 stands for 1.
     span: u64,
@@ -117,10 +130,11 @@ impl Timeline {
         if self.is_past(second) {
             return self.amend_past(second, part);
         }
-        let entry = self.recent.entry(second).or_insert_with(|| Second {
-            wanted: wanted(Duration::from_secs(second + 1)),
-            ..Second::default()
+        let entry = self.recent.entry(second).or_insert_with(|| {
+            let wanted = wanted(Duration::from_secs(second + 1));
+            Arc::new(Second { wanted, ..Second::default() })
         });
+        let entry = Arc::make_mut(entry);
         entry.requests += part.requests;
         entry.failures += part.failures;
         entry.iterations += part.iterations;
@@ -140,7 +154,7 @@ impl Timeline {
     pub(crate) fn saturate(&mut self, second: u64) -> bool {
         self.recent
             .get_mut(&second)
-            .is_some_and(|entry| !std::mem::replace(&mut entry.saturated, true))
+            .is_some_and(|entry| !std::mem::replace(&mut Arc::make_mut(entry).saturated, true))
     }
 
     fn span(&self) -> u64 {
@@ -202,6 +216,24 @@ impl Timeline {
         self.past = joined;
     }
 
+    /// What is saved apart: points in blocks, and seconds by the minute.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = TimelinePart<'_>> {
+        let minutes = self.recent.keys().map(|second| second / MINUTE).collect::<BTreeSet<u64>>();
+        let minutes = minutes.into_iter().map(|minute| {
+            let seconds = self.recent.range(minute * MINUTE..(minute + 1) * MINUTE);
+            TimelinePart::Seconds(seconds.map(|(second, entry)| (*second, entry.clone())).collect())
+        });
+        self.past.chunks(BLOCK).map(|points| TimelinePart::Points(points.into())).chain(minutes)
+    }
+
+    /// Puts a part back, in the order in which they came.
+    pub(crate) fn put_back(&mut self, part: TimelinePart<'_>) {
+        match part {
+            TimelinePart::Points(points) => self.past.extend_from_slice(&points),
+            TimelinePart::Seconds(seconds) => self.recent.extend(seconds),
+        }
+    }
+
     /// All points whose seconds lie before `through`, oldest first.
     pub(crate) fn history(&self, through: u64) -> Vec<Point> {
         let mut points = self.past.clone();
@@ -261,6 +293,13 @@ impl Timeline {
         };
         (window, lags)
     }
+}
+
+/// A piece of a timeline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum TimelinePart<'a> {
+    Points(Cow<'a, [Point]>),
+    Seconds(Vec<(u64, Arc<Second>)>),
 }
 
 /// How the generators did over the window.

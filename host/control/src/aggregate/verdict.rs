@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loadhost_model::interval::Statistics;
 use loadhost_model::threshold::Threshold;
+use serde::{Deserialize, Serialize};
 
 use crate::view::{ThresholdState, ThresholdView};
 
@@ -11,14 +12,14 @@ use crate::view::{ThresholdState, ThresholdView};
 pub(crate) const USERS: &str = "vus";
 
 /// One threshold and where it stands.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Judged {
     threshold: Threshold,
     view: ThresholdView,
 }
 
 /// All thresholds of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Thresholds {
     all: Vec<Judged>,
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use loadhost_model::profile::{Load, Profile};
 use loadhost_model::schedule::users_wanted;
+use serde::{Deserialize, Serialize};
 
 /// Users and arrivals per second that are asked for. None: the profile has no such thing.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Wanted {
     pub(crate) users: Option<u32>,
     pub(crate) rate: Option<f64>,

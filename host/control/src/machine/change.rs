@@ -38,7 +38,7 @@ impl Machine {
             self.news = true;
         }
         self.runs.insert(id.clone(), run);
-        changed.map(|()| std::mem::take(&mut self.effects))
+        changed.map(|()| self.take_effects())
     }
 
     fn change_run(

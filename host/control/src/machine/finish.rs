@@ -134,7 +134,7 @@ impl Machine {
             run.stage = Stage::Finished;
             self.keep_report(now, run);
         }
-        std::mem::take(&mut self.effects)
+        self.take_effects()
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use loadhost_model::id::{Incarnation, WorkerId};
 use loadhost_model::wire::WorkerStatus;
+use serde::{Deserialize, Serialize};
 
 use crate::config::CoordinatorConfig;
 use crate::view::Liveness;
@@ -17,7 +18,7 @@ const FORGET: Duration = Duration::from_secs(600);
 const CLASH: Duration = Duration::from_secs(3);
 
 /// One worker.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Worker {
     pub(crate) status: WorkerStatus,
     pub(crate) heard: Duration,
@@ -44,7 +45,7 @@ pub(crate) enum Heard {
 }
 
 /// Workers by name.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Registry {
     workers: BTreeMap<WorkerId, Worker>,
 }
@@ -81,6 +82,13 @@ impl Registry {
                 self.workers.insert(worker.status.worker.clone(), worker);
                 Heard::News
             }
+        }
+    }
+
+    /// Nobody listened for a while, so silence until now says nothing. Who was lost already stays so.
+    pub(crate) fn listen_anew(&mut self, now: Duration) {
+        for worker in self.workers.values_mut().filter(|worker| worker.liveness != Liveness::Lost) {
+            worker.heard = now;
         }
     }
 

@@ -7,7 +7,8 @@ use loadhost_model::description::Description;
 use loadhost_model::id::{Incarnation, Term, WorkerId};
 use loadhost_model::plan::RunPlan;
 use loadhost_model::share::Share;
-use loadhost_model::wire::{StopMode, WorkerState, WorkerStatus};
+use loadhost_model::wire::{Step, StopMode, WorkerState, WorkerStatus};
+use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregate;
 use crate::report::EndReason;
@@ -17,7 +18,7 @@ use crate::view::{Note, NoteKind, RunState};
 const MAX_NOTES: usize = 100;
 
 /// Where a run is, and until when it may stay there.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Stage {
     /// For workers.
     Waiting { since: Duration, deadline: Duration },
@@ -39,7 +40,7 @@ pub(crate) enum Stage {
 }
 
 /// How far a worker has come, in the order of its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Progress {
     Assigned,
     Preparing,
@@ -51,12 +52,36 @@ pub(crate) enum Progress {
     TornDown,
 }
 
+/// What was stated to a worker last; [`Run::step`] has what all are told alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Told {
+    Prepare,
+    Setup,
+    Run,
+    Stop(StopMode),
+    Teardown,
+}
+
+impl From<&Step> for Told {
+    fn from(step: &Step) -> Self {
+        match step {
+            Step::Prepare => Self::Prepare,
+            Step::Setup => Self::Setup,
+            Step::Run { .. } => Self::Run,
+            Step::Stop { mode } => Self::Stop(*mode),
+            Step::Teardown { .. } => Self::Teardown,
+        }
+    }
+}
+
 /// A worker's share of a run.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Part {
     pub(crate) worker: WorkerId,
     pub(crate) incarnation: Incarnation,
     pub(crate) share: Share,
+    /// The last assignment.
+    pub(crate) told: Option<Told>,
     /// Generation of the last assignment.
     pub(crate) assigned: u64,
     /// Generation that the worker has applied.
@@ -76,6 +101,7 @@ impl Part {
             worker,
             incarnation,
             share,
+            told: None,
             assigned: 0,
             applied: 0,
             progress: Progress::Assigned,
@@ -143,7 +169,7 @@ impl Part {
 }
 
 /// The common instant.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Started {
     /// By the coordinator's own clock.
     pub(crate) mono: Duration,
@@ -152,7 +178,7 @@ pub(crate) struct Started {
 }
 
 /// One run.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) plan: Arc<RunPlan>,
     pub(crate) description: Arc<Description>,
@@ -164,7 +190,11 @@ pub(crate) struct Run {
     /// Elapsed time when load ended.
     pub(crate) stood_still: Option<Duration>,
     pub(crate) ended: Option<EndReason>,
+    /// Saved apart, less often: see [`super::snapshot`].
+    #[serde(skip)]
     pub(crate) aggregate: Aggregate,
+    /// When statistics began anew, by elapsed time.
+    pub(crate) reset: Option<Duration>,
     pub(crate) notes: Vec<Note>,
     pub(crate) notes_omitted: u32,
     pub(crate) shape: Option<crate::machine::shape::Shape>,
@@ -175,6 +205,19 @@ impl Run {
     pub(crate) fn elapsed(&self, now: Duration) -> Duration {
         let running = self.started.map_or(Duration::ZERO, |start| now.saturating_sub(start.mono));
         self.stood_still.map_or(running, |end| running.min(end))
+    }
+
+    /// What a worker was told, as it is stated. None: it has never come to that.
+    pub(crate) fn step(&self, told: Told) -> Option<Step> {
+        Some(match told {
+            Told::Prepare => Step::Prepare,
+            Told::Setup => Step::Setup,
+            Told::Run => {
+                Step::Run { start: self.started?.wall, setup_data: self.setup_data.clone()? }
+            }
+            Told::Stop(mode) => Step::Stop { mode },
+            Told::Teardown => Step::Teardown { setup_data: self.setup_data.clone()? },
+        })
     }
 
     /// How people call where it is.

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ports::ShapeTarget;
 
 /// Longest wait for numbers.
 const PATIENCE: Duration = Duration::from_millis(400);
 
 /// When a shape is asked, and what it last said.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Shape {
     next: Duration,
     asked: bool,
@@ -29,9 +31,17 @@ impl Shape {
         true
     }
 
+    /// Whoever was asked is gone: the question is free again.
+    pub(crate) fn unasked(&mut self) {
+        self.asked = false;
+    }
+
     /// Takes an answer. The target, if it differs from the one before.
     pub(crate) fn answered(&mut self, target: ShapeTarget) -> Option<ShapeTarget> {
         self.asked = false;
+        // Whatever is no rate means at once; only numbers can be saved.
+        let rate = Some(target.spawn_rate).filter(|rate| rate.is_finite() && *rate > 0.0);
+        let target = ShapeTarget { spawn_rate: rate.unwrap_or_default(), ..target };
         let news = self.last != Some(target);
         self.last = Some(target);
         news.then_some(target)

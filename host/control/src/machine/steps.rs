@@ -7,7 +7,7 @@ use loadhost_model::id::RunId;
 use loadhost_model::text::format_duration;
 use loadhost_model::wire::{Assignment, Step, StopMode, VERSION, Work};
 
-use super::run::{Part, Progress, Run, Stage, Started};
+use super::run::{Part, Progress, Run, Stage, Started, Told};
 use super::split::{self, Candidate};
 use super::{Effect, Machine, Now};
 use crate::error::StartError;
@@ -349,6 +349,7 @@ impl Machine {
         let plan = Arc::clone(&run.plan);
         if let Some(part) = run.parts.get_mut(part) {
             let work = Work { plan, share: part.share.clone(), share_from: 0, step };
+            part.told = Some(Told::from(&work.step));
             part.assigned = self.state(part.worker.clone(), Some(work));
         }
     }

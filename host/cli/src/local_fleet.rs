@@ -47,7 +47,9 @@ pub(crate) fn start<W: Workshop>(
         shards,
         tags: Default::default(),
         max_users: None,
+        weight: 1,
         heartbeat: Duration::from_millis(250),
+        drain: Duration::ZERO,
     };
     let channels = Channels { assignments, reports: to_coordinator, clock_offset };
     let agent = tokio::spawn(agent::run(config, workshop, channels, stop));

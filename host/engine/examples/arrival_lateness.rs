@@ -81,6 +81,7 @@ fn on_shards(rate: f64, seconds: f64, shards: u32) -> Result<Histogram, Failure>
         description: Arc::new(description()),
         worker: WorkerId::new("example")?,
         share: Share::whole(),
+        share_from: Duration::ZERO,
         shards,
         clock: RunClock::starting_at(Instant::now() + Duration::from_millis(100)),
         setup_data: "".into(),

@@ -27,11 +27,15 @@ use loadhost_model::id::{Incarnation, RunId, Term, WorkerId};
 use loadhost_model::wire::{self, Assignment, Report, StopMode, WorkerState, WorkerStatus};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use job::{Job, Ties, Wanted};
 use ledger::Ledger;
 use workshop::Workshop;
+
+/// How often a worker that is to stop looks whether it still has a share.
+const DRAIN_LOOK: Duration = Duration::from_millis(100);
 
 /// Runs whose intervals are counted on if they come back to this process.
 const NUMBERED_RUNS: usize = 64;
@@ -49,8 +53,13 @@ pub struct AgentConfig {
     pub tags: BTreeMap<String, String>,
     /// Users at most, below what fits.
     pub max_users: Option<u32>,
+    /// How much of the load it is to have beside others, if shares go by weight; at least 1.
+    pub weight: u32,
     /// How often it says that it is there.
     pub heartbeat: Duration,
+    /// Once it is to stop: how long it goes on with its share until the coordinator has given all of
+    /// it to others.
+    pub drain: Duration,
 }
 
 impl AgentConfig {
@@ -119,7 +128,7 @@ fn first_status(config: &AgentConfig, capacity: u32) -> WorkerStatus {
         release: env!("CARGO_PKG_VERSION").to_string(),
         tags: config.tags.clone(),
         capacity: config.capacity(capacity),
-        weight: 1,
+        weight: config.weight.max(1),
         shards: config.shards,
         users: 0,
         cpu: 0.0,
@@ -164,19 +173,24 @@ impl<W: Workshop> Agent<W> {
         mut assignments: watch::Receiver<Option<Assignment>>,
         stop: CancellationToken,
     ) -> Result<(), AgentError> {
+        let mut drain = None;
         loop {
             let assignment = assignments.borrow_and_update().clone();
             match assignment {
                 Some(assignment) => self.apply(assignment, &mut assignments).await,
                 None => self.end(StopMode::Graceful, Some(&mut assignments)).await,
             }
+            if drain.is_some_and(|end| Instant::now() >= end || !self.has_share()) {
+                self.end(StopMode::Graceful, None).await;
+                return Ok(());
+            }
             tokio::select! {
                 biased;
-                () = stop.cancelled() => {
+                () = stop.cancelled(), if drain.is_none() => {
                     self.status.send_modify(|status| status.draining = true);
-                    self.end(StopMode::Graceful, None).await;
-                    return Ok(());
+                    drain = Some(Instant::now() + self.config.drain);
                 }
+                () = tokio::time::sleep(DRAIN_LOOK), if drain.is_some() => {}
                 changed = assignments.changed() => if changed.is_err() {
                     self.end(StopMode::Graceful, None).await;
                     return Err(AgentError::Disconnected);
@@ -184,6 +198,16 @@ impl<W: Workshop> Agent<W> {
                 fault = fault_of(&mut self.job) => self.give_up(&fault),
             }
         }
+    }
+
+    /// Whether it makes load that somebody else could take over.
+    fn has_share(&self) -> bool {
+        let Some(job) = &self.job else { return false };
+        let (wanted, status) = (job.wanted.borrow(), self.status.borrow());
+        let there = i128::from(wall_micros()) + i128::from(*self.clock_offset.borrow());
+        let is_given_away =
+            wanted.work.share.is_empty() && i128::from(status.share_from) <= there;
+        status.state == WorkerState::Running && !is_given_away
     }
 
     async fn apply(
@@ -218,6 +242,7 @@ impl<W: Workshop> Agent<W> {
         self.status.send_modify(|status| {
             status.run = Some(run.clone());
             status.applied = wanted.applied;
+            status.share_from = 0;
             status.state = WorkerState::Preparing;
         });
         let (wanted, follow_wanted) = watch::channel(wanted);

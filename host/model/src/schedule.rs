@@ -10,9 +10,11 @@
 
 mod arrivals;
 mod curve;
+mod due_times;
 mod mix;
 
-pub use arrivals::{Arrivals, DueTimes};
+pub use arrivals::Arrivals;
+pub use due_times::{DueTimes, Gaps};
 pub use mix::{MixError, UserMix};
 
 use std::time::Duration;

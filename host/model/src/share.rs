@@ -7,8 +7,10 @@
 
 mod runs;
 mod spread;
+mod timeline;
 
 pub use spread::Spread;
+pub use timeline::Timeline;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -189,6 +191,23 @@ impl Share {
         let mut slots: Vec<u32> = places.into_iter().map(widened).collect();
         slots.sort_unstable();
         Ok(Share { of: period, slots: slots.into() })
+    }
+
+    /// What it has of things that only users do, if there are so many `users` in the whole run of
+    /// `slots` slots: the stripes that have a user, dealt anew, so that nothing falls to a stripe
+    /// that has none. This is a share of the run, or a part of one.
+    pub fn crewed(&self, slots: u32, users: u32) -> Share {
+        let parts = (self.of() / slots.max(1)).max(1);
+        let slots = slots.clamp(1, self.of());
+        let crewed = slots.min(users.max(1));
+        let turns = (users / slots).clamp(1, parts);
+        let has_users = |slot: &u32| users > 0 && slot % slots < crewed && slot / slots < turns;
+        let dealt = self.slots.iter().copied().filter(has_users);
+        let mut dealt: Vec<u32> = dealt.map(|slot| slot % slots + slot / slots * crewed).collect();
+        dealt.sort_unstable();
+        // At least 1, and no more than there were before.
+        let of = NonZeroU32::new(crewed * turns).unwrap_or(self.of);
+        Share { of, slots: dealt.into() }
     }
 
     /// What is in one of both.

@@ -24,6 +24,8 @@ use crate::failure::{Failure, Outcome};
 use crate::scenario_file;
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
+/// For others to take over its share.
+const DRAIN: Duration = Duration::from_secs(10);
 /// For the last intervals to be handed over.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -67,7 +69,9 @@ async fn work(settings: &Effective) -> Outcome {
         shards: super::run::shards(settings)?,
         tags: tags(settings),
         max_users: settings.number("worker.max-users")?,
+        weight: 1,
         heartbeat: HEARTBEAT,
+        drain: DRAIN,
     };
     let channels = Channels {
         assignments: link.assignments.clone(),

@@ -101,6 +101,7 @@ impl<W: Workshop> Job<W> {
     fn enter(&self, wanted: &Wanted, state: WorkerState) {
         self.status.send_modify(|status| {
             status.applied = wanted.applied;
+            status.share_from = status.share_from.max(wanted.work.share_from);
             status.state = state;
         });
     }
@@ -250,13 +251,14 @@ impl<W: Workshop> Job<W> {
             description: stage.description(),
             worker: self.config.worker.clone(),
             share: wanted.work.share.clone(),
+            share_from: since(start, wanted.work.share_from),
             shards: self.config.shards,
             clock,
             setup_data,
             logs: self.logs.clone(),
         };
         match Loader::start(setup, move |context| stage.factory(context)) {
-            Ok(loader) => self.follow(wanted, loader, clock).await,
+            Ok(loader) => self.follow(wanted, loader, (start, clock)).await,
             Err(error) => self.fail(wanted, "load", error.to_string()),
         }
     }
@@ -271,7 +273,12 @@ impl<W: Workshop> Job<W> {
         moment.unwrap_or(now)
     }
 
-    async fn follow(&mut self, wanted: &Wanted, mut loader: Loader, clock: RunClock) {
+    async fn follow(
+        &mut self,
+        wanted: &Wanted,
+        mut loader: Loader,
+        (start, clock): (u64, RunClock),
+    ) {
         let plan = &wanted.work.plan;
         let source = (self.config.worker.clone(), self.config.incarnation);
         let (reports, made) = (self.reports.clone(), Arc::clone(&self.made));
@@ -294,8 +301,12 @@ impl<W: Workshop> Job<W> {
                     loader.stop(StopMode::Graceful);
                 }
                 Ok(()) = self.wanted.changed() => {
+                    let before = wanted.work;
                     wanted = self.wanted.borrow_and_update().clone();
-                    self.obey(&wanted, &loader, aborted.is_some());
+                    match &wanted.work.step {
+                        Step::Run { .. } => self.amend(&wanted, &before, &mut loader, start),
+                        step => self.obey(&wanted, step, &loader),
+                    }
                 }
                 Ok(mode) = wait_for_end(&mut self.end) => loader.stop(mode),
                 () = loader.ended() => break,
@@ -315,9 +326,28 @@ impl<W: Workshop> Job<W> {
         }
     }
 
-    /// Does what a newer assignment of the same run wants of running load.
-    fn obey(&self, wanted: &Wanted, loader: &Loader, is_aborted: bool) {
-        match &wanted.work.step {
+    /// Goes on with the load and the share of a newer assignment.
+    fn amend(&mut self, wanted: &Wanted, before: &Work, loader: &mut Loader, start: u64) {
+        let profile = Arc::new(wanted.work.plan.profile.clone());
+        let Work { share, share_from, .. } = &wanted.work;
+        let is_new = (share, *share_from) != (&before.share, before.share_from);
+        let from = since(start, *share_from);
+        match loader.amend(&profile, share, from) {
+            Err(error) => self.fail(wanted, "load", error.to_string()),
+            Ok(begin) => self.status.send_modify(|status| {
+                status.applied = wanted.applied;
+                if is_new {
+                    let begin_micros = u64::try_from(begin.as_micros()).unwrap_or(u64::MAX);
+                    let later = start.saturating_add(begin_micros);
+                    status.share_from = if begin > from { later } else { *share_from };
+                }
+            }),
+        }
+    }
+
+    /// Does what a newer assignment of the same run wants of load that is to end.
+    fn obey(&self, wanted: &Wanted, step: &Step, loader: &Loader) {
+        match step {
             Step::Stop { mode } => {
                 loader.stop(*mode);
                 self.enter(wanted, WorkerState::Stopping);
@@ -326,17 +356,8 @@ impl<W: Workshop> Job<W> {
                 loader.stop(StopMode::Graceful);
                 self.enter(wanted, WorkerState::Stopping);
             }
-            Step::Run { .. } => {
-                let profile = Arc::new(wanted.work.plan.profile.clone());
-                if let Err(error) = loader.amend(&profile, &wanted.work.share) {
-                    return self.fail(wanted, "load", error.to_string());
-                }
-                if !is_aborted {
-                    self.status.send_modify(|status| status.applied = wanted.applied);
-                }
-            }
             // Where it is already implies these.
-            Step::Prepare | Step::Setup => {}
+            Step::Prepare | Step::Setup | Step::Run { .. } => {}
         }
     }
 
@@ -356,6 +377,11 @@ impl<W: Workshop> Job<W> {
             self.enter(wanted, WorkerState::Stopping);
         }
     }
+}
+
+/// From the start of the run to another moment of the coordinator's clock; zero if that was before.
+fn since(start: u64, moment: u64) -> Duration {
+    Duration::from_micros(moment.saturating_sub(start))
 }
 
 /// How the job is to end, each time that changes.

@@ -1,6 +1,8 @@
 //! An agent with real shards and scripted users, told what to do as a coordinator would.
 #![allow(clippy::unwrap_used)]
 
+mod shares;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use loadhost_model::description::{Description, WaitTime};
@@ -129,7 +131,9 @@ impl Boss {
             shards: 2,
             tags: BTreeMap::new(),
             max_users,
+            weight: 1,
             heartbeat: Duration::from_millis(50),
+            drain: Duration::from_millis(500),
         };
         let stop = CancellationToken::new();
         let agent = tokio::spawn(run(config, script, channels, stop.clone()));
@@ -151,7 +155,11 @@ impl Boss {
     }
 
     fn send(&self, generation: u64, step: Step) {
-        let work = Work { plan: Arc::clone(&self.plan), share: Share::whole(), share_from: 0, step };
+        self.send_share(generation, step, (Share::whole(), 0));
+    }
+
+    fn send_share(&self, generation: u64, step: Step, (share, share_from): (Share, u64)) {
+        let work = Work { plan: Arc::clone(&self.plan), share, share_from, step };
         let (version, term) = (wire::VERSION, Term(1));
         self.assignments.send_replace(Some(Assignment {
             version,
@@ -169,7 +177,7 @@ impl Boss {
     fn take(&mut self, report: Report) -> Option<WorkerStatus> {
         match report {
             Report::Interval(interval) => self.intervals.push(*interval),
-            Report::Log(_) => {}
+            Report::Log(_) | Report::Position(_) => {}
             Report::Status(status) => {
                 if self.states.last() != Some(&status.state) {
                     self.states.push(status.state.clone());

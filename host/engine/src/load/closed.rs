@@ -18,23 +18,27 @@ const TICK: Duration = Duration::from_millis(20);
 /// Follows the curve until it is over or the orders say to stop; then lets the users leave.
 pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
     let mut now = post.begin().await;
+    let mut shares = post.shares();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     // What the crew was last brought to. None: somebody has left since.
-    let mut last = None;
-    while let Some((phase, share)) = &now {
+    let mut last: Option<(u32, Share)> = None;
+    while let Some(phase) = &now {
         let at = post.elapsed(phase);
         let Some(wanted) = users(phase).and_then(|users| users_wanted(users, at)) else { break };
-        let wanted = users_of(share, wanted);
-        if last != Some((wanted, share.clone())) {
-            let known = last.filter(|(_, known)| known == share).map_or(0, |(users, _)| users);
-            adjust(&mut crew, share, known, wanted).await;
+        if let Some(share) = shares.at(post.now()) {
+            let wanted = users_of(share, wanted);
+            let known = last.filter(|(_, known)| known == share).map(|(users, _)| users);
+            if known != Some(wanted) {
+                adjust(&mut crew, share, known.unwrap_or(0), wanted).await;
+            }
             last = Some((wanted, share.clone()));
         }
+        crew.interrupt_overdue();
         tokio::select! {
             _ = tick.tick() => {}
             () = crew.someone_left() => last = None,
-            _ = post.orders.changed() => now = post.phase(),
+            () = post.changed() => (now, shares) = (post.phase(), post.shares()),
         }
     }
     crew.dismiss(post.orders).await;
@@ -50,6 +54,9 @@ fn users(phase: &Phase) -> Option<&Curve> {
 /// Goes to the first `wanted` users of the share, of which the first `known` are there.
 async fn adjust<F: VuFactory>(crew: &mut Crew<F>, share: &Share, known: u32, wanted: u32) {
     let end = share.nth(u64::from(wanted)).unwrap_or(0);
+    if known == 0 {
+        crew.hand_over(|number| share.owns(number));
+    }
     if wanted <= known || known == 0 {
         crew.keep(|number| share.owns(number) && number < end);
     }

@@ -32,6 +32,9 @@ const PHASE_BITS: u32 = 40;
 struct Member {
     control: Rc<Control>,
     abort: AbortHandle,
+    interrupt: CancellationToken,
+    /// Set for a user that another shard or worker has from now on.
+    leave_by: Option<Instant>,
 }
 
 /// The users of one phase on one shard, by their number within the phase.
@@ -44,6 +47,8 @@ pub(super) struct Crew<F: VuFactory> {
     starting: Rc<Cell<usize>>,
     tasks: JoinSet<()>,
     interrupt: CancellationToken,
+    /// The first moment at which a user that was handed over is to be interrupted.
+    overdue: Option<Instant>,
     /// Users started so far.
     added: u64,
 }
@@ -58,6 +63,7 @@ impl<F: VuFactory> Crew<F> {
             starting: Rc::default(),
             tasks: JoinSet::new(),
             interrupt: CancellationToken::new(),
+            overdue: None,
             added: 0,
         }
     }
@@ -77,10 +83,11 @@ impl<F: VuFactory> Crew<F> {
     }
 
     fn add(&mut self, number: u64, source: impl FnOnce() -> Source) -> bool {
-        if let Some(member) = self.members.get(&number) {
+        if let Some(member) = self.members.get_mut(&number) {
             let is_gone = member.control.activity() == Activity::Gone;
             if !is_gone || member.control.is_retired() {
                 member.control.stay();
+                member.leave_by = None;
                 return false;
             }
         }
@@ -90,6 +97,7 @@ impl<F: VuFactory> Crew<F> {
         let control = Control::new(&self.starting);
         let presence = Presence::new(Rc::clone(&control), Arc::clone(&self.shard.team), user_type);
         let seed = seed_of(self.shard.seed, number_in_run);
+        let interrupt = self.interrupt.child_token();
         let user = User {
             shard: Rc::clone(&self.shard),
             role,
@@ -97,7 +105,7 @@ impl<F: VuFactory> Crew<F> {
                 number: number_in_run,
                 user_type,
                 seed: seed >> 11,
-                interrupt: self.interrupt.clone(),
+                interrupt: interrupt.clone(),
             },
             control: Rc::clone(&control),
             picker: TaskPicker::new(table),
@@ -105,7 +113,7 @@ impl<F: VuFactory> Crew<F> {
             source: source(),
         };
         let abort = self.tasks.spawn_local(user.live(presence));
-        self.members.insert(number, Member { control, abort });
+        self.members.insert(number, Member { control, abort, interrupt, leave_by: None });
         true
     }
 
@@ -125,6 +133,39 @@ impl<F: VuFactory> Crew<F> {
         }
         self.members
             .retain(|number, member| stays(*number) || member.control.activity() != Activity::Gone);
+    }
+
+    /// Asks all users to leave that `owns` does not hold for, because somebody else has them now;
+    /// so they are interrupted if they take longer than the graceful stop.
+    pub(super) fn hand_over(&mut self, owns: impl Fn(u64) -> bool) {
+        let by = Instant::now() + self.shard.graceful_stop;
+        for (number, member) in &mut self.members {
+            let is_there = member.control.activity() != Activity::Gone;
+            if is_there && member.leave_by.is_none() && !owns(*number) {
+                member.control.leave();
+                member.leave_by = Some(by);
+                self.overdue.get_or_insert(by);
+            }
+        }
+    }
+
+    /// Interrupts users that were handed over and have not left in time.
+    pub(super) fn interrupt_overdue(&mut self) {
+        let now = Instant::now();
+        if self.overdue.is_none_or(|overdue| now < overdue) {
+            return;
+        }
+        self.overdue = None;
+        for member in self.members.values_mut() {
+            match member.leave_by {
+                Some(by) if by <= now => {
+                    member.leave_by = None;
+                    member.interrupt.cancel();
+                }
+                Some(by) => self.overdue = Some(self.overdue.map_or(by, |first| first.min(by))),
+                None => {}
+            }
+        }
     }
 
     /// Resolves when a user has gone; never if there is none.

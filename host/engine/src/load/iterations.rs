@@ -10,11 +10,16 @@ use crate::load::source::Source;
 use crate::load::vu::VuFactory;
 
 /// Starts all users at once and waits until they have done their iterations.
+///
+/// Iterations are not bound to a moment, so they do not move: who has a slot when the phase
+/// begins does its iterations, and who gains it later does none.
 pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
-    let Some((phase, share)) = post.begin().await else { return };
+    let Some(phase) = post.begin().await else { return };
+    let Some(share) = post.shares().at(phase.start).cloned() else { return };
     let (users, source, max_duration) = match phase.load {
         Load::SharedIterations { users, iterations, max_duration } => {
-            let own = worker_share(post.shard.context.worker, users, iterations);
+            let whole = post.share_of_worker(phase.start);
+            let own = whole.map_or(0, |whole| own_iterations(&whole, users, iterations));
             let left = post.shard.team.iterations(&phase.name, own);
             (users, Source::Shared(left), max_duration)
         }
@@ -32,29 +37,32 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
         tokio::select! {
             () = crew.someone_left() => {}
             () = until(end) => break,
-            _ = post.orders.changed() => if post.phase().is_none() { break },
+            () = post.changed() => if post.phase().is_none() { break },
         }
     }
     crew.dismiss(post.orders).await;
 }
 
-/// How many of the run's shared iterations a worker does: all workers that have a user
-/// share them evenly.
-fn worker_share((index, of): (u32, u32), users: u32, iterations: u64) -> u64 {
-    let with_users = of.min(users);
-    Share::stripe(index, with_users).map_or(0, |share| share.count_of(iterations))
+/// How many of the run's shared iterations a worker does: all slots that have a user share
+/// them evenly.
+fn own_iterations(share: &Share, users: u32, iterations: u64) -> u64 {
+    share.crewed(share.of(), users).count_of(iterations)
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
     fn workers_share_all_iterations_and_give_none_to_those_without_users() {
-        for (users, workers, iterations) in [(1, 3, 10), (2, 3, 11), (7, 3, 1000), (9, 1, 5)] {
-            let shares: Vec<u64> =
-                (0..workers).map(|w| worker_share((w, workers), users, iterations)).collect();
-            assert_eq!(shares.iter().sum::<u64>(), iterations);
+        let cases = [(1, 3, 10), (2, 3, 11), (7, 3, 1000), (300, 3, 1000), (9, 1, 5), (0, 2, 5)];
+        for (users, workers, iterations) in cases {
+            let share = |worker| Share::new(240, (worker..240).step_by(workers as usize)).unwrap();
+            let own = |worker| own_iterations(&share(worker), users, iterations);
+            let shares: Vec<u64> = (0..workers).map(own).collect();
+            let expected = if users == 0 { 0 } else { iterations };
+            assert_eq!(shares.iter().sum::<u64>(), expected, "{users} users on {workers} workers");
             assert!(shares.iter().skip(users as usize).all(|share| *share == 0), "{shares:?}");
         }
     }

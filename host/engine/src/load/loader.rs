@@ -14,10 +14,11 @@ use loadhost_model::id::WorkerId;
 use loadhost_model::interval::Statistics;
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::Profile;
-use loadhost_model::share::{Share, ShareError};
+use loadhost_model::share::{Share, ShareError, Spread, Timeline};
 use loadhost_model::wire::{LogLine, StopMode};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::load::alarm::Alarm;
 use crate::load::clock::RunClock;
@@ -32,6 +33,10 @@ use crate::recorder::{Names, Recorder};
 /// bounds how late an arrival starts on a busy shard. The runtime's own default is 61.
 const EVENT_INTERVAL: u32 = 31;
 
+/// What is given away is given away so much later than now at least, so that all shards have heard of
+/// it by then.
+const HAND_OVER_LEAD: Duration = Duration::from_millis(50);
+
 /// What a worker needs to make load.
 #[derive(Debug, Clone)]
 pub struct LoadSetup {
@@ -43,6 +48,8 @@ pub struct LoadSetup {
     pub worker: WorkerId,
     /// This worker's share.
     pub share: Share,
+    /// Since when it has that share, counted from the start of the run.
+    pub share_from: Duration,
     /// Threads; at least one.
     pub shards: u32,
     /// The run's.
@@ -56,7 +63,7 @@ pub struct LoadSetup {
 /// Why load cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// More shards than a share can be dealt to.
+    /// A share that cannot be dealt to the shards.
     #[error("a share of {of} slots cannot be dealt to {shards} shards: {source}")]
     Shards {
         /// Of this worker.
@@ -81,11 +88,14 @@ pub enum LoadError {
 pub struct Loader {
     shards: Vec<Running>,
     team: Arc<Team>,
+    clock: RunClock,
+    /// Of this worker.
+    shares: Timeline,
+    spread: Spread,
 }
 
 #[derive(Debug)]
 struct Running {
-    index: u32,
     recorder: Arc<Recorder>,
     orders: watch::Sender<Orders>,
     /// Of the thread since its start, in microseconds.
@@ -107,12 +117,12 @@ impl Loader {
         let names = Arc::new(Names::new(&setup.plan.limits));
         let make = Arc::new(make);
         let mut shards = Vec::new();
-        for index in 0..setup.shards.max(1) {
-            let orders = watch::Sender::new(Orders {
-                profile: Arc::new(setup.plan.profile.clone()),
-                share: part(&setup.share, index, setup.shards.max(1))?,
-                stop: None,
-            });
+        let worker = Timeline::new(setup.share_from, setup.share.clone());
+        let mut spread = Spread::new(setup.shards);
+        for (index, shares) in (0..).zip(deal(&mut spread, &worker)?) {
+            let profile = Arc::new(setup.plan.profile.clone());
+            let worker = worker.clone();
+            let orders = watch::Sender::new(Orders { profile, worker, shares, stop: None });
             let recorder = Arc::new(Recorder::new(setup.clock, Arc::clone(&names)));
             let cpu = Arc::new(AtomicU64::new(0));
             let (end, ended) = oneshot::channel();
@@ -131,23 +141,62 @@ impl Loader {
             });
             let thread = thread.map_err(|source| LoadError::Thread { shard: index, source })?;
             let (ended, thread) = (Some(ended), Some(thread));
-            shards.push(Running { index, recorder, orders, cpu, counted_cpu: 0, ended, thread });
+            shards.push(Running { recorder, orders, cpu, counted_cpu: 0, ended, thread });
         }
-        Ok(Loader { shards, team })
+        Ok(Loader { shards, team, clock: setup.clock, shares: worker, spread })
     }
 
-    /// Goes over to another profile, or another share of it, in place.
-    pub fn amend(&self, profile: &Arc<Profile>, share: &Share) -> Result<(), LoadError> {
-        for shard in &self.shards {
-            let share = part(share, shard.index, self.shards.len() as u32)?;
+    /// Goes over to another profile, or another share of it, in place. `from` is counted from the
+    /// start of the run. Returns from when on the share holds: what is gained, from `from` on, be
+    /// it past; what is lost, from a moment on that is still to come.
+    ///
+    /// # Errors
+    /// If the share is of another number of slots.
+    pub fn amend(
+        &mut self,
+        profile: &Arc<Profile>,
+        share: &Share,
+        from: Duration,
+    ) -> Result<Duration, LoadError> {
+        let begin = self.change_share(share, from).map_err(|source| self.too_many(source))?;
+        let parts = deal(&mut self.spread, &self.shares)?;
+        for (shard, shares) in self.shards.iter().zip(parts) {
             shard.orders.send_if_modified(|orders| {
-                let is_modified = *orders.profile != **profile || orders.share != share;
+                let is_modified = *orders.profile != **profile || orders.worker != self.shares;
                 orders.profile = Arc::clone(profile);
-                orders.share = share.clone();
+                orders.worker = self.shares.clone();
+                orders.shares = shares;
                 is_modified
             });
         }
-        Ok(())
+        if self.clock.elapsed() > begin.max(from) && begin > from {
+            tracing::warn!(
+                "a share was given away late: the shards may have served a part of it twice"
+            );
+        }
+        Ok(begin)
+    }
+
+    fn change_share(&mut self, share: &Share, from: Duration) -> Result<Duration, ShareError> {
+        let held =
+            self.shares.last().map_or_else(|| share.minus(share), |last| Ok(last.clone()))?;
+        if held == *share && self.shares.at(self.clock.elapsed()) == Some(share) {
+            return Ok(from);
+        }
+        if held.minus(share)?.is_empty() && held != *share {
+            self.shares.gain(from, &share.minus(&held)?)?;
+            return Ok(from);
+        }
+        // In whole microseconds, as coordinator and workers tell it each other.
+        let soon = self.clock.at(Instant::now() + HAND_OVER_LEAD).as_micros() + 1;
+        let from = from.max(Duration::from_micros(u64::try_from(soon).unwrap_or(u64::MAX)));
+        self.shares.change(from, share.clone());
+        Ok(from)
+    }
+
+    fn too_many(&self, source: ShareError) -> LoadError {
+        let of = self.shares.last().map_or(0, Share::of);
+        LoadError::Shards { shards: self.spread.shards(), of, source }
     }
 
     /// Ends the load. A stop may become more urgent, but is never taken back.
@@ -203,12 +252,15 @@ impl Loader {
     }
 }
 
-fn part(share: &Share, index: u32, of: u32) -> Result<Share, LoadError> {
-    share.part(index, of).map_err(|source| LoadError::Shards {
-        shards: of,
-        of: share.of(),
-        source,
-    })
+/// What each shard does of a worker's shares.
+fn deal(spread: &mut Spread, shares: &Timeline) -> Result<Vec<Timeline>, LoadError> {
+    spread.follow(shares.spans().iter().map(|(_, share)| share));
+    let of = shares.last().map_or(0, Share::of);
+    let part = |shard| {
+        let part = shares.try_map(|share| spread.part(share, shard));
+        part.map_err(|source| LoadError::Shards { shards: spread.shards(), of, source })
+    };
+    (0..spread.shards()).map(part).collect()
 }
 
 /// What runs on a shard's thread.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_model::profile::{Curve, Load, Phase};
-use loadhost_model::schedule::{Arrivals, DueTimes, users_of};
-use loadhost_model::share::Share;
+use loadhost_model::schedule::{Arrivals, DueTimes, Gaps, users_of};
+use loadhost_model::share::{Share, Timeline};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::load::alarm::Alarm;
@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// One of so many users is to be free, and at least one.
 const RESERVE: usize = 8;
 
-/// The settings of an open phase, as far as one shard is concerned.
+/// The settings of an open phase, for the whole run.
 #[derive(Debug, Clone, PartialEq)]
 struct Settings {
     rate: Curve,
@@ -33,56 +33,58 @@ struct Settings {
     preallocated: u32,
     max_users: u32,
     max_lag: Duration,
-    /// None: there are more shards than users, and this one has none, so it has no arrivals.
-    arrivals: Option<Share>,
-    users: Share,
 }
 
 impl Settings {
-    fn of(phase: &Phase, share: Share) -> Option<Self> {
+    fn of(phase: &Phase) -> Option<Self> {
         let Load::Arrivals { rate, poisson, preallocated, max_users, max_lag } = &phase.load else {
             return None;
         };
-        let stripes = share.of().min(*max_users);
         Some(Self {
             rate: rate.clone(),
             poisson: *poisson,
-            preallocated: users_of(&share, (*preallocated).min(*max_users)),
-            max_users: users_of(&share, *max_users),
+            preallocated: (*preallocated).min(*max_users),
+            max_users: *max_users,
             max_lag: *max_lag,
-            arrivals: Share::stripe(share.place().0, stripes).ok(),
-            users: share,
         })
     }
 
-    fn due_times(&self, seed: u64) -> Option<DueTimes> {
+    /// What a shard has of the arrivals: there may be more slots and shards than users, and who
+    /// has no user has no arrivals.
+    fn shares<F>(&self, post: &Post<F>, phase: &Phase) -> Timeline {
+        let (slots, users) = (post.slots(), self.max_users);
+        post.shares().since(phase.start).map(|share| share.crewed(slots, users))
+    }
+
+    fn due_times<F>(&self, post: &Post<F>, phase: &Phase) -> DueTimes {
         let arrivals = Arc::new(Arrivals::new(&self.rate));
-        let share = self.arrivals.clone()?;
-        Some(match self.poisson {
-            true => DueTimes::poisson(arrivals, share, seed),
-            false => DueTimes::even(arrivals, share),
-        })
+        let gaps = match self.poisson {
+            true => {
+                Gaps::Exponential { seed: post.shard.seed, slots: post.slots().min(self.max_users) }
+            }
+            false => Gaps::Even,
+        };
+        DueTimes::new(arrivals, gaps, self.shares(post, phase))
     }
 }
 
 /// Hands out arrivals until the rate's stages are over or the orders say to stop; then lets the
 /// users leave.
 pub(super) async fn run<F: VuFactory>(mut post: Post<F>, crew: Crew<F>) {
-    let Some((phase, share)) = post.phase() else { return };
-    let Some(settings) = Settings::of(&phase, share) else { return };
+    let Some(phase) = post.phase() else { return };
+    let Some(settings) = Settings::of(&phase) else { return };
     let arrived = Arrived::new(settings.max_lag, Arc::clone(&post.shard.context.recorder));
-    let mut open = Open { crew, arrived, settings, next_number: 0 };
-    while open.crew.size() < open.settings.preallocated as usize {
+    let share = post.shares().at(post.now().max(phase.start)).cloned();
+    let mut open = Open { crew, arrived, settings, share, next_number: 0 };
+    for _ in 0..open.share_of(open.settings.preallocated) {
         open.add_user().await;
     }
-    let Some((mut phase, share)) = post.begin().await else {
+    let Some(mut phase) = post.begin().await else {
         return open.crew.dismiss(post.orders).await;
     };
-    open.settings = Settings::of(&phase, share).unwrap_or(open.settings);
-    let due_times = open.settings.due_times(post.shard.seed);
-    if let Some(mut due_times) = due_times {
-        open.hand_out(&mut post, &mut phase, &mut due_times).await;
-    }
+    open.settings = Settings::of(&phase).unwrap_or(open.settings);
+    let mut due_times = open.settings.due_times(&post, &phase);
+    open.hand_out(&mut post, &mut phase, &mut due_times).await;
     open.let_waiting_ones_start(&mut post).await;
     open.arrived.drop_all();
     open.crew.dismiss(post.orders).await;
@@ -92,6 +94,8 @@ struct Open<F: VuFactory> {
     crew: Crew<F>,
     arrived: Rc<Arrived>,
     settings: Settings,
+    /// Whose users this shard has at the moment.
+    share: Option<Share>,
     /// All users of lower numbers of this shard are there.
     next_number: u64,
 }
@@ -99,6 +103,7 @@ struct Open<F: VuFactory> {
 impl<F: VuFactory> Open<F> {
     async fn hand_out(&mut self, post: &mut Post<F>, phase: &mut Phase, due_times: &mut DueTimes) {
         let shard = Rc::clone(&post.shard);
+        let mut shares = post.shares();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
@@ -108,25 +113,45 @@ impl<F: VuFactory> Open<F> {
                 phase.length().map(|length| shard.context.clock.instant(phase.start + length));
             tokio::select! {
                 biased;
-                _ = post.orders.changed() => match post.phase() {
+                () = post.changed() => match post.phase() {
                     None => return,
-                    Some((new, share)) => {
+                    Some(new) => {
                         *phase = new;
-                        self.amend(phase, share, due_times, post);
+                        shares = post.shares();
+                        self.amend(phase, due_times, post);
                     }
                 },
                 () = sleep_until(&shard.alarm, due) => {
-                    due_times.next();
-                    if let Some(due) = due {
+                    // Since this moment came, another worker may have been given the arrival.
+                    if let Some(due) = due.filter(|_| !post.is_behind()) {
+                        due_times.next();
                         self.put(due).await;
                     }
                 }
                 () = until(end), if due.is_none() => return,
                 () = self.crew.someone_left() => self.next_number = 0,
-                _ = tick.tick() => self.arrived.drop_late(),
+                _ = tick.tick() => {
+                    self.arrived.drop_late();
+                    self.hold(shares.at(post.now()));
+                }
             }
             tokio::task::consume_budget().await;
         }
+    }
+
+    /// So many of the whole run's users.
+    fn share_of(&self, users: u32) -> u32 {
+        self.share.as_ref().map_or(0, |share| users_of(share, users))
+    }
+
+    /// Lets users leave that belong to somebody else now.
+    fn hold(&mut self, share: Option<&Share>) {
+        if share != self.share.as_ref() {
+            self.share = share.cloned();
+            self.next_number = 0;
+            self.crew.hand_over(|number| share.is_some_and(|share| share.owns(number)));
+        }
+        self.crew.interrupt_overdue();
     }
 
     async fn put(&mut self, due: Instant) {
@@ -137,7 +162,7 @@ impl<F: VuFactory> Open<F> {
             true => reserve.saturating_sub(self.arrived.free()),
             false => reserve + self.arrived.waiting(),
         };
-        let room = self.crew.size() < self.settings.max_users as usize;
+        let room = self.crew.size() < self.share_of(self.settings.max_users) as usize;
         if room && missing > self.crew.starting() {
             self.add_user().await;
         }
@@ -145,31 +170,22 @@ impl<F: VuFactory> Open<F> {
 
     /// Starts the user with the lowest number that is not there.
     async fn add_user(&mut self) {
-        let mut number = self.settings.users.nth(self.next_number).unwrap_or(u64::MAX);
-        while self.crew.has(number) {
-            self.next_number += 1;
-            number = self.settings.users.nth(self.next_number).unwrap_or(u64::MAX);
-        }
-        self.next_number += 1;
+        let Some(share) = &self.share else { return };
+        let mut numbers = (self.next_number..).map_while(|k| Some((k, share.nth(k)?)));
+        let Some((k, number)) = numbers.find(|(_, number)| !self.crew.has(*number)) else { return };
+        self.next_number = k + 1;
         let arrived = Rc::clone(&self.arrived);
         self.crew.ensure(number, || Source::Arrivals(arrived)).await;
     }
 
-    /// Goes over to a changed phase. Arrivals before the change are the same in both, so the
+    /// Goes over to a changed phase or share. Arrivals before the change are the same in both, so the
     /// next one follows without gap or double.
-    fn amend(&mut self, phase: &Phase, share: Share, due_times: &mut DueTimes, post: &Post<F>) {
-        let Some(settings) = Settings::of(phase, share) else { return };
-        if settings == self.settings {
-            return;
-        }
-        let is_same_stripe =
-            (settings.arrivals.clone(), settings.poisson) == (self.settings.arrivals.clone(), self.settings.poisson);
-        if is_same_stripe {
+    fn amend(&mut self, phase: &Phase, due_times: &mut DueTimes, post: &Post<F>) {
+        let Some(settings) = Settings::of(phase) else { return };
+        if settings.rate != self.settings.rate {
             due_times.replace(Arc::new(Arrivals::new(&settings.rate)));
-        } else if let Some(mut new) = settings.due_times(post.shard.seed) {
-            new.skip_to(post.elapsed(phase));
-            *due_times = new;
         }
+        due_times.follow(&settings.shares(post, phase));
         self.arrived.set_max_lag(settings.max_lag);
         self.settings = settings;
         self.next_number = 0;
@@ -182,7 +198,7 @@ impl<F: VuFactory> Open<F> {
             tokio::select! {
                 _ = tick.tick() => self.arrived.drop_late(),
                 () = self.crew.someone_left() => {}
-                _ = post.orders.changed() => {}
+                () = post.changed() => {}
             }
         }
     }

@@ -15,7 +15,7 @@ use loadhost_model::description::Description;
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::{Load, Phase, Profile};
 use loadhost_model::schedule::UserMix;
-use loadhost_model::share::Share;
+use loadhost_model::share::{Share, Timeline};
 use loadhost_model::wire::StopMode;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
@@ -38,8 +38,10 @@ const MONITOR_PERIOD: Duration = Duration::from_millis(10);
 pub struct Orders {
     /// The whole run's load.
     pub profile: Arc<Profile>,
-    /// This shard's share of it.
-    pub share: Share,
+    /// This worker's share of it.
+    pub worker: Timeline,
+    /// This shard's part of that, which holds from the same moments on.
+    pub shares: Timeline,
     /// Set once the load is to end.
     pub stop: Option<StopMode>,
 }
@@ -120,7 +122,8 @@ pub(super) async fn run<F: VuFactory>(shard: Rc<Shard<F>>, mut given: watch::Rec
     let (orders, for_phases) = watch::channel(begin);
     let mut phases = JoinSet::new();
     let mut known = Vec::new();
-    begin_phases(&shard, &for_phases, &mut known, &mut phases);
+    let sources = (given.clone(), for_phases);
+    begin_phases(&shard, &sources, &mut known, &mut phases);
     let mut is_given = true;
     loop {
         let end = run_end(&shard, &orders.borrow());
@@ -141,7 +144,7 @@ pub(super) async fn run<F: VuFactory>(shard: Rc<Shard<F>>, mut given: watch::Rec
                     new.stop = Some(StopMode::Now);
                 }
                 replace(&orders, new);
-                begin_phases(&shard, &for_phases, &mut known, &mut phases);
+                begin_phases(&shard, &sources, &mut known, &mut phases);
             }
             () = until(end) => {
                 let now = orders.borrow().clone();
@@ -181,12 +184,12 @@ pub(super) async fn until(moment: Option<Instant>) {
 
 fn begin_phases<F: VuFactory>(
     shard: &Rc<Shard<F>>,
-    orders: &watch::Receiver<Orders>,
+    (given, orders): &(watch::Receiver<Orders>, watch::Receiver<Orders>),
     known: &mut Vec<String>,
     phases: &mut JoinSet<()>,
 ) {
     let now = orders.borrow().clone();
-    shard.context.gate.limit(now.profile.max_request_rate, now.share.clone());
+    shard.context.gate.limit(now.profile.max_request_rate, now.shares.clone());
     if now.stop.is_some() {
         return;
     }
@@ -201,8 +204,8 @@ fn begin_phases<F: VuFactory>(
             continue;
         };
         let crew = Crew::new(Rc::clone(shard), mix, index);
-        let (orders, name) = (orders.clone(), phase.name.clone());
-        let post = Post { shard: Rc::clone(shard), orders, name };
+        let (given, orders) = (given.clone(), orders.clone());
+        let post = Post { shard: Rc::clone(shard), given, orders, name: phase.name.clone() };
         match phase.load {
             Load::Closed { .. } | Load::Shaped { .. } => {
                 phases.spawn_local(closed::run(post, crew));
@@ -220,31 +223,68 @@ fn begin_phases<F: VuFactory>(
 /// Where one phase's executor stands: its shard, its orders, its name in the profile.
 pub(super) struct Post<F> {
     pub(super) shard: Rc<Shard<F>>,
+    /// As they were given: nobody may act on older ones once they are there.
+    given: watch::Receiver<Orders>,
+    /// With the shard's own word to stop.
     pub(super) orders: watch::Receiver<Orders>,
     name: String,
 }
 
 impl<F> Post<F> {
-    /// The phase and this shard's share as they are now. None: the phase is to end.
-    pub(super) fn phase(&mut self) -> Option<(Phase, Share)> {
-        let orders = self.orders.borrow_and_update();
-        if orders.stop.is_some() {
+    /// The phase as it is now. None: it is to end.
+    pub(super) fn phase(&mut self) -> Option<Phase> {
+        let given = self.given.borrow_and_update();
+        if self.orders.borrow_and_update().stop.is_some() {
             return None;
         }
-        let phase = orders.profile.phases.iter().find(|phase| phase.name == self.name)?;
-        Some((phase.clone(), orders.share.clone()))
+        given.profile.phases.iter().find(|phase| phase.name == self.name).cloned()
+    }
+
+    /// This shard's part of the load.
+    pub(super) fn shares(&self) -> Timeline {
+        self.given.borrow().shares.clone()
+    }
+
+    /// What this worker has at a moment, counted from the start of the run.
+    pub(super) fn share_of_worker(&self, at: Duration) -> Option<Share> {
+        self.given.borrow().worker.at(at).cloned()
+    }
+
+    /// How many slots the run has.
+    pub(super) fn slots(&self) -> u32 {
+        self.given.borrow().worker.last().map_or(1, Share::of)
+    }
+
+    /// Resolves when the orders have changed.
+    pub(super) async fn changed(&mut self) {
+        tokio::select! {
+            biased;
+            Ok(()) = self.given.changed() => {}
+            _ = self.orders.changed() => {}
+        }
+    }
+
+    /// Whether there are orders that nobody has looked at yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.given.has_changed().unwrap_or(false)
     }
 
     /// Waits for the phase's start. None: it is to end before.
-    pub(super) async fn begin(&mut self) -> Option<(Phase, Share)> {
+    pub(super) async fn begin(&mut self) -> Option<Phase> {
         loop {
-            let (phase, share) = self.phase()?;
-            let start = self.shard.context.clock.instant(phase.start);
+            let phase = self.phase()?;
+            let shard = Rc::clone(&self.shard);
+            let start = shard.context.clock.instant(phase.start);
             tokio::select! {
-                () = self.shard.alarm.sleep_until(start) => return Some((phase, share)),
-                changed = self.orders.changed() => changed.ok()?,
+                () = shard.alarm.sleep_until(start) => return Some(phase),
+                () = self.changed() => {}
             }
         }
+    }
+
+    /// Since the start of the run.
+    pub(super) fn now(&self) -> Duration {
+        self.shard.context.clock.elapsed()
     }
 
     /// Since the start of the phase.

@@ -122,7 +122,12 @@ impl Arrived {
             self.recorder.dropped_arrivals(1);
             return false;
         }
-        inner.waiting.push_back(due);
+        // One that came with a slot from another worker may be older than those that wait.
+        let place = match inner.waiting.back() {
+            Some(last) if *last > due => inner.waiting.partition_point(|waiting| *waiting <= due),
+            _ => inner.waiting.len(),
+        };
+        inner.waiting.insert(place, due);
         let user = inner.free.pop();
         if let Some(user) = &user {
             user.is_free.set(false);

@@ -3,6 +3,7 @@
 
 mod closed;
 mod ends;
+mod moves;
 mod open;
 mod outcomes;
 
@@ -18,7 +19,7 @@ use loadhost_model::interval::{SeriesStats, Statistics};
 use loadhost_model::metric::SeriesKey;
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::{Change, Curve, Load, Phase, Profile};
-use loadhost_model::share::Share;
+use loadhost_model::share::{Share, Timeline};
 use loadhost_model::wire::StopMode;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
@@ -81,7 +82,9 @@ impl Bench {
             logs: LogSink::new(plan.run.clone(), worker, clock, Arc::clone(&recorder), logs),
         };
         let profile = Arc::new(plan.profile.clone());
-        let orders = watch::Sender::new(Orders { profile, share, stop: None });
+        let worker = Timeline::always(share);
+        let shares = worker.clone();
+        let orders = watch::Sender::new(Orders { profile, worker, shares, stop: None });
         let shard = Shard::new(
             users.clone(),
             context,

@@ -4,9 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::schedule::{users_of, users_wanted};
+use crate::share::Share;
 use crate::text::{Target, parse_stages};
 
-fn curve(text: &str) -> Curve {
+pub(in crate::schedule) fn curve(text: &str) -> Curve {
     let hold = text.ends_with("hold");
     let stages = parse_stages(text.trim_end_matches("hold"), Target::Rate).unwrap();
     Curve { start: 0.0, stages, hold }
@@ -85,73 +86,8 @@ fn users_follow_the_curve() {
     assert_eq!(users_wanted(&curve("1s->7, hold"), Duration::from_secs(1000)), Some(7));
 }
 
-#[test]
-fn a_rate_that_is_replaced_goes_on_without_gap_or_double() {
-    let at = Duration::from_secs(10);
-    let before = Curve::constant(100.0);
-    let after = Curve {
-        start: 100.0,
-        stages: parse_stages("10s->100, 0s->10", Target::Rate).unwrap(),
-        hold: true,
-    };
-    let mut due = DueTimes::even(Arc::new(Arrivals::new(&before)), Share::whole());
-    let early = due.by_ref().take_while(|(_, due)| *due < at).count();
-    due.replace(Arc::new(Arrivals::new(&after)));
-    // `take_while` consumed arrival 1000, which is due at the very moment.
-    assert_eq!(early, 1000);
-    let late: Vec<_> = due.take(2).map(|(n, due)| (n, due.as_millis())).collect();
-    assert_eq!(late, [(1001, 10_100), (1002, 10_200)]);
-}
-
-#[test]
-fn poisson_gaps_are_exponential_and_repeatable() {
-    let arrivals = Arc::new(Arrivals::new(&Curve::constant(1000.0)));
-    let third = Share::stripe(1, 3).unwrap();
-    let times = |seed| {
-        DueTimes::poisson(arrivals.clone(), third.clone(), seed)
-            .take(100_000)
-            .map(|(_, due)| due.as_secs_f64())
-    };
-    let all: Vec<f64> = times(7).collect();
-    assert!(times(7).eq(all.iter().copied()));
-    assert!(!times(8).eq(all.iter().copied()));
-    // A third of 1000/s: gaps of 3 ms on average, and a deviation as large.
-    let gaps: Vec<f64> = all.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
-    let deviation =
-        (gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64).sqrt();
-    assert!((mean * 1e3 - 3.0).abs() < 0.05, "mean gap {mean}");
-    assert!((deviation / mean - 1.0).abs() < 0.02, "deviation {deviation}");
-}
-
-#[test]
-fn shares_of_a_poisson_process_differ() {
-    let arrivals = Arc::new(Arrivals::new(&Curve::constant(1000.0)));
-    let first = |index| {
-        let share = Share::stripe(index, 64).unwrap();
-        DueTimes::poisson(arrivals.clone(), share, 7).next().unwrap().1
-    };
-    let distinct: std::collections::BTreeSet<_> = (0..64).map(first).collect();
-    assert_eq!(distinct.len(), 64);
-}
-
-#[test]
-fn a_late_worker_leaves_out_what_is_past() {
-    let arrivals = Arc::new(Arrivals::new(&curve("10s->100, 20s->100")));
-    let at = Duration::from_secs(20);
-    let share = Share::stripe(2, 3).unwrap();
-    for mut due in
-        [DueTimes::even(arrivals.clone(), share.clone()), DueTimes::poisson(arrivals.clone(), share, 3)]
-    {
-        due.skip_to(at);
-        let all: Vec<_> = due.map(|(_, due)| due).collect();
-        assert!(all[0] >= at && all[0] < at + Duration::from_millis(500), "{:?}", all[0]);
-        assert!((200..=500).contains(&all.len()), "{} of 333", all.len());
-    }
-}
-
 /// Curves with jumps, pauses, flat and steep pieces.
-fn any_curve() -> impl Strategy<Value = Curve> {
+pub(in crate::schedule) fn any_curve() -> impl Strategy<Value = Curve> {
     let rate = prop_oneof![Just(0.0), Just(100.0), 0.0..0.01, 0.0..1000.0];
     let duration = prop_oneof![Just(0_u64), 1..10_000_000_u64, 1_000_000_000..20_000_000_000_u64];
     let stage = (duration, rate.clone()).prop_map(|(nanos, target)| crate::profile::Stage {
@@ -202,19 +138,6 @@ proptest! {
             prop_assert!((area - n as f64).abs() < 1e-3, "{area} arrivals before {n} at {due:?}");
             prop_assert!((curve.cumulative(due) - n as f64).abs() < 1e-3);
         }
-    }
-
-    #[test]
-    fn stripes_partition_the_arrivals(curve in any_curve(), of in 1_u32..7) {
-        let arrivals = Arc::new(Arrivals::new(&curve));
-        let most = 500;
-        let mut all: Vec<_> = (0..of)
-            .flat_map(|index| DueTimes::even(arrivals.clone(), Share::stripe(index, of).unwrap()).take(most))
-            .collect();
-        all.sort();
-        all.truncate(most);
-        let whole: Vec<_> = DueTimes::even(arrivals, Share::whole()).take(most).collect();
-        prop_assert_eq!(all, whole);
     }
 
     #[test]

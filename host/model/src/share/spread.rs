@@ -1,6 +1,6 @@
 //! How one worker deals its share to its shards, so that a moved slot disturbs no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Share, ShareError};
 
@@ -21,21 +21,28 @@ impl Spread {
         Self { shards: shards.max(1), places: BTreeMap::new() }
     }
 
-    /// Gives each new slot the place that the fewest have, and forgets those that are gone.
-    pub fn follow(&mut self, share: &Share) {
-        self.places.retain(|slot, _| share.slots().binary_search(slot).is_ok());
+    /// How many shards there are.
+    pub fn shards(&self) -> u32 {
+        self.shards
+    }
+
+    /// Gives each new slot of these shares the place that the fewest have, and forgets those that
+    /// are in none of them.
+    pub fn follow<'a>(&mut self, shares: impl Iterator<Item = &'a Share>) {
+        let known: BTreeSet<u32> = shares.flat_map(|share| share.slots()).copied().collect();
+        self.places.retain(|slot, _| known.contains(slot));
         let mut counts = vec![0_u32; self.shards as usize];
         for place in self.places.values() {
             counts[*place as usize] += 1;
         }
-        for slot in share.slots() {
-            if self.places.contains_key(slot) {
+        for slot in known {
+            if self.places.contains_key(&slot) {
                 continue;
             }
             let fewest = (0..).zip(&counts).min_by_key(|(_, count)| **count);
             let place: u32 = fewest.map_or(0, |(place, _)| place);
             counts[place as usize] += 1;
-            self.places.insert(*slot, place);
+            self.places.insert(slot, place);
         }
     }
 

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -59,17 +61,58 @@ fn a_guest_is_told_of_a_stripe_that_is_its_workers_own() {
 fn a_slot_that_stays_keeps_its_shard() {
     let mut spread = Spread::new(2);
     let before = Share::new(12, [0, 2, 4, 6, 8, 10]).unwrap();
-    spread.follow(&before);
+    spread.follow([&before].into_iter());
     let owner = |spread: &Spread, share: &Share, n| {
         (0..2).find(|shard| spread.part(share, *shard).unwrap().owns(n))
     };
     let was: Vec<_> = (0..48).map(|n| owner(&spread, &before, n)).collect();
     assert_eq!(was[..6], [Some(0), None, Some(1), None, Some(0), None]);
     let after = Share::new(12, [1, 2, 3, 6, 8, 10]).unwrap();
-    spread.follow(&after);
+    spread.follow([&after].into_iter());
     for n in (0..48).filter(|n| before.owns(*n) && after.owns(*n)) {
         assert_eq!(owner(&spread, &after, n), was[n as usize], "number {n}");
     }
+}
+
+#[test]
+fn a_change_replaces_what_was_to_come() {
+    let secs = Duration::from_secs;
+    let share = |slots: &[u32]| Share::new(9, slots.iter().copied()).unwrap();
+    let mut timeline = Timeline::new(secs(1), share(&[1, 2, 3]));
+    assert_eq!(timeline.at(Duration::ZERO), None);
+    timeline.change(secs(5), share(&[1, 2]));
+    timeline.change(secs(5), share(&[1]));
+    timeline.change(secs(9), share(&[]));
+    assert_eq!(timeline.at(secs(4)), Some(&share(&[1, 2, 3])));
+    assert_eq!(timeline.at(secs(5)), Some(&share(&[1])));
+    assert_eq!(timeline.at(secs(9)), Some(&share(&[])));
+    // Everything stays as it is at second 4.
+    timeline.change(secs(4), share(&[1, 2, 3]));
+    assert_eq!(timeline.spans(), [(secs(1), share(&[1, 2, 3]))]);
+    timeline.change(secs(0), share(&[4]));
+    assert_eq!(timeline.spans(), [(secs(0), share(&[4]))]);
+    for second in 1..100 {
+        timeline.change(secs(second), share(&[second as u32 % 9]));
+    }
+    assert!(timeline.spans().len() < 20, "{timeline:?}");
+}
+
+#[test]
+fn a_gain_leaves_what_was_lost_since_as_it_is() {
+    let secs = Duration::from_secs;
+    let share = |slots: &[u32]| Share::new(9, slots.iter().copied()).unwrap();
+    let mut timeline = Timeline::new(secs(2), share(&[1, 2]));
+    timeline.change(secs(6), share(&[1]));
+    timeline.gain(secs(4), &share(&[7])).unwrap();
+    timeline.gain(secs(6), &share(&[8])).unwrap();
+    timeline.gain(secs(1), &share(&[9 - 1])).unwrap();
+    let expected = [
+        (secs(1), share(&[8])),
+        (secs(2), share(&[1, 2, 8])),
+        (secs(4), share(&[1, 2, 7, 8])),
+        (secs(6), share(&[1, 7, 8])),
+    ];
+    assert_eq!(timeline.spans(), expected);
 }
 
 /// A share as a set, to compare with.
@@ -95,7 +138,7 @@ proptest! {
         }
         let next = numbers(&share, total + 100).into_iter().find(|n| *n >= total);
         prop_assert_eq!(share.next_from(total), next);
-        prop_assert_eq!(share.nth(u64::MAX).is_some(), share.of() == 1 && !share.is_empty());
+        prop_assert_eq!(share.nth(u64::MAX).is_some(), share.is_whole());
     }
 
     #[test]
@@ -105,7 +148,7 @@ proptest! {
         all.sort_unstable();
         prop_assert_eq!(all, numbers(&share, total));
         let counts = parts.iter().map(|part| part.count_of(total));
-        prop_assert!(counts.clone().max().unwrap() - counts.min().unwrap() <= 5);
+        prop_assert!(counts.clone().max().unwrap() - counts.min().unwrap() <= 8);
         prop_assert!(share.part(of, of).is_err());
     }
 
@@ -116,12 +159,34 @@ proptest! {
     ) {
         let mut spread = Spread::new(shards);
         for share in moves {
-            spread.follow(&share);
+            spread.follow([&share].into_iter());
             let parts = (0..shards).map(|shard| spread.part(&share, shard).unwrap());
             let mut all: Vec<u64> = parts.flat_map(|part| numbers(&part, 300)).collect();
             all.sort_unstable();
             prop_assert_eq!(all, numbers(&share, 300));
         }
+    }
+
+    #[test]
+    fn nothing_falls_to_stripes_without_users(
+        holders in proptest::collection::vec(0_u32..3, 24),
+        users in 0_u32..120,
+        total in 0_u64..400,
+    ) {
+        // Worker `w` has `w + 1` shards.
+        let mut all = Vec::new();
+        for worker in 0..3 {
+            let own = (0..24).filter(|slot| holders[*slot as usize] == worker);
+            let share = Share::new(24, own).unwrap();
+            for shard in 0..=worker {
+                let part = share.part(shard, worker + 1).unwrap();
+                let crewed = part.crewed(24, users);
+                prop_assert!(crewed.is_empty() || part.count_of(users.into()) > 0);
+                all.extend(numbers(&crewed, total));
+            }
+        }
+        all.sort_unstable();
+        prop_assert_eq!(all, (0..if users > 0 { total } else { 0 }).collect::<Vec<_>>());
     }
 
     #[test]

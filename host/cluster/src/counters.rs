@@ -61,6 +61,12 @@ counters! {
     logs_dropped,
     /// Master: times that the reader of intervals was set up anew.
     reader_restarts,
+    /// Master: documents of the state saved.
+    state_saved,
+    /// Master: bytes of the state's chunks written.
+    state_bytes,
+    /// Master: chunks and documents of former leaders that were deleted.
+    state_collected,
     /// Master: renewals of the lease that failed.
     renewals_failed,
     /// Master: assignments written.

@@ -22,6 +22,7 @@ pub mod fleet;
 pub mod lease;
 mod parts;
 pub mod server;
+pub mod state;
 pub mod store;
 pub mod subjects;
 
@@ -30,4 +31,5 @@ pub use connect::{ConnectError, Connection, Settings, connect};
 pub use counters::Counters;
 pub use fleet::{FleetConfig, JoinError, NatsFleet};
 pub use server::{PrivateServer, ServerError};
+pub use state::NatsState;
 pub use store::{ModuleStore, StoreError};

@@ -5,6 +5,7 @@
 //! | control documents | stream `KV_lh_<c>`, keys `leader`, `assign.<w>`; republished as `lh.<c>.<key>` |
 //! | intervals | stream `LH_STATS_<c>`, subjects `lh.<c>.stats.<r>.<w>` |
 //! | heartbeats, logs, clock | `lh.<c>.hb.<w>`, `lh.<c>.log.<w>`, `lh.<c>.clock` |
+//! | state | stream `LH_STATE_<c>`, subjects `lh.<c>.state.<key>` (see [`crate::state`]) |
 //! | modules | object bucket `lh_mod_<c>`, object name = SHA-256 |
 //!
 //! All parts are [`ClusterId`], [`RunId`] or [`WorkerId`], which can hold no separator and
@@ -75,6 +76,16 @@ impl Names {
     /// Intervals of all.
     pub fn all_stats(&self) -> String {
         format!("lh.{}.stats.>", self.cluster)
+    }
+
+    /// Stream of what the next leader must know.
+    pub fn state_stream(&self) -> String {
+        format!("LH_STATE_{}", self.cluster)
+    }
+
+    /// One document of it.
+    pub fn state(&self, key: &str) -> String {
+        format!("lh.{}.state.{key}", self.cluster)
     }
 
     /// A worker's statuses.

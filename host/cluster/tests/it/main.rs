@@ -10,4 +10,5 @@ mod intervals;
 mod leading;
 mod modules;
 mod private_server;
+mod state;
 mod words;

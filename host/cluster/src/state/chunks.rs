@@ -1,0 +1,113 @@
+//! Writing chunks, and deleting those that nobody needs.
+
+use std::collections::BTreeSet;
+
+use async_nats::jetstream::message::PublishMessage;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use loadhost_control::ports::StoreError;
+use loadhost_model::id::Term;
+
+use super::manifest::{Plan, term_of};
+use super::{Known, NatsState, unavailable, within};
+
+/// Requests to the broker at a time.
+const AT_ONCE: usize = 8;
+/// Of a message, as long as the broker takes as much.
+const PIECE: usize = 512 << 10;
+/// Left free in a message for headers and protocol.
+const OVERHEAD: usize = 16 << 10;
+
+impl NatsState {
+    /// Bytes of a chunk.
+    pub(super) fn piece(&self) -> usize {
+        let most = self.connection.client.max_payload().saturating_sub(OVERHEAD);
+        PIECE.min(most).max(OVERHEAD)
+    }
+
+    /// Writes the chunks that are not there yet. What is written and then not used is noted.
+    pub(super) async fn upload(&self, plan: &Plan, known: &mut Known) -> Result<(), StoreError> {
+        let mut new: Vec<&(String, Vec<u8>)> = Vec::new();
+        let mut named = BTreeSet::new();
+        for chunk in &plan.chunks {
+            if !known.chunks.contains(&chunk.0) && named.insert(&chunk.0) {
+                new.push(chunk);
+            }
+        }
+        known.strays.extend(new.iter().map(|(name, _)| name.clone()));
+        let write = |(name, bytes): &'_ (String, Vec<u8>)| {
+            let (name, bytes) = (name.clone(), bytes.clone());
+            async move { self.write(&name, bytes).await }
+        };
+        let mut writes = stream::iter(new.into_iter().map(write)).buffer_unordered(AT_ONCE);
+        while writes.next().await.transpose()?.is_some() {}
+        Ok(())
+    }
+
+    async fn write(&self, name: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        self.connection.counters().state_bytes.add(bytes.len() as u64);
+        let message = PublishMessage::build().payload(bytes.into());
+        let subject = self.names.state(name);
+        let write = async { self.context.send_publish(subject, message).await?.await };
+        match within(name, write).await? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(unavailable(name, error)),
+        }
+    }
+
+    pub(super) async fn purge(&self, subject: &str) -> Result<(), StoreError> {
+        let purged = within(subject, self.stream.purge().filter(subject).into_future()).await?;
+        purged.map(drop).map_err(|error| unavailable(subject, error))
+    }
+
+    /// Deletes these; returns those that could not be deleted.
+    pub(super) async fn purge_all(&self, chunks: BTreeSet<String>) -> BTreeSet<String> {
+        let purge = |chunk: String| async move {
+            let purged = self.purge(&self.names.state(&chunk)).await;
+            purged.is_err().then_some(chunk)
+        };
+        let left = stream::iter(chunks).map(purge).buffer_unordered(AT_ONCE);
+        left.filter_map(std::future::ready).collect().await
+    }
+
+    /// Deletes what former leaders left behind: chunks of uploads that broke off, and runs that
+    /// nobody knows of.
+    pub(super) async fn collect(&self, term: Term) -> Result<(), StoreError> {
+        let needed = {
+            let kept = self.kept();
+            let chunks = kept.documents.values().flat_map(|known| &known.chunks).cloned();
+            chunks.chain(kept.documents.keys().cloned()).collect::<BTreeSet<String>>()
+        };
+        let mut garbage = BTreeSet::new();
+        for key in self.keys("chunk.>").await? {
+            if !needed.contains(&key) && term_of(&key).is_some_and(|written| written < term) {
+                garbage.insert(key);
+            }
+        }
+        for key in self.keys("run.*").await? {
+            if !needed.contains(&key)
+                && let Some((_, manifest)) = self.manifest(&key).await?
+                && manifest.term < term
+            {
+                garbage.insert(key);
+            }
+        }
+        let found = garbage.len() as u64;
+        let left = self.purge_all(garbage).await.len() as u64;
+        self.connection.counters().state_collected.add(found - left);
+        Ok(())
+    }
+
+    /// Keys of this kind that are there.
+    pub(super) async fn keys(&self, kind: &str) -> Result<Vec<String>, StoreError> {
+        let prefix = self.names.state("");
+        let list = async {
+            let infos = self.stream.info_with_subjects(self.names.state(kind)).await;
+            let infos = infos.map_err(|error| error.to_string())?;
+            let keys = infos.map_ok(|(subject, _)| subject);
+            keys.try_collect::<Vec<String>>().await.map_err(|error| error.to_string())
+        };
+        let subjects = within(kind, list).await?.map_err(|reason| unavailable(kind, reason))?;
+        let key = |subject: String| subject.strip_prefix(&prefix).map(str::to_string);
+        Ok(subjects.into_iter().filter_map(key).collect())
+    }
+}

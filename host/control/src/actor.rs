@@ -465,3 +465,5 @@ async fn next_of<T, R>(
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod takeover_tests;

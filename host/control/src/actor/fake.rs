@@ -35,7 +35,7 @@ impl FakeClock {
     }
 
     fn instant(self, wall: u64) -> Instant {
-        self.zero + Duration::from_micros(wall)
+        self.zero + Duration::from_micros(wall) - self.ahead
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn start<W: Workshop>(
         shards,
         tags: Default::default(),
         max_users: None,
+        ceilings: Default::default(),
         weight: 1,
         heartbeat: Duration::from_millis(250),
         drain: Duration::ZERO,

@@ -34,6 +34,9 @@ use job::{Job, Ties, Wanted};
 use ledger::Ledger;
 use workshop::Workshop;
 
+use crate::capacity::resident_bytes;
+use crate::load::governor::Ceilings;
+
 /// How often a worker that is to stop looks whether it still has a share.
 const DRAIN_LOOK: Duration = Duration::from_millis(100);
 
@@ -53,6 +56,8 @@ pub struct AgentConfig {
     pub tags: BTreeMap<String, String>,
     /// Users at most, below what fits.
     pub max_users: Option<u32>,
+    /// What it may take of the machine before it sheds load.
+    pub ceilings: Ceilings,
     /// How much of the load it is to have beside others, if shares go by weight; at least 1.
     pub weight: u32,
     /// How often it says that it is there.
@@ -132,7 +137,7 @@ fn first_status(config: &AgentConfig, capacity: u32) -> WorkerStatus {
         shards: config.shards,
         users: 0,
         cpu: 0.0,
-        memory: heartbeat::resident_bytes(),
+        memory: resident_bytes(),
         applied: (Term::default(), 0),
         share_from: 0,
         run: None,
@@ -205,8 +210,7 @@ impl<W: Workshop> Agent<W> {
         let Some(job) = &self.job else { return false };
         let (wanted, status) = (job.wanted.borrow(), self.status.borrow());
         let there = i128::from(wall_micros()) + i128::from(*self.clock_offset.borrow());
-        let is_given_away =
-            wanted.work.share.is_empty() && i128::from(status.share_from) <= there;
+        let is_given_away = wanted.work.share.is_empty() && i128::from(status.share_from) <= there;
         status.state == WorkerState::Running && !is_given_away
     }
 

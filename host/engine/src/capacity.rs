@@ -28,6 +28,21 @@ pub struct Machine {
     pub max_files: u64,
 }
 
+/// What of this machine's memory one process may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Bytes at most, by the operator's word.
+    pub memory: Option<u64>,
+    /// How many processes such as this one share the machine; at least one.
+    pub processes: u32,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { memory: None, processes: 1 }
+    }
+}
+
 /// What binds the number of users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
@@ -72,6 +87,13 @@ impl Machine {
             free_memory: free_memory(),
             max_files: hard.unwrap_or(u64::MAX),
         }
+    }
+
+    /// What of it is for a process that has `resident` bytes already.
+    pub fn within(self, allowance: Allowance, resident: u64) -> Self {
+        let shared = self.free_memory / u64::from(allowance.processes.max(1));
+        let left = allowance.memory.map_or(u64::MAX, |most| most.saturating_sub(resident));
+        Self { free_memory: shared.min(left), ..self }
     }
 }
 
@@ -170,6 +192,13 @@ fn available(meminfo: &str) -> Option<u64> {
     Some(kilobytes << 10)
 }
 
+/// Bytes of memory that this process has now; 0 where the kernel does not say.
+pub fn resident_bytes() -> u64 {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * rustix::param::page_size() as u64
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -208,5 +237,19 @@ mod tests {
     fn this_machine_has_room_for_somebody() {
         assert!(capacity(&Limits::default(), Machine::this()).users > 100);
         assert_eq!(available("MemTotal: 1 kB\nMemAvailable:   2048 kB\n"), Some(2 << 20));
+    }
+
+    #[test]
+    fn a_process_takes_no_more_memory_than_it_is_allowed() {
+        let machine = Machine { max_maps: 1 << 30, free_memory: 8 << 30, max_files: 1 << 20 };
+        let users = |memory, processes, resident| {
+            let machine = machine.within(Allowance { memory, processes }, resident);
+            capacity(&Limits::default(), machine).users
+        };
+        let all = users(None, 1, 0);
+        assert_eq!(all, capacity(&Limits::default(), machine).users);
+        assert_eq!(users(None, 4, 1 << 30), all / 4);
+        assert_eq!(users(Some(2 << 30), 1, 1 << 30), all / 8);
+        assert_eq!(users(Some(1 << 30), 2, 2 << 30), 0);
     }
 }

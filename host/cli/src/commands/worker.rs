@@ -69,6 +69,7 @@ async fn work(settings: &Effective) -> Outcome {
         shards: super::run::shards(settings)?,
         tags: tags(settings),
         max_users: settings.number("worker.max-users")?,
+        ceilings: Default::default(),
         weight: 1,
         heartbeat: HEARTBEAT,
         drain: DRAIN,

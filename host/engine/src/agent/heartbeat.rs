@@ -6,6 +6,8 @@ use loadhost_model::wire::{Report, WorkerStatus};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::capacity::resident_bytes;
+
 /// Until the status is closed; then once more.
 ///
 /// A status that finds the channel full is dropped: the next one says more.
@@ -28,11 +30,4 @@ pub(super) async fn run(
             tracing::debug!("no room for a status report");
         }
     }
-}
-
-/// Of this process; 0 where the kernel does not say.
-pub(super) fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0) * rustix::param::page_size() as u64
 }

@@ -14,7 +14,9 @@ use super::intervals::Intervals;
 use super::once::{Hook, Once};
 use super::workshop::{PrepareError, Stage, Workshop};
 use super::{AgentConfig, wall_micros};
+use crate::capacity::resident_bytes;
 use crate::load::clock::RunClock;
+use crate::load::governor::Governor;
 use crate::load::loader::{LoadSetup, Loader};
 use crate::load::log::QUEUED_LINES;
 use crate::load::team::Abort;
@@ -285,6 +287,7 @@ impl<W: Workshop> Job<W> {
         let mut intervals = Intervals::new(plan.run.clone(), source, clock, reports, made);
         let mut wanted = wanted.clone();
         let mut aborted: Option<Abort> = None;
+        let mut governor = Governor::new(self.config.ceilings);
         self.enter(&wanted, WorkerState::Running);
         let team = Arc::clone(loader.team());
         loop {
@@ -293,6 +296,9 @@ impl<W: Workshop> Job<W> {
                 () = tokio::time::sleep_until(intervals.next_due()) => {
                     let cpu = intervals.cut(&mut loader, wanted.applied.0);
                     self.show(&loader, cpu);
+                    let used = cpu.unwrap_or(self.status.borrow().cpu);
+                    let (allowed, cap) = governor.look(used, resident_bytes());
+                    loader.allow(allowed, cap);
                     self.note_end_of_time(&wanted, clock);
                 }
                 abort = team.aborted(), if aborted.is_none() => {

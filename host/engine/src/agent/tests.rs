@@ -131,6 +131,7 @@ impl Boss {
             shards: 2,
             tags: BTreeMap::new(),
             max_users,
+            ceilings: Ceilings::default(),
             weight: 1,
             heartbeat: Duration::from_millis(50),
             drain: Duration::from_millis(500),

@@ -8,6 +8,7 @@ use loadhost_model::share::Share;
 use tokio::time::MissedTickBehavior;
 
 use crate::load::crew::Crew;
+use crate::load::governor::ALL;
 use crate::load::shard::Post;
 use crate::load::source::Source;
 use crate::load::vu::VuFactory;
@@ -27,7 +28,7 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
         let at = post.elapsed(phase);
         let Some(wanted) = users(phase).and_then(|users| users_wanted(users, at)) else { break };
         if let Some(share) = shares.at(post.now()) {
-            let wanted = users_of(share, wanted);
+            let wanted = allowed(users_of(share, wanted), post.shard.team.allowed());
             let known = last.filter(|(_, known)| known == share).map(|(users, _)| users);
             if known != Some(wanted) {
                 adjust(&mut crew, share, known.unwrap_or(0), wanted).await;
@@ -42,6 +43,12 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
         }
     }
     crew.dismiss(post.orders).await;
+}
+
+/// What is left of so many users if this many thousandths of the load are made.
+fn allowed(users: u32, thousandths: u32) -> u32 {
+    let users = u64::from(users) * u64::from(thousandths) / u64::from(ALL);
+    u32::try_from(users).unwrap_or(u32::MAX)
 }
 
 fn users(phase: &Phase) -> Option<&Curve> {

@@ -225,6 +225,14 @@ impl Loader {
         }
     }
 
+    /// Makes so many thousandths of the load from now on; `cap` is why it is not all of it.
+    pub fn allow(&self, thousandths: u32, cap: Option<&'static str>) {
+        self.team.allow(thousandths);
+        if let (Some(cap), Some(shard)) = (cap, self.shards.first()) {
+            shard.recorder.capped(cap);
+        }
+    }
+
     /// What all shards of this worker share.
     pub fn team(&self) -> &Arc<Team> {
         &self.team

@@ -18,6 +18,7 @@ mod crew;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod gate;
+pub mod governor;
 mod iterations;
 pub mod loader;
 pub mod log;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::load::alarm::Alarm;
 use crate::load::crew::Crew;
+use crate::load::governor::ALL;
 use crate::load::shard::{Post, until};
 use crate::load::source::{Arrived, Source};
 use crate::load::vu::VuFactory;
@@ -75,7 +76,7 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, crew: Crew<F>) {
     let Some(settings) = Settings::of(&phase) else { return };
     let arrived = Arrived::new(settings.max_lag, Arc::clone(&post.shard.context.recorder));
     let share = post.shares().at(post.now().max(phase.start)).cloned();
-    let mut open = Open { crew, arrived, settings, share, next_number: 0 };
+    let mut open = Open { crew, arrived, settings, share, next_number: 0, shed: 0 };
     for _ in 0..open.share_of(open.settings.preallocated) {
         open.add_user().await;
     }
@@ -98,6 +99,8 @@ struct Open<F: VuFactory> {
     share: Option<Share>,
     /// All users of lower numbers of this shard are there.
     next_number: u64,
+    /// Thousandths of an arrival that were shed and do not make up a whole one yet.
+    shed: u32,
 }
 
 impl<F: VuFactory> Open<F> {
@@ -125,7 +128,10 @@ impl<F: VuFactory> Open<F> {
                     // Since this moment came, another worker may have been given the arrival.
                     if let Some(due) = due.filter(|_| !post.is_behind()) {
                         due_times.next();
-                        self.put(due).await;
+                        match self.is_shed(shard.team.allowed()) {
+                            true => self.arrived.shed(),
+                            false => self.put(due).await,
+                        }
                     }
                 }
                 () = until(end), if due.is_none() => return,
@@ -166,6 +172,14 @@ impl<F: VuFactory> Open<F> {
         if room && missing > self.crew.starting() {
             self.add_user().await;
         }
+    }
+
+    /// Whether the next arrival is not made, since only so many thousandths are.
+    fn is_shed(&mut self, allowed: u32) -> bool {
+        self.shed += ALL - allowed;
+        let is_shed = self.shed >= ALL;
+        self.shed -= if is_shed { ALL } else { 0 };
+        is_shed
     }
 
     /// Starts the user with the lowest number that is not there.

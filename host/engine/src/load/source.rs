@@ -136,6 +136,12 @@ impl Arrived {
         user.is_some()
     }
 
+    /// An iteration is due, but the worker takes too much already.
+    pub(super) fn shed(&self) {
+        self.recorder.arrivals(1);
+        self.recorder.dropped_arrivals(1);
+    }
+
     /// How many arrivals wait for a user, or for a woken one to take them.
     pub(super) fn waiting(&self) -> usize {
         self.inner.borrow().waiting.len()

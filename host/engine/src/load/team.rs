@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use loadhost_model::description::Description;
 use tokio_util::sync::CancellationToken;
 
+use crate::load::governor::ALL;
+
 /// Users that fail at the start before the share of them is looked at; fewer if fewer are planned.
 const STARTS_TO_JUDGE: u64 = 10;
 
@@ -28,6 +30,8 @@ pub struct Team {
     failed_starts: AtomicU64,
     /// Users this worker is to have at most.
     planned_users: u64,
+    /// What is not shed, in thousandths.
+    allowed: AtomicU32,
     /// Iterations that are left, by phase.
     iterations: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
     abort: OnceLock<Abort>,
@@ -43,6 +47,7 @@ impl Team {
             starts: AtomicU64::new(0),
             failed_starts: AtomicU64::new(0),
             planned_users,
+            allowed: AtomicU32::new(ALL),
             iterations: Mutex::default(),
             abort: OnceLock::new(),
             aborted: CancellationToken::new(),
@@ -60,6 +65,16 @@ impl Team {
         self.aborted.cancelled().await;
         let unknown = || Abort { code: "abort-run", message: "no reason given".into() };
         self.abort.get().cloned().unwrap_or_else(unknown)
+    }
+
+    /// From now on so many thousandths of the load are made.
+    pub fn allow(&self, thousandths: u32) {
+        self.allowed.store(thousandths.min(ALL), Ordering::Relaxed);
+    }
+
+    /// What is made of the load, in thousandths.
+    pub(super) fn allowed(&self) -> u32 {
+        self.allowed.load(Ordering::Relaxed)
     }
 
     /// Users running, by the name of their type.

@@ -9,7 +9,7 @@ use super::engine::Reservation;
 use super::pool::{SPARE_PLACES, Sandbox, SandboxError};
 use super::vu::WasmVuFactory;
 use crate::agent::workshop::{ModuleSource, PrepareError, RunFactory, Stage, Workshop};
-use crate::capacity::{Machine, capacity, raise_open_files};
+use crate::capacity::{Allowance, Machine, capacity, raise_open_files, resident_bytes};
 use crate::http::{Grants, Shared};
 use crate::load::vu::{CallOutcome, MakeError, ShardContext, UserIdentity};
 use crate::scenario::{Cache, Scenario, ScenarioError, StructureCaps, digest_of};
@@ -25,6 +25,7 @@ pub struct WasmWorkshop {
     cache: Option<Arc<Cache>>,
     grants: Grants,
     caps: StructureCaps,
+    allowance: Allowance,
     loaded: Option<Arc<Scenario>>,
 }
 
@@ -39,7 +40,18 @@ impl WasmWorkshop {
         caps: StructureCaps,
     ) -> Self {
         raise_open_files();
-        Self { source, cache, grants, caps, loaded: None }
+        Self { source, cache, grants, caps, allowance: Allowance::default(), loaded: None }
+    }
+
+    /// Takes no more of the machine than this.
+    #[must_use]
+    pub fn within(mut self, allowance: Allowance) -> Self {
+        self.allowance = allowance;
+        self
+    }
+
+    fn machine(&self) -> Machine {
+        Machine::this().within(self.allowance, resident_bytes())
     }
 
     /// Uses this scenario, which is there already, for plans with its digest.
@@ -86,11 +98,11 @@ impl Workshop for WasmWorkshop {
     type Stage = WasmStage;
 
     fn capacity(&self) -> u32 {
-        capacity(&Limits::default(), Machine::this()).users
+        capacity(&Limits::default(), self.machine()).users
     }
 
     async fn prepare(&self, plan: Arc<RunPlan>, users: u32) -> Result<WasmStage, PrepareError> {
-        let room = capacity(&plan.limits, Machine::this());
+        let room = capacity(&plan.limits, self.machine());
         room.admit(users).map_err(|error| refusal("capacity", &error))?;
         // What is wrong with the settings is to be said now, not by each shard.
         shared(&plan, &self.grants)?;

@@ -190,3 +190,31 @@ fn a_request_that_waits_for_a_slot_takes_one_of_the_new_share() {
         assert!(none.is_err(), "there is no slot");
     });
 }
+
+#[test]
+fn a_worker_that_takes_too_much_sheds_users_and_arrivals() {
+    paused(async {
+        let users = FakeFactory::taking(secs(0.1));
+        let bench = Bench::sharing(users, plan(ramp(Curve::constant(20.0))), Share::whole());
+        let run = bench.start();
+        bench.at(1.0).await;
+        assert_eq!(bench.users_now(), 20);
+        bench.team.allow(610);
+        bench.at(2.0).await;
+        assert_eq!(bench.users_now(), 12);
+        bench.team.allow(1000);
+        bench.at(3.0).await;
+        assert_eq!(bench.users_now(), 20);
+        bench.stop(StopMode::Now);
+        run.await.unwrap();
+
+        let rate = stages(&[(0.0, 100.0), (10.0, 100.0)]);
+        let users = FakeFactory::taking(secs(0.01));
+        let bench = Bench::sharing(users, plan(arrivals(rate, 50, 1.0)), Share::whole());
+        bench.team.allow(810);
+        let statistics = bench.run().await;
+        assert_eq!(bench.users.iterations().len(), 810);
+        let counters = statistics.counters;
+        assert_eq!((counters.arrivals, counters.dropped_arrivals), (1000, 190));
+    });
+}

@@ -67,6 +67,8 @@ counters! {
     state_bytes,
     /// Master: chunks and documents of former leaders that were deleted.
     state_collected,
+    /// Master: uploads of modules that broke off and were deleted.
+    modules_collected,
     /// Master: renewals of the lease that failed.
     renewals_failed,
     /// Master: assignments written.

@@ -37,6 +37,7 @@ use loadhost_model::id::{RunId, Term};
 
 use crate::connect::{ANSWER_WITHIN, Connection};
 use crate::fleet::JoinError;
+use crate::store::ModuleStore;
 use crate::subjects::Names;
 use manifest::{Manifest, Plan};
 
@@ -69,6 +70,8 @@ struct Kept {
     documents: BTreeMap<String, Known>,
     /// Intervals up to here are purged.
     purged: u64,
+    /// Chunks of modules that belonged to nothing when they were looked at last.
+    orphans: BTreeSet<String>,
     rounds: u64,
 }
 
@@ -280,8 +283,22 @@ impl NatsState {
         };
         if round % COLLECT_EACH == 1 {
             self.collect(term).await?;
+            self.sweep_modules().await;
         }
         Ok(())
+    }
+}
+
+impl NatsState {
+    /// The leader also keeps the bucket of modules clean.
+    async fn sweep_modules(&self) {
+        let orphans = self.kept().orphans.clone();
+        let modules = ModuleStore::new(&self.connection, &self.names);
+        match within("modules", modules.sweep(&orphans)).await {
+            Ok(Ok(left)) => self.kept().orphans = left,
+            Ok(Err(error)) => tracing::debug!(%error, "modules not looked at"),
+            Err(error) => tracing::debug!(%error, "modules not looked at"),
+        }
     }
 }
 

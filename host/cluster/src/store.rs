@@ -4,9 +4,10 @@
 //! can tell whether it is the right one. What arrives is believed only after its digest has been
 //! computed; nothing that was compiled ever travels.
 //!
-//! An upload that breaks off leaves chunks without an entry behind. They are never read; they
-//! count against the bucket's size, and go when the bucket is deleted
-//! (`nats object rm -f lh_mod_<cluster>`).
+//! An upload that breaks off leaves chunks without an entry behind. They are never read, but count
+//! against the bucket's size until the leader deletes them: [`ModuleStore::sweep`].
+
+mod garbage;
 
 use std::time::Duration;
 

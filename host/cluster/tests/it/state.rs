@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use loadhost_cluster::subjects::Names;
-use loadhost_cluster::{Connection, NatsState};
+use loadhost_cluster::{Connection, ModuleStore, NatsState};
 use loadhost_control::ports::{Saved, SavedCheckpoint, StateStore, StoreError};
 use loadhost_model::id::Term;
 
-use crate::broker::{Broker, eventually};
+use crate::broker::{Broker, PATIENCE, eventually};
 use crate::words::{cluster, run};
 
 async fn open(connection: &Connection) -> NatsState {
@@ -46,7 +46,8 @@ async fn subjects(broker: &Broker) -> (Vec<String>, Vec<String>) {
     let jetstream = async_nats::jetstream::new(client);
     let stream = jetstream.get_stream("LH_STATE_test").await.expect("stream");
     let all = stream.info_with_subjects("lh.test.state.>").await.expect("subjects");
-    let all: Vec<String> = all.map_ok(|(subject, _)| subject).try_collect().await.expect("all");
+    let mut all: Vec<String> = all.map_ok(|(subject, _)| subject).try_collect().await.expect("all");
+    all.sort();
     all.into_iter().partition(|subject| subject.contains(".chunk."))
 }
 
@@ -220,6 +221,30 @@ async fn the_oldest_reports_go() {
     let newest: Vec<_> = (5..25).map(|n| noise(n, 100_000)).collect();
     assert_eq!(saved.reports, newest);
     assert_eq!(subjects(&broker).await.0.len(), 20);
+}
+
+#[tokio::test]
+async fn modules_whose_upload_broke_off_are_deleted_the_second_time_they_are_seen() {
+    let broker = Broker::start();
+    let connection = broker.connect("master").await;
+    let modules = ModuleStore::new(&connection, &Names::new(cluster()));
+    let digest = modules.put(&noise(1, 300_000), PATIENCE).await.expect("put");
+    let client = async_nats::connect(broker.url()).await.expect("connect");
+    let jetstream = async_nats::jetstream::new(client);
+    for _ in 0..3 {
+        let chunk = noise(2, 1_000).into();
+        let sent = jetstream.publish("$O.lh_mod_test.C.broken", chunk).await.expect("sent");
+        sent.await.expect("stored");
+    }
+    let seen = modules.sweep(&Default::default()).await.expect("sweep");
+    assert_eq!(seen, ["broken".to_string()].into());
+    assert_eq!(modules.sweep(&seen).await.expect("sweep"), [].into());
+    assert_eq!(connection.counters().modules_collected.get(), 1);
+    let stream = jetstream.get_stream("OBJ_lh_mod_test").await.expect("stream");
+    let gone = stream.get_last_raw_message_by_subject("$O.lh_mod_test.C.broken").await;
+    assert!(gone.is_err());
+    let whole = modules.fetch(digest, 1 << 20, PATIENCE).await.expect("fetch");
+    assert_eq!(whole, noise(1, 300_000));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod authoring;
 mod fleet;
+mod hostile;
 mod house;
 mod local;
 mod setup;

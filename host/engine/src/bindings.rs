@@ -25,7 +25,7 @@ pub(crate) mod scenario {
         },
         exports: { default: async },
         with: {
-            "loadhost:scenario/http.template": crate::host::http::HostTemplate,
+            "loadhost:scenario/http.template": crate::host::template::HostTemplate,
             "loadhost:scenario/http.response": crate::host::response::HostResponse,
             "loadhost:scenario/metrics.metric": crate::host::metrics::HostMetric,
         },

@@ -2,10 +2,12 @@
 
 mod check;
 mod fleet;
+mod log_level;
 mod params;
 
 pub use check::{PlanError, PlanErrors};
 pub use fleet::{Distribution, FleetSettings, LossPolicy, UnknownWord};
+pub use log_level::LogLevel;
 pub use params::{ParamError, ParamKind, UnknownKind, check_parameter};
 
 use std::collections::BTreeMap;
@@ -153,12 +155,14 @@ pub struct Limits {
     pub stop_time: Duration,
     /// Calls to the host in one task.
     pub host_calls: u64,
-    /// Bytes that one call hands to the host.
+    /// Bytes that one call hands to the host, the body of one request not counted.
     pub call_bytes: u64,
     /// Of a request.
     pub request_body_bytes: u64,
     /// Kept of a response; the rest is counted and discarded.
     pub response_body_bytes: u64,
+    /// Kept by the host for a user: templates with their bodies, and the answers it holds.
+    pub kept_bytes: u64,
     /// Of a response's head.
     pub header_bytes: u32,
     /// Connections of one user to one host.
@@ -167,6 +171,8 @@ pub struct Limits {
     pub batch: u32,
     /// Resource handles of one user.
     pub handles: u32,
+    /// The least important log lines that pass; the guest is told that others are not wanted.
+    pub log_level: LogLevel,
     /// Log lines per user and second.
     pub log_lines: u32,
     /// Bytes of a log line.
@@ -179,6 +185,14 @@ pub struct Limits {
     pub series: u32,
     /// Distinct errors.
     pub errors: u32,
+}
+
+impl Limits {
+    /// Bytes that one call hands to the host at most, the body of one request included. A body
+    /// beyond `request_body_bytes` is then refused as a request, and the guest goes on.
+    pub fn handed_bytes(&self) -> u64 {
+        self.call_bytes.saturating_add(self.request_body_bytes)
+    }
 }
 
 impl Default for Limits {
@@ -195,10 +209,12 @@ impl Default for Limits {
             call_bytes: 2 << 20,
             request_body_bytes: 8 << 20,
             response_body_bytes: 4 << 20,
+            kept_bytes: 128 << 20,
             header_bytes: 32 << 10,
             connections: 6,
             batch: 32,
             handles: 4_096,
+            log_level: LogLevel::default(),
             log_lines: 20,
             log_line_bytes: 4 << 10,
             metrics: 200,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use loadhost_model::plan::Limits;
+use loadhost_model::plan::{Limits, LogLevel};
 use loadhost_model::text::{format_duration, parse_duration};
 use serde_json::{Map, Value};
 
@@ -21,6 +21,7 @@ pub(crate) fn limits(settings: &Effective) -> Result<Limits, Failure> {
             Value::Object(_) => {
                 parse_duration(&item.text).ok().and_then(|span| serde_json::to_value(span).ok())
             }
+            Value::String(_) => parse_level(&item.text),
             _ if name.ends_with("_bytes") => parse_size(&item.text).map(Value::from),
             _ => item.text.parse::<u64>().ok().map(Value::from),
         };
@@ -41,6 +42,7 @@ fn fields(limits: &Limits) -> Map<String, Value> {
 fn wanted(field: &Value, name: &str) -> &'static str {
     match field {
         Value::Object(_) => "it is no duration; write it like `500ms`, `10s` or `1m30s`",
+        Value::String(_) => "it is none of trace, debug, info, warn, error",
         _ if name.ends_with("_bytes") => "it is no size; write it like `64MiB`, `512KiB` or `4096`",
         _ => "it is no whole number",
     }
@@ -57,8 +59,14 @@ fn unknown(name: &str, item: &Item, fields: &Map<String, Value>) -> Failure {
     .hint("`loadhost help limits` lists them")
 }
 
+/// A level of log lines.
+fn parse_level(text: &str) -> Option<Value> {
+    let level = Value::from(text.trim().to_ascii_lowercase());
+    serde_json::from_value::<LogLevel>(level.clone()).ok().map(|_| level)
+}
+
 /// `64MiB`, `512KiB`, `2GB`, or bytes.
-fn parse_size(text: &str) -> Option<u64> {
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let factor = match unit.trim().to_ascii_lowercase().as_str() {
@@ -96,6 +104,7 @@ pub(crate) fn table() -> String {
             Value::Number(number) if name.ends_with("_bytes") => {
                 format_size(number.as_u64().unwrap_or(0))
             }
+            Value::String(level) => level.clone(),
             other => other.to_string(),
         };
         let _ = writeln!(text, "  {name:<22} {shown:>8}  {}", help(&name));
@@ -113,13 +122,15 @@ fn help(name: &str) -> &'static str {
         "start_time" => "wall-clock time of on-start and of setup",
         "stop_time" => "wall-clock time of on-stop and of teardown",
         "host_calls" => "calls to the host in one task",
-        "call_bytes" => "bytes that one call hands to the host",
+        "call_bytes" => "bytes that one call hands to the host, a request's body not counted",
         "request_body_bytes" => "body of a request",
         "response_body_bytes" => "kept of a response; the rest is counted and discarded",
+        "kept_bytes" => "templates with their bodies, and answers that it holds",
         "header_bytes" => "head of a response",
         "connections" => "connections to one host",
         "batch" => "requests sent at once",
         "handles" => "resource handles",
+        "log_level" => "least important log lines that pass: trace, debug, info, warn or error",
         "log_lines" => "log lines per second",
         "log_line_bytes" => "length of a log line",
         "metrics" => "custom metrics of a run",
@@ -141,6 +152,12 @@ mod tests {
         assert_eq!(parse_size("2 GB"), Some(2_000_000_000));
         assert_eq!(parse_size("much"), None);
         assert_eq!(parse_size("99999999999999999GiB"), None);
+    }
+
+    #[test]
+    fn levels_are_words() {
+        assert_eq!(parse_level(" Debug"), Some(Value::from("debug")));
+        assert_eq!(parse_level("loud"), None);
     }
 
     #[test]

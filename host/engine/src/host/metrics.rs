@@ -9,10 +9,10 @@ use loadhost_model::metric::{Kind, SeriesKey};
 use loadhost_model::threshold::is_built_in;
 use wasmtime::component::Resource;
 
-use super::sample::sorted;
+use super::names::{sorted, tidy};
 use super::state::VuState;
 use crate::bindings::metrics as wit;
-use crate::recorder::SeriesId;
+use crate::recorder::{Recorder, SeriesId};
 use crate::sandbox::trap::HostTrap;
 
 /// Combinations of tags of one metric whose series is remembered.
@@ -26,18 +26,20 @@ pub struct HostMetric {
     /// Without tags: the usual case.
     plain: Option<SeriesId>,
     tagged: HashMap<Vec<(String, String)>, SeriesId>,
+    /// Held against the user's `kept_bytes`.
+    held: u64,
 }
 
 /// A metric's name and kind: the same name with another kind is a mistake.
 pub(super) type Known = (Arc<str>, Kind);
 
 impl HostMetric {
-    fn key(&self, tags: &[(String, String)]) -> SeriesKey {
+    fn key(&self, recorder: &Recorder, tags: &[(String, String)]) -> SeriesKey {
         SeriesKey::Custom {
             name: Arc::clone(&self.name),
             kind: self.kind,
             unit: Arc::clone(&self.unit),
-            tags: sorted(tags),
+            tags: sorted(recorder, tags),
         }
     }
 }
@@ -62,7 +64,9 @@ impl wit::HostMetric for VuState {
             ))
             .into());
         }
-        let name: Arc<str> = name.into();
+        let recorder = &self.shard.recorder;
+        let (name, unit) = (tidy(recorder, &name), tidy(recorder, &unit));
+        let (name, unit): (Arc<str>, Arc<str>) = (name.into(), unit.into());
         match self.metrics.iter().find(|(known, _)| *known == name) {
             Some((_, known)) if *known != kind => {
                 return Err(HostTrap::Misuse(format!(
@@ -76,8 +80,7 @@ impl wit::HostMetric for VuState {
             }
             None => self.metrics.push((Arc::clone(&name), kind)),
         }
-        let metric =
-            HostMetric { name, kind, unit: unit.into(), plain: None, tagged: HashMap::new() };
+        let metric = HostMetric { name, kind, unit, plain: None, tagged: HashMap::new(), held: 0 };
         self.table.push(metric).map_err(|_| self.exceeded("handles", self.plan.limits.handles))
     }
 
@@ -91,24 +94,29 @@ impl wit::HostMetric for VuState {
         let metric = self.table.get_mut(&this)?;
         let known = if tags.is_empty() { metric.plain } else { metric.tagged.get(&tags).copied() };
         let recorder = &self.shard.recorder;
+        let mut remembered = 0;
         let id = match known {
             Some(id) => id,
             None => {
-                let id = recorder.series(&metric.key(&tags));
+                let id = recorder.series(&metric.key(recorder, &tags));
                 if tags.is_empty() {
                     metric.plain = Some(id);
                 } else if metric.tagged.len() < REMEMBERED {
+                    let texts = tags.iter().map(|(key, value)| key.len() + value.len() + 64);
+                    remembered = texts.sum::<usize>() as u64;
+                    metric.held += remembered;
                     metric.tagged.insert(tags, id);
                 }
                 id
             }
         };
         recorder.custom(id, value);
-        Ok(())
+        self.hold(remembered)
     }
 
     fn drop(&mut self, this: Resource<HostMetric>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
+        let metric = self.table.delete(this)?;
+        self.let_go(metric.held);
         Ok(())
     }
 }
@@ -116,12 +124,14 @@ impl wit::HostMetric for VuState {
 impl wit::Host for VuState {
     fn check(&mut self, name: String, ok: bool) -> wasmtime::Result<bool> {
         self.call()?;
-        self.shard.recorder.check(&name, self.groups.path(), ok);
+        let recorder = &self.shard.recorder;
+        recorder.check(&tidy(recorder, &name), self.groups.path(), ok);
         Ok(ok)
     }
 
     fn group_begin(&mut self, name: String) -> wasmtime::Result<()> {
         self.call()?;
+        let name = tidy(&self.shard.recorder, &name);
         if self.groups.begin(&name) {
             Ok(())
         } else {

@@ -3,14 +3,17 @@
 //! Each call is counted against `host_calls`. A call that the contract lets fail tells the
 //! guest; a quota or a misuse ends the guest, and only it.
 
+mod batch;
 mod groups;
 pub(crate) mod http;
 pub(crate) mod metrics;
+mod names;
 pub(crate) mod output;
 pub(crate) mod response;
 pub(crate) mod run;
 mod sample;
 pub(crate) mod state;
+pub(crate) mod template;
 pub(crate) mod trace;
 pub(crate) mod wasi;
 

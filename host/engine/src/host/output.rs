@@ -85,7 +85,13 @@ impl UserLog {
     /// One line, or several with line ends between them.
     pub(crate) fn put(&self, channel: Channel, text: &str) {
         let mut inner = self.inner();
-        text.lines().for_each(|line| inner.line(channel, line.as_bytes()));
+        let mut lines = text.lines();
+        // More than a second's lines would be dropped anyway, and looking at each takes time.
+        let most = inner.lines_per_second.max(1) as usize;
+        lines.by_ref().take(most).for_each(|line| inner.line(channel, line.as_bytes()));
+        if lines.next().is_some() {
+            inner.drop_line();
+        }
     }
 
     /// Bytes of a stream; lines are put as they end.
@@ -130,8 +136,11 @@ impl Inner {
 
     fn line(&mut self, channel: Channel, bytes: &[u8]) {
         let cut = bytes.len() > self.line_bytes;
-        let line = escape(&bytes[..bytes.len().min(self.line_bytes)], cut);
         let passes = self.admit(cut);
+        if !passes && channel != Channel::Stderr {
+            return;
+        }
+        let line = escape(&bytes[..bytes.len().min(self.line_bytes)], cut);
         if channel == Channel::Stderr {
             if self.last.len() == KEPT_LINES {
                 self.last.pop_front();
@@ -159,6 +168,23 @@ impl Inner {
         }
         passes
     }
+
+    fn drop_line(&self) {
+        if let Some((shard, _)) = &self.to {
+            shard.recorder.capped("log_lines");
+        }
+    }
+}
+
+/// Whether a character moves the cursor, or turns or hides text.
+pub(crate) fn is_unsafe(character: char) -> bool {
+    let hides = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || hides
+}
+
+/// A text of the guest's as it may be shown.
+pub(crate) fn escaped(text: &str) -> String {
+    escape(text.as_bytes(), false)
 }
 
 /// Control characters, and those that turn or hide text, as escapes: a guest must not be able to
@@ -166,12 +192,11 @@ impl Inner {
 fn escape(bytes: &[u8], cut: bool) -> String {
     let mut line = String::with_capacity(bytes.len());
     for character in String::from_utf8_lossy(bytes).chars() {
-        let hides = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if character == '\t' {
             line.push_str("    ");
         } else if character == '\r' {
             // The end of a line in other systems.
-        } else if character.is_control() || hides {
+        } else if is_unsafe(character) {
             let _ = write!(line, "{}", character.escape_default());
         } else {
             line.push(character);

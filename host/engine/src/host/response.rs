@@ -20,6 +20,8 @@ pub struct HostResponse {
     kept: Box<Kept>,
     /// None: counted.
     finished: Option<Finished>,
+    /// Whether it was counted that the body is cut, if it is.
+    cut_counted: bool,
 }
 
 impl HostResponse {
@@ -29,7 +31,13 @@ impl HostResponse {
         kept: Box<Kept>,
         finished: Finished,
     ) -> Self {
-        Self { summary, timings, kept, finished: Some(finished) }
+        let cut_counted = kept.is_cut_as_received();
+        Self { summary, timings, kept, finished: Some(finished), cut_counted }
+    }
+
+    /// Bytes of memory that it takes.
+    pub(super) fn held(&self) -> u64 {
+        self.kept.held_bytes()
     }
 
     pub(super) fn record(&mut self, recorder: &Recorder) {
@@ -43,6 +51,20 @@ impl VuState {
     fn response(&mut self, this: &Resource<HostResponse>) -> wasmtime::Result<&mut HostResponse> {
         self.call()?;
         Ok(self.table.get_mut(this)?)
+    }
+
+    /// The answer with its body decompressed, which it may not have been before.
+    fn decompressed(&mut self, this: &Resource<HostResponse>) -> wasmtime::Result<&Kept> {
+        let response = self.response(this)?;
+        let before = response.held();
+        let is_cut = response.kept.is_cut();
+        let counts = is_cut && !std::mem::replace(&mut response.cut_counted, is_cut);
+        let more = response.held() - before;
+        if counts {
+            self.capped("response_body_bytes");
+        }
+        self.hold(more)?;
+        Ok(&self.table.get(this)?.kept)
     }
 }
 
@@ -64,15 +86,15 @@ impl wit::HostResponse for VuState {
     }
 
     fn bytes(&mut self, this: Resource<HostResponse>) -> wasmtime::Result<Vec<u8>> {
-        Ok(self.response(&this)?.kept.bytes().to_vec())
+        Ok(self.decompressed(&this)?.bytes().to_vec())
     }
 
     fn text(&mut self, this: Resource<HostResponse>) -> wasmtime::Result<String> {
-        Ok(self.response(&this)?.kept.text().into_owned())
+        Ok(self.decompressed(&this)?.text().into_owned())
     }
 
     fn contains(&mut self, this: Resource<HostResponse>, needle: String) -> wasmtime::Result<bool> {
-        Ok(self.response(&this)?.kept.contains(&needle))
+        Ok(self.decompressed(&this)?.contains(&needle))
     }
 
     fn json(
@@ -80,7 +102,7 @@ impl wit::HostResponse for VuState {
         this: Resource<HostResponse>,
         pointer: String,
     ) -> wasmtime::Result<Option<String>> {
-        Ok(self.response(&this)?.kept.json(&pointer))
+        Ok(self.decompressed(&this)?.json(&pointer))
     }
 
     fn mark(
@@ -115,6 +137,7 @@ impl wit::HostResponse for VuState {
 
     fn drop(&mut self, this: Resource<HostResponse>) -> wasmtime::Result<()> {
         let mut response = self.table.delete(this)?;
+        self.let_go(response.held());
         if response.finished.is_some() {
             response.record(&self.shard.recorder);
             self.unrecorded = self.unrecorded.saturating_sub(1);

@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use loadhost_model::plan::{Limits, LogLevel};
 use tokio::time::Instant;
 
 use super::output::Channel;
@@ -13,13 +14,15 @@ use crate::bindings::{data, log, time};
 impl log::Host for VuState {
     fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
         self.call()?;
-        self.log.put(channel(level), &message);
+        if passes(level, &self.plan.limits) {
+            self.log.put(channel(level), &message);
+        }
         Ok(())
     }
 
     fn enabled(&mut self, level: log::Level) -> wasmtime::Result<bool> {
         self.call()?;
-        Ok(is_enabled(level))
+        Ok(passes(level, &self.plan.limits))
     }
 }
 
@@ -33,9 +36,16 @@ pub(crate) fn channel(level: log::Level) -> Channel {
     }
 }
 
-/// Under load nobody reads a user's traces.
-pub(crate) fn is_enabled(level: log::Level) -> bool {
-    !matches!(level, log::Level::Trace | log::Level::Debug)
+/// Whether lines of this level are wanted: under load nobody reads a user's traces.
+pub(crate) fn passes(level: log::Level, limits: &Limits) -> bool {
+    let level = match level {
+        log::Level::Trace => LogLevel::Trace,
+        log::Level::Debug => LogLevel::Debug,
+        log::Level::Info => LogLevel::Info,
+        log::Level::Warn => LogLevel::Warn,
+        log::Level::Error => LogLevel::Error,
+    };
+    level >= limits.log_level
 }
 
 impl data::Host for VuState {

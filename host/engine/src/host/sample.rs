@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_model::interval::{ErrorKey, Origin, StepTimes};
-use loadhost_model::metric::{SeriesKey, Tags};
+use loadhost_model::metric::SeriesKey;
 
+use super::names::{self, tidy};
 use crate::bindings::http as wit;
 use crate::http::{Exchange, Failure, FailureKind};
 use crate::load::vu::ShardContext;
@@ -27,11 +28,12 @@ impl Series {
         tags: &[(String, String)],
         group: &Arc<str>,
     ) -> Self {
+        let (method, name) = (tidy(recorder, method), tidy(recorder, name));
         let (method, name): (Arc<str>, Arc<str>) = (method.into(), name.into());
         let key = SeriesKey::Http {
             method: Arc::clone(&method),
             name: Arc::clone(&name),
-            tags: sorted(tags),
+            tags: names::sorted(recorder, tags),
             group: Arc::clone(group),
         };
         Self { id: recorder.series(&key), method, name }
@@ -43,13 +45,6 @@ impl Series {
         let key = ErrorKey { origin, code: code.into(), message: message.into() };
         recorder.error(&key, || "".into());
     }
-}
-
-/// Sorted by key; of several values of a key the last counts.
-pub(super) fn sorted(tags: &[(String, String)]) -> Tags {
-    let map: std::collections::BTreeMap<&str, &str> =
-        tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    map.into_iter().map(|(key, value)| (Arc::from(key), Arc::from(value))).collect()
 }
 
 /// A finished exchange that is to be counted: at once, or when the guest has looked at it.
@@ -88,12 +83,21 @@ impl Finished {
     }
 }
 
+/// Counts what a cap cut, and bytes that nobody had asked for.
+#[inline]
+pub(super) fn count_caps(recorder: &Recorder, exchange: &Exchange) {
+    if let Some(name) = exchange.capped {
+        recorder.capped(name);
+    }
+    for _ in 0..exchange.surplus {
+        recorder.capped("surplus_bytes");
+    }
+}
+
 /// Counts an exchange at once: the hot path, without a copy of anything.
 #[inline]
 pub(super) fn record(shard: &ShardContext, series: &Series, exchange: &Exchange, lag: Duration) {
-    if let Some(name) = exchange.capped {
-        shard.recorder.capped(name);
-    }
+    count_caps(&shard.recorder, exchange);
     if exchange.ok() {
         shard.recorder.http(series.id, &sample(exchange, lag, false));
     } else {

@@ -34,6 +34,8 @@ pub(crate) struct VuState {
     pub(super) groups: Groups,
     /// Answers that the guest holds and that are not recorded yet.
     pub(super) unrecorded: u32,
+    /// Bytes that the host holds for the guest: templates, answers, tags.
+    held: u64,
     /// Metrics that this user made.
     pub(super) metrics: Vec<super::metrics::Known>,
     pub(super) plan: Arc<RunPlan>,
@@ -64,6 +66,7 @@ impl VuState {
             table,
             groups: Groups::default(),
             unrecorded: 0,
+            held: 0,
             metrics: Vec::new(),
             wasi: super::wasi::context(&log),
             log,
@@ -89,9 +92,10 @@ impl VuState {
     pub(crate) fn leave(&mut self) {
         self.record_held_answers();
         self.groups.close_all(&self.shard.recorder);
-        let refusals = self.memory.take_refusals();
-        for _ in 0..refusals {
-            self.shard.recorder.capped("memory_bytes");
+        for (cap, refusals) in self.memory.take_refusals() {
+            for _ in 0..refusals {
+                self.shard.recorder.capped(cap);
+            }
         }
     }
 
@@ -111,6 +115,19 @@ impl VuState {
     #[cold]
     pub(super) fn exceeded(&self, name: &'static str, value: impl ToString) -> wasmtime::Error {
         HostTrap::limit(name, value).into()
+    }
+
+    /// So many bytes more are held for the guest.
+    #[inline]
+    pub(super) fn hold(&mut self, bytes: u64) -> wasmtime::Result<()> {
+        self.held = self.held.saturating_add(bytes);
+        let cap = self.plan.limits.kept_bytes;
+        if self.held > cap { Err(self.exceeded("kept_bytes", cap)) } else { Ok(()) }
+    }
+
+    /// So many bytes less.
+    pub(super) fn let_go(&mut self, bytes: u64) {
+        self.held = self.held.saturating_sub(bytes);
     }
 
     /// Counts that a cap refused or cut something.

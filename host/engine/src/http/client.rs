@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use url::Url;
 
-use super::connection::Connection;
+use super::connection::{Connection, Idle};
 use super::cookies::Jar;
 use super::flight::{Flight, Landing};
 use super::origin::Origin;
@@ -122,14 +122,24 @@ impl Client {
     /// Hands the flight its cookies, and a connection if there is one.
     fn depart(&mut self, flight: &mut Flight<'_>) -> Option<Connection> {
         flight.take_cookies(self.jar.view(flight.origin()));
-        let origin = flight.origin();
+        let (found, surplus) = self.take_idle(flight.origin());
+        flight.surplus += surplus;
+        found
+    }
+
+    /// A connection to this origin, and on how many others there were bytes that nobody had
+    /// asked for.
+    fn take_idle(&mut self, origin: &Arc<Origin>) -> (Option<Connection>, u32) {
+        let mut surplus = 0;
         while let Some(at) = self.idle.iter().rposition(|idle| idle.is_to(origin)) {
             let mut connection = self.idle.remove(at);
-            if !connection.is_stale() {
-                return Some(connection);
+            match connection.idle() {
+                Idle::Ready => return (Some(connection), surplus),
+                Idle::Closed => {}
+                Idle::Surplus => surplus += 1,
             }
         }
-        None
+        (None, surplus)
     }
 
     /// Takes back the connection, stores cookies, and says whether that was the end.

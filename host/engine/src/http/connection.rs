@@ -36,6 +36,17 @@ enum Io {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// What became of a connection while it was idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Idle {
+    /// To be used again.
+    Ready,
+    /// By the server.
+    Closed,
+    /// There are bytes that nobody asked for.
+    Surplus,
+}
+
 /// Limits of one exchange.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
@@ -79,18 +90,25 @@ impl Connection {
         Arc::ptr_eq(&self.origin, origin) || self.origin == *origin
     }
 
-    /// Whether an idle connection was closed by the server, or has bytes that nobody asked for.
-    /// Costs no system call unless something came in.
-    pub(super) fn is_stale(&mut self) -> bool {
+    /// What happened while it was idle. Costs no system call unless something came in.
+    pub(super) fn idle(&mut self) -> Idle {
         let mut byte = [0];
-        match &mut self.io {
-            Io::Plain(stream) => {
-                !matches!(stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-            }
+        let mut cx = Context::from_waker(noop_waker_ref());
+        let read = match &mut self.io {
+            Io::Plain(stream) => match stream.try_read(&mut byte) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                read => Poll::Ready(read),
+            },
             Io::Tls(stream) => {
-                let mut cx = Context::from_waker(noop_waker_ref());
-                Pin::new(stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_ready()
+                let mut buffer = ReadBuf::new(&mut byte);
+                let read = Pin::new(stream).poll_read(&mut cx, &mut buffer);
+                read.map_ok(|()| buffer.filled().len())
             }
+        };
+        match read {
+            Poll::Pending => Idle::Ready,
+            Poll::Ready(Ok(1..)) => Idle::Surplus,
+            Poll::Ready(_) => Idle::Closed,
         }
     }
 

@@ -13,6 +13,9 @@ pub(super) struct Decoded {
 /// Layers of codings at most; more are a bomb or a mistake.
 const MAX_LAYERS: usize = 4;
 
+/// Logarithm of the memory that a zstd frame may ask for: RFC 9659 allows 8 MiB on the web.
+const ZSTD_WINDOW: u32 = 23;
+
 /// Undoes the codings, a comma-separated list in the order in which they were applied.
 /// None: one of them is unknown, or the input is not what it says.
 pub(super) fn decode(body: &[u8], codings: &str, cap: usize) -> Option<Decoded> {
@@ -41,7 +44,11 @@ fn decode_one(input: &[u8], coding: &str, cap: usize) -> Option<Decoded> {
         "deflate" => read_up_to(flate2::read::ZlibDecoder::new(input), cap)
             .or_else(|| read_up_to(flate2::read::DeflateDecoder::new(input), cap)),
         "br" => read_up_to(brotli_decompressor::Decompressor::new(input, 8 << 10), cap),
-        "zstd" => read_up_to(zstd::stream::read::Decoder::with_buffer(input).ok()?, cap),
+        "zstd" => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(input).ok()?;
+            decoder.window_log_max(ZSTD_WINDOW).ok()?;
+            read_up_to(decoder, cap)
+        }
         _ => None,
     }
 }

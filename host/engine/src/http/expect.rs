@@ -8,6 +8,9 @@ use super::kept::Kept;
 use super::pointer;
 use super::template::TemplateError;
 
+/// Texts and pointers that one template may expect: each is looked for in the whole body.
+const MOST: usize = 16;
+
 /// Expectations of one template. Empty: a status below 400.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Expect {
@@ -51,8 +54,12 @@ impl Expect {
     }
 
     /// Adds `expect-contains`.
-    pub(super) fn add_contains(&mut self, text: &str) {
+    pub(super) fn add_contains(&mut self, text: &str) -> Result<(), TemplateError> {
+        if self.contains.len() == MOST {
+            return Err(TemplateError::setting("expect-contains", text, "16 of them at most"));
+        }
         self.contains.push(text.to_string());
+        Ok(())
     }
 
     /// Adds `expect-json`: `/pointer=value` with a JSON value, or text that is taken as a string.
@@ -63,6 +70,9 @@ impl Expect {
         };
         if !pointer.is_empty() && !pointer.starts_with('/') {
             return Err(TemplateError::setting("expect-json", text, "such as `/ok=true`"));
+        }
+        if self.json.len() == MOST {
+            return Err(TemplateError::setting("expect-json", text, "16 of them at most"));
         }
         let value = value.map(|value| {
             serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_string()))

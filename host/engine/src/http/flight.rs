@@ -26,6 +26,8 @@ pub(super) struct Flight<'a> {
     bytes_sent: u64,
     bytes_received: u64,
     redirects: u32,
+    /// As in [`Exchange::surplus`].
+    pub(super) surplus: u32,
     retried: bool,
 }
 
@@ -63,6 +65,7 @@ impl<'a> Flight<'a> {
             bytes_sent: 0,
             bytes_received: 0,
             redirects: 0,
+            surplus: 0,
             retried: false,
         })
     }
@@ -157,6 +160,7 @@ impl<'a> Flight<'a> {
             Ok(reply) => reply,
             Err(failure) => return Some(self.end(Err(failure))),
         };
+        self.surplus += u32::from(reply.surplus);
         let settings = &self.request.shared.settings;
         let limit = self.request.template.settings.max_redirects.unwrap_or(settings.max_redirects);
         match turn(&mut self.request, &reply.head, self.redirects, limit) {
@@ -171,7 +175,7 @@ impl<'a> Flight<'a> {
     }
 
     fn finish(&mut self, reply: Reply) -> Exchange {
-        let Reply { head, mut kept, body_bytes, surplus } = reply;
+        let Reply { head, mut kept, body_bytes, .. } = reply;
         let verdict = self.request.template.settings.expect.verdict(head.status, kept.as_deref());
         if self.keep == Keep::Summary {
             kept = None;
@@ -179,7 +183,7 @@ impl<'a> Flight<'a> {
             kept.url = self.request.url_text();
         }
         let truncated = kept.as_ref().is_some_and(|kept| kept.truncated);
-        let answer = Answer { status: head.status, body_bytes, verdict, surplus, kept };
+        let answer = Answer { status: head.status, body_bytes, verdict, kept };
         let capped = truncated.then_some("response_body_bytes");
         Exchange { capped, ..self.end(Ok(answer)) }
     }
@@ -197,6 +201,7 @@ impl<'a> Flight<'a> {
             bytes_sent: self.bytes_sent,
             bytes_received: self.bytes_received,
             redirects: self.redirects,
+            surplus: self.surplus,
             capped,
         }
     }

@@ -57,6 +57,25 @@ impl Kept {
         &self.body
     }
 
+    /// Bytes of memory that it takes.
+    pub fn held_bytes(&self) -> u64 {
+        let decoded = self.decoded.get().and_then(Option::as_ref);
+        let decoded = decoded.map_or(0, |decoded| decoded.bytes.capacity());
+        (self.head.len() + self.body.capacity() + decoded) as u64
+    }
+
+    /// Whether the body as received is longer than the cap `response_body_bytes` allows to keep.
+    pub fn is_cut_as_received(&self) -> bool {
+        self.truncated
+    }
+
+    /// Whether the body, as received or decompressed, was cut at the cap. A body that merely
+    /// ended too early was not.
+    pub fn is_cut(&self) -> bool {
+        self.truncated
+            || self.decoded().is_some_and(|body| body.truncated && body.bytes.len() == self.cap)
+    }
+
     /// Whether the body, as received or decompressed, is longer than the cap
     /// `response_body_bytes` allows to keep.
     pub fn truncated(&self) -> bool {

@@ -31,6 +31,9 @@ pub struct Exchange {
     pub bytes_received: u64,
     /// Redirects that were followed.
     pub redirects: u32,
+    /// Connections on which there were bytes that nobody had asked for, after this answer or the
+    /// one before it. They were closed.
+    pub surplus: u32,
     /// The field of [`loadhost_model::plan::Limits`] that cut this exchange short, if one did.
     pub capped: Option<&'static str>,
 }
@@ -45,6 +48,7 @@ impl Exchange {
             bytes_sent: 0,
             bytes_received: 0,
             redirects: 0,
+            surplus: 0,
             capped,
         }
     }
@@ -70,8 +74,6 @@ pub struct Answer {
     /// Why the sample counts as failed: by the template's expectations, or, if it names no
     /// status, because of a status from 400 up. Of few distinct texts.
     pub verdict: Result<(), Cow<'static, str>>,
-    /// Bytes after the end of the answer, which nobody had asked for. The connection was closed.
-    pub surplus: bool,
     /// With [`Keep::Response`].
     pub kept: Option<Box<Kept>>,
 }

@@ -228,7 +228,7 @@ impl Template {
                 settings.max_redirects = Some(number.map_err(fault)?);
             }
             "expect-status" => settings.expect.set_status(value)?,
-            "expect-contains" => settings.expect.add_contains(value),
+            "expect-contains" => settings.expect.add_contains(value)?,
             "expect-json" => settings.expect.add_json(value)?,
             "raw-body" => {
                 let fault = |_| TemplateError::setting("raw-body", value, "`true` or `false`");
@@ -261,6 +261,20 @@ impl Template {
     /// Of the series in the report.
     pub fn tags(&self) -> &[(String, String)] {
         &self.tags
+    }
+
+    /// Bytes of memory that its texts take, roughly: most are there as given and as
+    /// compiled. Settings are not counted.
+    pub fn kept_bytes(&self) -> u64 {
+        let Source { method, url, headers, body, .. } = &self.source;
+        let pairs = headers.iter().chain(&self.tags);
+        let body = match body {
+            Body::None => 0,
+            Body::Text(text) => text.len(),
+            Body::Bytes(bytes) => bytes.len(),
+        };
+        let texts: usize = pairs.map(|(name, value)| name.len() + value.len()).sum();
+        2 * (method.len() + url.len() + texts + body + self.series_name.len()) as u64
     }
 
     pub(super) fn has_header(&self, lower_case: &str) -> bool {

@@ -12,6 +12,7 @@ use super::crash::{self, Evidence};
 use super::pool::Sandbox;
 use super::wall::WallTimer;
 use crate::bindings::{guest, types};
+use crate::host::output::escaped;
 use crate::host::state::{Interrupts, VuState};
 use crate::host::trace::{Trace, TraceSink};
 use crate::http::{Client, Shared};
@@ -19,6 +20,9 @@ use crate::load::vu::{CallOutcome, Crash, Due, MakeError, ShardContext, UserIden
 
 /// How long a new user waits for a place in the pool that another one is leaving.
 const PLACE_WAIT: Duration = Duration::from_secs(5);
+
+/// Kept of what a guest says of its failure.
+const REASON_BYTES: usize = 1 << 10;
 
 /// An instance and its place in the pool. After a crash it is not entered again.
 pub(super) struct Cell {
@@ -85,7 +89,7 @@ impl Cell {
         let mut store = Store::new(sandbox.engine(), state);
         let limits = &sandbox.plan().limits;
         store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
+        store.set_hostcall_fuel(usize::try_from(limits.handed_bytes()).unwrap_or(usize::MAX));
         store.set_max_component_handles(limits.handles as usize);
         cpu::watch(&mut store, sandbox.pace(), |state| &mut state.cpu);
         let mut wall = WallTimer::default();
@@ -95,15 +99,13 @@ impl Cell {
             Some(Ok(guest)) => guest,
             Some(Err(error)) => {
                 let evidence = evidence(&mut store, "the start of the component");
-                let Crash { code, message, detail } =
-                    crash::of_error(&error, &evidence, sandbox.symbols());
-                return Err(MakeError { code, message, detail });
+                let crash = crash::of_error(&error, &evidence, sandbox.symbols()).await;
+                return Err(unmade(&mut store, crash));
             }
             None => {
                 let evidence = evidence(&mut store, "the start of the component");
-                let Crash { code, message, detail } =
-                    crash::of_time("start_time", limits.start_time, &evidence);
-                return Err(MakeError { code, message, detail });
+                let crash = crash::of_time("start_time", limits.start_time, &evidence);
+                return Err(unmade(&mut store, crash));
             }
         };
         Ok(Self { store, guest, wall, sandbox: Arc::clone(sandbox), _place: place, dead: false })
@@ -130,7 +132,10 @@ impl Cell {
                 self.dead = true;
                 let evidence = evidence(&mut self.store, call.name);
                 let crash = match ended {
-                    Some(Err(error)) => crash::of_error(&error, &evidence, self.sandbox.symbols()),
+                    Some(Err(error)) => {
+                        // Boxed: only a crash needs it, and each call would hold its room.
+                        Box::pin(crash::of_error(&error, &evidence, self.sandbox.symbols())).await
+                    }
                     _ => crash::of_time(limit, time, &evidence),
                 };
                 if let Some(cap) = crash::cap_of(&crash) {
@@ -149,10 +154,10 @@ impl Cell {
         let interrupted = self.store.data().was_interrupted();
         match result {
             Ok(Ok(())) => CallOutcome::Done,
-            Ok(Err(types::Failure::AbortRun(why))) => CallOutcome::AbortRun(why.into()),
+            Ok(Err(types::Failure::AbortRun(why))) => CallOutcome::AbortRun(reason(&why)),
             _ if interrupted => CallOutcome::Cancelled,
-            Ok(Err(types::Failure::Failed(why))) => CallOutcome::Failed(why.into()),
-            Ok(Err(types::Failure::StopUser(why))) => CallOutcome::StopUser(why.into()),
+            Ok(Err(types::Failure::Failed(why))) => CallOutcome::Failed(reason(&why)),
+            Ok(Err(types::Failure::StopUser(why))) => CallOutcome::StopUser(reason(&why)),
             Err(crash) => CallOutcome::Crashed(crash),
         }
     }
@@ -163,6 +168,11 @@ impl Cell {
     }
 }
 
+/// What a guest says of its failure, as it may be shown.
+fn reason(why: &str) -> Arc<str> {
+    escaped(&why[..why.floor_char_boundary(REASON_BYTES)]).into()
+}
+
 fn evidence(store: &mut Store<VuState>, call: &str) -> Evidence {
     let state = store.data_mut();
     Evidence {
@@ -170,6 +180,16 @@ fn evidence(store: &mut Store<VuState>, call: &str) -> Evidence {
         last_lines: state.log.last_lines(),
         refused: state.memory.take_refused(),
     }
+}
+
+/// Counts the cap that ended a guest before it could be entered.
+fn unmade(store: &mut Store<VuState>, crash: Crash) -> MakeError {
+    store.data_mut().leave();
+    if let Some(cap) = crash::cap_of(&crash) {
+        store.data().capped(cap);
+    }
+    let Crash { code, message, detail } = crash;
+    MakeError { code, message, detail }
 }
 
 fn over() -> Crash {

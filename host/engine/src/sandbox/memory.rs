@@ -3,6 +3,8 @@
 
 use wasmtime::ResourceLimiter;
 
+const NONE: [(&str, u64); 2] = [("memory_bytes", 0), ("table_elements", 0)];
+
 /// Refuses growth beyond the caps, and remembers that it did.
 #[derive(Debug)]
 pub(crate) struct MemoryLimiter {
@@ -10,7 +12,7 @@ pub(crate) struct MemoryLimiter {
     cap: usize,
     table_cap: usize,
     refused: Option<&'static str>,
-    refusals: u64,
+    refusals: [(&'static str, u64); 2],
 }
 
 impl MemoryLimiter {
@@ -20,7 +22,7 @@ impl MemoryLimiter {
             cap: usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX),
             table_cap: limits.table_elements as usize,
             refused: None,
-            refusals: 0,
+            refusals: NONE,
         }
     }
 
@@ -35,14 +37,16 @@ impl MemoryLimiter {
         self.refused.take()
     }
 
-    /// Refusals since this was last asked.
-    pub(crate) fn take_refusals(&mut self) -> u64 {
-        std::mem::take(&mut self.refusals)
+    /// Refusals of each cap since this was last asked.
+    pub(crate) fn take_refusals(&mut self) -> [(&'static str, u64); 2] {
+        std::mem::replace(&mut self.refusals, NONE)
     }
 
     fn refuse(&mut self, name: &'static str) -> wasmtime::Result<bool> {
         self.refused = Some(name);
-        self.refusals += 1;
+        for (cap, count) in &mut self.refusals {
+            *count += u64::from(*cap == name);
+        }
         Ok(false)
     }
 }
@@ -91,8 +95,8 @@ mod tests {
         assert_eq!(limiter.used(), 3 << 20);
         assert_eq!(limiter.take_refused(), Some("memory_bytes"));
         assert_eq!(
-            (limiter.take_refused(), limiter.take_refusals(), limiter.take_refusals()),
-            (None, 1, 0)
+            (limiter.take_refused(), limiter.take_refusals()[0], limiter.take_refusals()[0].1),
+            (None, ("memory_bytes", 1), 0)
         );
     }
 }

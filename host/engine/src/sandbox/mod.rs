@@ -15,7 +15,6 @@ pub(crate) mod crash;
 pub(crate) mod engine;
 pub(crate) mod memory;
 mod pool;
-pub(crate) mod symbols;
 pub(crate) mod ticker;
 pub(crate) mod trap;
 mod vu;

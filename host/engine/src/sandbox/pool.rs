@@ -8,8 +8,8 @@ use tokio::sync::Semaphore;
 use wasmtime::component::{InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
+use super::crash::symbols::Symbols;
 use super::engine;
-use super::symbols::Symbols;
 use super::ticker::{Pace, Ticker};
 use crate::bindings::guest;
 use crate::host::{self, state::VuState};
@@ -26,7 +26,7 @@ pub enum SandboxError {
         "the scenario instantiates modules that it imports, so that its memory cannot be bounded; build it with the SDK"
     )]
     Unbounded,
-    /// A user's memory or tables are beyond its limits before it does anything.
+    /// A user's memory is beyond its limit before it does anything.
     #[error(
         "each user begins with {found} bytes of memory, but the limit `memory_bytes` is {cap}; raise it with `--limit memory_bytes=VALUE`"
     )]
@@ -35,6 +35,16 @@ pub enum SandboxError {
         found: u64,
         /// The limit.
         cap: u64,
+    },
+    /// A table is.
+    #[error(
+        "each user begins with a table of {found} elements, but the limit `table_elements` is {cap}; raise it with `--limit table_elements=VALUE`"
+    )]
+    Table {
+        /// Of one instance.
+        found: u64,
+        /// The limit.
+        cap: u32,
     },
     /// The operating system gave no room for the pool.
     #[error(
@@ -71,6 +81,7 @@ impl Sandbox {
         plan: Arc<RunPlan>,
         users: u32,
     ) -> Result<Arc<Self>, SandboxError> {
+        Self::check_beginnings(scenario, &plan)?;
         let places = users.saturating_add(SPARE_PLACES);
         let footprint = scenario.footprint();
         let engine = engine::pooled(&plan.limits, footprint, places)
@@ -78,10 +89,6 @@ impl Sandbox {
         let load = |error: wasmtime::Error| SandboxError::Load(format!("{error:#}"));
         let component =
             scenario.component(&engine).map_err(|error| SandboxError::Load(error.to_string()))?;
-        let cap = plan.limits.memory_bytes;
-        if scenario.initial_memory() > cap {
-            return Err(SandboxError::Memory { found: scenario.initial_memory(), cap });
-        }
         let mut linker = Linker::new(&engine);
         host::link(&mut linker).map_err(load)?;
         let pre = linker.instantiate_pre(&component).map_err(load)?;
@@ -101,6 +108,19 @@ impl Sandbox {
             ticker,
             symbols: Arc::clone(scenario.symbols()),
         }))
+    }
+
+    /// What a user begins with, against its limits: the pool's own refusal names neither.
+    fn check_beginnings(scenario: &Scenario, plan: &RunPlan) -> Result<(), SandboxError> {
+        let (found, cap) = (scenario.initial_memory(), plan.limits.memory_bytes);
+        if found > cap {
+            return Err(SandboxError::Memory { found, cap });
+        }
+        let (found, cap) = (scenario.initial_elements(), plan.limits.table_elements);
+        if found > u64::from(cap) {
+            return Err(SandboxError::Table { found, cap });
+        }
+        Ok(())
     }
 
     /// The run that it is for.

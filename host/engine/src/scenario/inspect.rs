@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use wasmparser::{ComponentExternalKind, Data, DataKind, Operator, Parser, Payload, WasmFeatures};
+use wasmparser::{
+    ComponentExternalKind, Data, DataKind, ElementItems, Operator, Parser, Payload, WasmFeatures,
+};
 
 use loadhost_model::id::Digest;
 
+use super::body;
 use super::contract;
 use super::error::ScenarioError;
 use super::magic;
@@ -23,6 +26,18 @@ pub struct StructureCaps {
     pub functions: u64,
     /// Bytes of one function.
     pub body_bytes: u64,
+    /// Locals of one function.
+    pub locals: u64,
+    /// Blocks, loops and conditions of one function.
+    pub blocks: u64,
+    /// Targets of all jump tables of one function.
+    pub targets: u64,
+    /// Locals times blocks of one function: what a compiler's memory grows with.
+    pub values: u64,
+    /// Types over all core modules; globals, exports and elements of tables likewise, each.
+    pub entries: u64,
+    /// Custom sections.
+    pub custom_sections: u64,
     /// Bytes of all data segments.
     pub data_bytes: u64,
     /// End of the data segment that reaches farthest.
@@ -39,6 +54,12 @@ impl Default for StructureCaps {
             components: 64,
             functions: 50_000,
             body_bytes: 512 << 10,
+            locals: 10_000,
+            blocks: 20_000,
+            targets: 50_000,
+            values: 10_000_000,
+            entries: 50_000,
+            custom_sections: 1_000,
             data_bytes: 16 << 20,
             data_end: 32 << 20,
             names: 200,
@@ -80,7 +101,7 @@ pub fn inspect(bytes: &[u8], caps: &StructureCaps) -> Result<Inspection, Scenari
         return Err(ScenarioError::TooLarge { size, cap: caps.file_bytes });
     }
     magic::check(bytes)?;
-    let mut survey = Survey { caps, ..Survey::new(caps) };
+    let mut survey = Survey::new(caps);
     survey.parse(bytes)?;
     let contract = contract::check(&survey.imports, &survey.exports)?;
     Ok(Inspection {
@@ -110,6 +131,11 @@ struct Survey<'c> {
     core_modules: u64,
     components: u64,
     functions: u64,
+    types: u64,
+    globals: u64,
+    core_exports: u64,
+    elements: u64,
+    custom_sections: u64,
     data_bytes: u64,
     debug_bytes: u64,
     imports: Vec<String>,
@@ -125,6 +151,11 @@ impl<'c> Survey<'c> {
             core_modules: 0,
             components: 0,
             functions: 0,
+            types: 0,
+            globals: 0,
+            core_exports: 0,
+            elements: 0,
+            custom_sections: 0,
             data_bytes: 0,
             debug_bytes: 0,
             imports: Vec::new(),
@@ -162,9 +193,30 @@ impl<'c> Survey<'c> {
                 self.functions += u64::from(count);
                 cap("functions", self.functions, self.caps.functions)
             }
-            Payload::CodeSectionEntry(body) => {
-                cap("bytes in one function", body.range().len() as u64, self.caps.body_bytes)
+            Payload::CodeSectionEntry(body) => body::check(&body, self.caps),
+            Payload::TypeSection(section) => {
+                // A group counts once, but its types each.
+                for group in section {
+                    self.types += group.map_err(malformed)?.types().len() as u64;
+                    cap("types", self.types, self.caps.entries)?;
+                }
+                Ok(())
             }
+            Payload::GlobalSection(section) => {
+                self.globals += u64::from(section.count());
+                cap("globals", self.globals, self.caps.entries)
+            }
+            Payload::ExportSection(section) => {
+                self.core_exports += u64::from(section.count());
+                cap("exports of core modules", self.core_exports, self.caps.entries)
+            }
+            Payload::ElementSection(section) => section.into_iter().try_for_each(|element| {
+                self.elements += 1 + match element.map_err(malformed)?.items {
+                    ElementItems::Functions(items) => u64::from(items.count()),
+                    ElementItems::Expressions(_, items) => u64::from(items.count()),
+                };
+                cap("elements of tables", self.elements, self.caps.entries)
+            }),
             Payload::DataSection(section) => {
                 section.into_iter().try_for_each(|data| self.data(&data.map_err(malformed)?))
             }
@@ -186,8 +238,9 @@ impl<'c> Survey<'c> {
                 Ok(())
             }
             Payload::CustomSection(section) => {
+                self.custom_sections += 1;
                 self.custom(&section);
-                Ok(())
+                cap("custom sections", self.custom_sections, self.caps.custom_sections)
             }
             _ => Ok(()),
         }
@@ -223,10 +276,10 @@ impl<'c> Survey<'c> {
     }
 }
 
-fn cap(what: &'static str, found: u64, cap: u64) -> Result<(), ScenarioError> {
+pub(super) fn cap(what: &'static str, found: u64, cap: u64) -> Result<(), ScenarioError> {
     if found > cap { Err(ScenarioError::Structure { what, found, cap }) } else { Ok(()) }
 }
 
-fn malformed(error: wasmparser::BinaryReaderError) -> ScenarioError {
+pub(super) fn malformed(error: wasmparser::BinaryReaderError) -> ScenarioError {
     ScenarioError::Malformed { offset: error.offset() as u64, message: error.message().to_string() }
 }

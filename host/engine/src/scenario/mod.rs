@@ -8,6 +8,7 @@
 //! [`inspect`] executes nothing. [`Scenario::load`] compiles and runs `describe`, within limits;
 //! bytes from strangers are to be loaded in a process of their own (see `check`).
 
+mod body;
 mod cache;
 mod check;
 mod contract;
@@ -31,7 +32,7 @@ use wasmtime::component::Component;
 use crate::bindings::guest;
 use crate::load::vu::Crash;
 use crate::sandbox::engine::{self, Footprint, Reservation};
-use crate::sandbox::symbols::Symbols;
+use crate::sandbox::crash::symbols::Symbols;
 use crate::sandbox::ticker::Ticker;
 use cache::{Artefact, Key};
 
@@ -49,6 +50,7 @@ pub struct Scenario {
     description: Description,
     footprint: Footprint,
     initial_memory: u64,
+    initial_elements: u64,
     wasm: Arc<[u8]>,
     symbols: Arc<Symbols>,
     cache: Option<Arc<Cache>>,
@@ -76,13 +78,14 @@ impl Scenario {
             description: nothing(),
             footprint: Footprint { instances: 0, memories: 0, tables: 0 },
             initial_memory: 0,
+            initial_elements: 0,
             symbols: Arc::new(Symbols::new(Arc::clone(&wasm))),
             wasm,
             cache,
             compiled: Mutex::default(),
         };
         let component = scenario.component(&engine)?;
-        (scenario.footprint, scenario.initial_memory) =
+        (scenario.footprint, scenario.initial_memory, scenario.initial_elements) =
             footprint(&component, &scenario.inspection)?;
         let described = blocking(describe(&component, &limits, &scenario.symbols))??;
         let description = convert::description(described, scenario.inspection.has_load_shape);
@@ -125,6 +128,11 @@ impl Scenario {
     /// Bytes of the largest memory of an instance that has just been made.
     pub(crate) fn initial_memory(&self) -> u64 {
         self.initial_memory
+    }
+
+    /// Elements of the largest table of such an instance.
+    pub(crate) fn initial_elements(&self) -> u64 {
+        self.initial_elements
     }
 
     /// Compiled for this engine: from memory, from the cache, or now.
@@ -187,11 +195,11 @@ fn nothing() -> Description {
     }
 }
 
-/// What one instance takes of the pool, and how much memory it begins with.
+/// What one instance takes of the pool, and how much memory and how large a table it begins with.
 fn footprint(
     component: &Component,
     inspection: &Inspection,
-) -> Result<(Footprint, u64), ScenarioError> {
+) -> Result<(Footprint, u64, u64), ScenarioError> {
     let Some(needs) = component.resources_required() else {
         let message =
             "it instantiates modules that it imports, so that its memory cannot be bounded";
@@ -206,7 +214,7 @@ fn footprint(
     };
     // Only the largest is told, in pages.
     let largest = needs.max_initial_memory_size.unwrap_or(0).saturating_mul(64 << 10);
-    Ok((footprint, largest))
+    Ok((footprint, largest, needs.max_initial_table_size.unwrap_or(0)))
 }
 
 /// Asks the guest what it contains, with every host call but `log` denied.

@@ -18,9 +18,9 @@ use crate::host::output::UserLog;
 use crate::host::{run, wasi};
 use crate::load::vu::Crash;
 use crate::sandbox::cpu::{self, CpuMeter};
+use crate::sandbox::crash::symbols::Symbols;
 use crate::sandbox::crash::{self, Evidence};
 use crate::sandbox::memory::MemoryLimiter;
-use crate::sandbox::symbols::Symbols;
 use crate::sandbox::ticker::Pace;
 use crate::sandbox::trap::HostTrap;
 
@@ -54,7 +54,7 @@ impl log::Host for Quiet {
     }
 
     fn enabled(&mut self, level: log::Level) -> wasmtime::Result<bool> {
-        Ok(run::is_enabled(level))
+        Ok(run::passes(level, &Limits::default()))
     }
 }
 
@@ -99,7 +99,7 @@ pub(super) fn store(
     };
     let mut store = Store::new(pre.engine(), state);
     store.limiter(|state| &mut state.memory);
-    store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
+    store.set_hostcall_fuel(usize::try_from(limits.handed_bytes()).unwrap_or(usize::MAX));
     store.set_max_component_handles(limits.handles as usize);
     cpu::watch(&mut store, pace, |state| &mut state.cpu);
     store
@@ -125,7 +125,8 @@ pub(super) async fn enter<R>(
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => {
             let evidence = evidence(store);
-            Err(crash::of_error(&denied(error), &evidence, &store.data().symbols))
+            let symbols = Arc::clone(&store.data().symbols);
+            Err(crash::of_error(&denied(error), &evidence, &symbols).await)
         }
         Err(_) => Err(crash::of_time("start_time", time, &evidence(store))),
     }

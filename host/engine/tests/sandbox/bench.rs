@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use loadhost_engine::http::{Grants, Shared};
@@ -14,18 +13,18 @@ use loadhost_engine::load::vu::{
     CallOutcome, Crash, Due, ShardContext, UserIdentity, Vu, VuFactory,
 };
 use loadhost_engine::recorder::{Names, Recorder};
-use loadhost_engine::sandbox::{Sandbox, WasmVu, WasmVuFactory};
+use loadhost_engine::sandbox::{Sandbox, SandboxError, WasmVu, WasmVuFactory};
 use loadhost_engine::scenario::{Cache, Scenario, StructureCaps};
 use loadhost_model::interval::{SeriesStats, Statistics};
 use loadhost_model::metric::SeriesKey;
 use loadhost_model::plan::{HttpSettings, Limits, RunPlan};
 use loadhost_model::profile::Profile;
 use loadhost_model::wire::LogLine;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use crate::server::Server;
 
 /// The bytes of a guest that `make guests` built.
 pub(crate) fn guest(name: &str) -> Vec<u8> {
@@ -64,13 +63,40 @@ impl Bench {
     }
 
     pub(crate) async fn with(mode: &str, users: u32, change: impl FnOnce(&mut Limits)) -> Self {
-        let scenario = load("hostile");
+        Self::of_scenario(&load("hostile"), mode, users, change).await
+    }
+
+    /// Of any scenario that is much like the hostile one.
+    pub(crate) async fn of_scenario(
+        scenario: &Scenario,
+        mode: &str,
+        users: u32,
+        change: impl FnOnce(&mut Limits),
+    ) -> Self {
+        Self::made(scenario, mode, users, change).await.unwrap()
+    }
+
+    /// A bench whose sandbox may be refused.
+    pub(crate) async fn try_of_scenario(
+        scenario: &Scenario,
+        users: u32,
+        change: impl FnOnce(&mut Limits),
+    ) -> Result<Self, SandboxError> {
+        Self::made(scenario, "healthy", users, change).await
+    }
+
+    async fn made(
+        scenario: &Scenario,
+        mode: &str,
+        users: u32,
+        change: impl FnOnce(&mut Limits),
+    ) -> Result<Self, SandboxError> {
         let server = Server::start().await;
         let mut limits = Limits::default();
         change(&mut limits);
-        let plan = Arc::new(plan(&scenario, mode, &server, limits));
-        let sandbox = Sandbox::new(&scenario, Arc::clone(&plan), users).unwrap();
-        Self::of(sandbox, server)
+        let plan = Arc::new(plan(scenario, mode, &server, limits));
+        let sandbox = Sandbox::new(scenario, Arc::clone(&plan), users)?;
+        Ok(Self::of(sandbox, server))
     }
 
     fn of(sandbox: Arc<Sandbox>, server: Server) -> Self {
@@ -171,58 +197,5 @@ fn plan(scenario: &Scenario, mode: &str, server: &Server, limits: Limits) -> Run
         graceful_stop: Duration::from_secs(1),
         warm_up: None,
         fleet: Default::default(),
-    }
-}
-
-/// Answers each request with 200 and a short body, after a delay; other paths misbehave.
-pub(crate) struct Server {
-    pub(crate) url: String,
-    delay: Arc<AtomicU64>,
-    requests: Arc<AtomicU64>,
-}
-
-impl Server {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (delay, requests) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let (for_task, counted) = (Arc::clone(&delay), Arc::clone(&requests));
-        let listener = listener.into_std().unwrap();
-        // On a thread of its own: what a guest does to its shard must not hide in the server.
-        std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async move {
-                let listener = TcpListener::from_std(listener).unwrap();
-                while let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(serve(stream, Arc::clone(&for_task), Arc::clone(&counted)));
-                }
-            });
-        });
-        Self { url, delay, requests }
-    }
-
-    /// Answers come after this time.
-    pub(crate) fn delay(&self, delay: Duration) {
-        self.delay.store(delay.as_millis() as u64, Ordering::Relaxed);
-    }
-
-    /// Requests that arrived.
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-}
-
-async fn serve(mut stream: TcpStream, delay: Arc<AtomicU64>, requests: Arc<AtomicU64>) {
-    let mut buffer = vec![0; 64 << 10];
-    while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
-        requests.fetch_add(1, Ordering::Relaxed);
-        let wait = delay.load(Ordering::Relaxed);
-        if wait > 0 {
-            tokio::time::sleep(Duration::from_millis(wait)).await;
-        }
-        if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.is_err() {
-            return;
-        }
     }
 }

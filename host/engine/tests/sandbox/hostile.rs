@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use loadhost_engine::load::vu::{CallOutcome, Due, Vu};
 use loadhost_model::metric::SeriesKey;
-use loadhost_model::plan::Limits;
+use loadhost_model::plan::{Limits, LogLevel};
 
 use crate::bench::{Bench, crash};
 
@@ -132,7 +132,7 @@ fn resident() -> u64 {
 async fn handles_host_calls_and_bytes_per_call_are_bounded() {
     check("handles", "limit-handles", "--limit handles=VALUE").await;
     check("host-calls", "limit-host_calls", "the limit `host_calls` of 100000").await;
-    check("big-list", "limit-call_bytes", "--limit call_bytes=VALUE").await;
+    check("post 33554432", "limit-call_bytes", "--limit call_bytes=VALUE").await;
 }
 
 #[tokio::test]
@@ -253,4 +253,100 @@ async fn a_crash_loop_does_not_read_the_debug_information_again() {
     }
     let each = begun.elapsed() / 20;
     assert!(each < Duration::from_millis(15), "each crash took {each:?}");
+}
+
+#[tokio::test]
+async fn a_guest_that_never_gives_memory_for_an_answer_ends_at_the_cpu_limit() {
+    check("realloc-loop", "limit-task_cpu", "--limit task_cpu=VALUE").await;
+}
+
+#[tokio::test]
+async fn a_guest_that_gives_memory_it_does_not_have_is_ended() {
+    check("realloc-nowhere", "trap", "beyond end of memory").await;
+}
+
+#[tokio::test]
+async fn a_guest_that_never_returns_from_cleaning_up_ends_at_the_cpu_limit() {
+    check("post-return-loop", "limit-task_cpu", "--limit task_cpu=VALUE").await;
+}
+
+#[tokio::test]
+async fn panics_at_one_place_with_other_numbers_are_one_error() {
+    let bench = Bench::new("panic-numbers").await;
+    // Each user draws numbers of its own.
+    let mut crashes = Vec::new();
+    for number in 0..2 {
+        crashes.push(crash(bench.user(number).await.run_task(0, Due::now()).await));
+    }
+    let [first, second] = &crashes[..] else { panic!("two users") };
+    assert_eq!((&first.code, &first.message), (&second.code, &second.message));
+    assert!(first.message.contains("the len is # but the index is #"), "{}", first.message);
+    assert!(first.message.contains("hostile/src/lib.rs:"), "{}", first.message);
+    let example = |crash: &loadhost_engine::load::vu::Crash| {
+        crash.detail.lines().next().unwrap_or_default().to_string()
+    };
+    assert!(example(first).starts_with("for example: index out of bounds: the len is 3 but"));
+    assert_ne!(example(first), example(second));
+}
+
+#[tokio::test]
+async fn batches_of_any_length_are_refused_without_looking_at_them() {
+    for mode in ["batch", "batch-templates"] {
+        let mut bench = Bench::new(mode).await;
+        let CallOutcome::Failed(why) = bench.attack().await else { panic!("it was sent") };
+        assert!(why.contains("--limit batch=VALUE"), "{why}");
+        assert_eq!(bench.server.requests(), 0);
+        assert_eq!((bench.capped("batch"), bench.requests()), (1, (32, 32)), "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn long_names_are_cut_counted_and_shown_harmlessly() {
+    let mut bench = Bench::new("big-names").await;
+    assert_eq!(bench.attack().await, CallOutcome::Done);
+    assert!(bench.capped("name_bytes") >= 5);
+    assert_eq!(bench.capped("tags"), 1);
+    for key in bench.recorded().series.keys() {
+        let text = serde_json::to_string(key).unwrap();
+        assert!(text.len() < 6_000, "{} bytes", text.len());
+        assert!(!text.contains("\\u001b"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn one_line_full_of_line_ends_costs_no_more_than_its_share() {
+    let mut bench = Bench::new("many-lines").await;
+    assert_eq!(bench.attack().await, CallOutcome::Done);
+    assert!(bench.lines().len() <= 20);
+    assert!(bench.capped("log_lines") >= 1);
+}
+
+#[tokio::test]
+async fn what_a_template_expects_is_bounded() {
+    let bench = Bench::new("expectations").await;
+    let CallOutcome::Failed(why) = bench.attack().await else { panic!("all were taken") };
+    assert!(why.contains("16 of them at most"), "{why}");
+}
+
+#[tokio::test]
+async fn what_a_guest_says_of_its_failure_is_cut_and_shown_harmlessly() {
+    let bench = Bench::new("escaped-failure").await;
+    let CallOutcome::Failed(why) = bench.attack().await else { panic!("it did not fail") };
+    assert!(why.len() < 4_096 && !why.chars().any(char::is_control), "{} bytes", why.len());
+}
+
+#[tokio::test]
+async fn lines_below_the_log_level_are_neither_wanted_nor_passed_on() {
+    for (level, expected) in [
+        (LogLevel::Trace, &["trace", "debug", "info", "trace", "info"][..]),
+        (LogLevel::Debug, &["debug", "info", "info"]),
+        (LogLevel::Info, &["info", "info"]),
+        (LogLevel::Warn, &[]),
+    ] {
+        let mut bench = Bench::with("log-levels", 2, |limits| limits.log_level = level).await;
+        assert_eq!(bench.attack().await, CallOutcome::Done);
+        let lines = bench.lines();
+        let levels: Vec<&str> = lines.iter().map(|line| &*line.level).collect();
+        assert_eq!(levels, expected, "{level:?}");
+    }
 }

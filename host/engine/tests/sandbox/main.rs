@@ -4,7 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bench;
+mod bodies;
 mod files;
 mod hostile;
+mod modules;
 mod neighbours;
+mod raw;
+mod server;
 mod users;

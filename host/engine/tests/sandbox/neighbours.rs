@@ -1,12 +1,14 @@
-//! Healthy users beside a guest that computes without end.
+//! Healthy users beside guests that are not.
 
 use std::time::Duration;
 
 use loadhost_engine::load::vu::{CallOutcome, Due, Vu, VuFactory};
+use loadhost_engine::scenario::{Scenario, StructureCaps};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, cache, guest};
 
 /// The time that 99 % of the iterations of 50 users take, and how many failed.
 async fn p99(bench: &Bench, users: std::ops::Range<u64>, span: Duration) -> (Duration, usize) {
@@ -56,4 +58,138 @@ async fn an_endless_loop_does_not_slow_its_neighbours_noticeably() {
             );
         })
         .await;
+}
+
+/// Iterations of 20 healthy users within this time, and how many failed. Beside them, user 0
+/// attacks again and again, made anew after each crash.
+async fn iterations(bench: &Bench, span: Duration, attacks: bool) -> (u64, u64) {
+    let end = Instant::now() + span;
+    let mut healthy = Vec::new();
+    for number in 1..21 {
+        let mut user = bench.user(number).await;
+        healthy.push(tokio::task::spawn_local(async move {
+            let (mut done, mut failed) = (0, 0);
+            while Instant::now() < end {
+                match user.run_task(0, Due::now()).await {
+                    CallOutcome::Done => done += 1,
+                    _ => failed += 1,
+                }
+            }
+            assert!(done > 0, "a healthy user did nothing in {span:?}");
+            (done, failed)
+        }));
+    }
+    while attacks && Instant::now() < end {
+        let attack = async {
+            if let Ok(mut user) = bench.factory.make(bench.identity(0)).await {
+                user.start().await;
+                user.run_task(0, Due::now()).await;
+            }
+        };
+        let _ = tokio::time::timeout_at(end, attack).await;
+        tokio::task::yield_now().await;
+    }
+    let (mut done, mut failed) = (0, 0);
+    for user in healthy {
+        let (more, failures) = user.await.unwrap();
+        done += more;
+        failed += failures;
+    }
+    (done, failed)
+}
+
+async fn check_neighbours(attack: &str) {
+    let (quiet_time, time) = (Duration::from_millis(500), Duration::from_millis(1_500));
+    let bench = Bench::with(&format!("1000:{attack}"), 24, |_| {}).await;
+    bench.server.delay(Duration::from_millis(20));
+    let (quiet, failed) = iterations(&bench, quiet_time, false).await;
+    assert_eq!(failed, 0);
+    let (beside, failed) = iterations(&bench, time, true).await;
+    assert_eq!(failed, 0, "{attack}");
+    // The attacker has a share of the processor, and so do other tests; but nobody stands still.
+    assert!(
+        beside * 5 > quiet * 3,
+        "{attack}: {beside} iterations in {time:?}, {quiet} in {quiet_time:?} before"
+    );
+}
+
+#[tokio::test]
+async fn neighbours_of_guests_that_compute_where_the_host_waits_go_on() {
+    let attacks = ["realloc-loop", "post-return-loop", "start-loop", "new-loop", "overflow"];
+    LocalSet::new()
+        .run_until(async {
+            for attack in attacks {
+                check_neighbours(attack).await;
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn neighbours_of_guests_that_take_what_they_can_go_on() {
+    let attacks = ["memory-bomb", "small-grows", "handles", "host-calls", "bodies", "answers"];
+    LocalSet::new()
+        .run_until(async {
+            for attack in attacks {
+                check_neighbours(attack).await;
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn neighbours_of_guests_that_flood_go_on() {
+    let attacks = ["many-lines", "batch", "batch-templates", "big-names", "tags", "get /endless"];
+    LocalSet::new()
+        .run_until(async {
+            for attack in attacks {
+                check_neighbours(attack).await;
+            }
+        })
+        .await;
+}
+
+fn cpu_of_this_thread() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+#[tokio::test]
+async fn the_first_trap_at_a_place_takes_no_time_from_its_neighbours() {
+    LocalSet::new()
+        .run_until(async {
+            // A scenario of its own, so that no other test has looked the place up already.
+            let scenario =
+                Scenario::load(&guest("hostile"), &StructureCaps::default(), Some(cache()))
+                    .unwrap();
+            assert!(scenario.inspection().debug_bytes > 1 << 20, "nothing to look up");
+            let bench = Bench::of_scenario(&scenario, "trap", 2, |_| {}).await;
+            let mut user = bench.user(0).await;
+            let neighbour = tokio::task::spawn_local(async {
+                let mut longest = Duration::ZERO;
+                let mut before = Instant::now();
+                loop {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    longest = longest.max(before.elapsed());
+                    before = Instant::now();
+                    if LOOKED_UP.with(std::cell::Cell::get) {
+                        return longest;
+                    }
+                }
+            });
+            let begun = cpu_of_this_thread();
+            let outcome = user.run_task(0, Due::now()).await;
+            let cpu = cpu_of_this_thread() - begun;
+            LOOKED_UP.with(|done| done.set(true));
+            let CallOutcome::Crashed(crash) = outcome else { panic!("{outcome:?}") };
+            assert!(crash.detail.contains("src/lib.rs:"), "{}", crash.detail);
+            let longest = neighbour.await.unwrap();
+            // How long the neighbour waited says little on a busy machine, so that is only told.
+            assert!(cpu < Duration::from_millis(80), "{cpu:?}; the neighbour waited {longest:?}");
+        })
+        .await;
+}
+
+thread_local! {
+    static LOOKED_UP: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }

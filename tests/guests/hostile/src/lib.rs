@@ -2,11 +2,16 @@
 //!
 //! A mode `start-X`, `stop-X` or `new-X` harms in that hook, any other one in the task.
 
+mod allocator;
+mod big;
+
 use std::hint::black_box;
 
 use raw::{
     Description, Failure, Guest, GuestUser, UserContext, data, http, log, metrics, time, types,
 };
+
+use allocator::{Trap, arm};
 
 struct Hostile;
 
@@ -98,6 +103,23 @@ fn harm(attack: &str) -> Result<(), Failure> {
         "deep" => {
             black_box(descend(black_box(1)));
         }
+        // The host brings a text, and asks for memory for it.
+        "realloc-loop" | "realloc-nowhere" => {
+            let nowhere = attack == "realloc-nowhere";
+            arm(if nowhere { Trap::AllocateNowhere } else { Trap::AllocateForever });
+            data::param("mode");
+        }
+        // The host took the text, and says that it may be freed.
+        "post-return-loop" => {
+            let why = "the cart is empty".to_string();
+            arm(Trap::FreeForever);
+            return Err(Failure::Failed(why));
+        }
+        "panic-numbers" => {
+            let list = [0u8; 3];
+            let index = 3 + time::random() as usize % 1_000_000;
+            black_box(list[black_box(index)]);
+        }
         "divide" => {
             black_box(1 / black_box(0));
         }
@@ -130,9 +152,6 @@ fn flood(attack: &str) -> Result<(), Failure> {
         "host-calls" => loop {
             time::now();
         },
-        "big-list" => {
-            http::Template::new("POST", "/").body(&http::Body::Bytes(vec![7; 32 << 20]));
-        }
         "sleep" => {
             time::sleep(u64::MAX).map_err(|()| Failure::Failed("woken".into()))?;
         }
@@ -175,8 +194,18 @@ fn flood(attack: &str) -> Result<(), Failure> {
             let _second = metrics::Metric::new("one", metrics::Kind::Trend, "");
         }
         "groups" => (0..100_000).for_each(|n| metrics::group_begin(&format!("g{n}"))),
+        "log-levels" => {
+            for level in [log::Level::Trace, log::Level::Debug, log::Level::Info] {
+                if log::enabled(level) {
+                    log::log(level, "wanted");
+                }
+            }
+            // Without asking.
+            log::log(log::Level::Trace, "not asked");
+            log::log(log::Level::Info, "not asked");
+        }
         "nan" => metrics::Metric::new("odd", metrics::Kind::Gauge, "").add(f64::NAN, &[]),
-        _ => return request(attack),
+        _ => return big::harm(attack).unwrap_or_else(|| request(attack)),
     }
     Ok(())
 }
@@ -204,6 +233,13 @@ fn request(attack: &str) -> Result<(), Failure> {
                 .into_iter()
                 .try_for_each(|answer| outcome(answer.map(|_| ())));
         }
+        "batch-templates" => {
+            let templates: Vec<_> = (0..1_000).map(|_| http::Template::new("GET", "/")).collect();
+            let requests: Vec<_> = templates.iter().map(|template| (template, vec![])).collect();
+            return http::send_templates(&requests)
+                .into_iter()
+                .try_for_each(|answer| outcome(answer.map(|_| ())));
+        }
         "hold" => {
             // The answer is still held when the task ends.
             let answer =
@@ -215,12 +251,6 @@ fn request(attack: &str) -> Result<(), Failure> {
             let answer =
                 template.fetch(&[]).map_err(|error| Failure::Failed(format!("{error:?}")))?;
             answer.mark(Err("no price"));
-            return Ok(());
-        }
-        "body" => {
-            let answer =
-                template.fetch(&[]).map_err(|error| Failure::Failed(format!("{error:?}")))?;
-            black_box(answer.bytes());
             return Ok(());
         }
         "url" => {

@@ -232,6 +232,8 @@ impl Coordinator {
                 let reset = self.machine.reset(now, &run);
                 self.answer(answer, reset.map(|()| Vec::new()));
             }
+            // Whoever asked may have gone away.
+            Command::Distributions(answer) => drop(answer.send(self.machine.distributions())),
             Command::Finished(run, answer) => match self.machine.report(&run) {
                 Some(report) if !self.holds_report(&run) => drop(answer.send(report)),
                 Some(_) => self.waiting.entry(run).or_default().push(answer),

@@ -285,6 +285,11 @@ impl Aggregate {
         self.timeline.history(self.through)
     }
 
+    /// The merged series.
+    pub(crate) fn totals(&self) -> &Statistics {
+        &self.totals
+    }
+
     /// Hands out the merged series, and what of them does not count for rates. What is left is empty.
     pub(crate) fn take_totals(&mut self) -> (Statistics, Statistics) {
         let after = self.whole_load().map(|_| std::mem::take(&mut self.after));

@@ -7,6 +7,7 @@
 mod actor;
 mod aggregate;
 pub mod config;
+pub mod distribution;
 pub mod election;
 mod error;
 mod machine;

@@ -9,6 +9,7 @@
 
 mod change;
 mod finish;
+mod measure;
 mod registry;
 mod run;
 mod shape;

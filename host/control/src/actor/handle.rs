@@ -14,6 +14,7 @@ use loadhost_model::wire::{LogLine, StopMode};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::Answer;
+use crate::distribution::Distribution;
 use crate::error::{ControlError, StartError};
 use crate::machine::NewRun;
 use crate::ports::LoadShape;
@@ -61,6 +62,8 @@ pub enum Command {
     Reset(RunId, Answer<Result<(), ControlError>>),
     /// See [`Handle::finished`]; dropping this answer says that there is no such run.
     Finished(RunId, Answer<Arc<RunReport>>),
+    /// See [`Handle::distributions`].
+    Distributions(Answer<Vec<Distribution>>),
 }
 
 /// Where what handles ask for comes in, and what they see goes out.
@@ -131,6 +134,13 @@ impl Handle {
     /// Lets the statistics of a running run begin anew with the next whole second.
     pub async fn reset(&self, run: &RunId) -> Result<(), ControlError> {
         self.ask(|answer| Command::Reset(run.clone(), answer)).await
+    }
+
+    /// Times of the latest run's requests in fixed buckets; nothing if the coordinator has ended.
+    pub async fn distributions(&self) -> Vec<Distribution> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.commands.send(Command::Distributions(answer)).await;
+        answered.await.unwrap_or_default()
     }
 
     /// What is going on; changes at least once a second.

@@ -9,7 +9,8 @@
 //! | `loadhost_users`, `loadhost_capacity_users` | | master: of all workers that are not lost; worker |
 //! | `loadhost_requests_total`, `loadhost_request_failures_total` | `method`, `name` | latest run |
 //! | `loadhost_request_duration_seconds` | `time`, `quantile` | latest run, last ten seconds |
-//! | `loadhost_response_time_seconds` | `method`, `name`, `quantile` | latest run, from its start |
+//! | `loadhost_response_time_seconds`, `loadhost_service_time_seconds` | `method`, `name`, `le` | latest run, from its start: histograms |
+//! | `loadhost_response_time_quantile_seconds` | `method`, `name`, `quantile` | latest run, from its start |
 //! | `loadhost_intervals_total` | `outcome` | latest run |
 //! | `loadhost_dropped_arrivals_total` | | latest run |
 //! | `loadhost_generator_saturated` | | latest run: 1 if its numbers are not to be trusted |
@@ -20,9 +21,11 @@
 //!
 //! `time` is `response` (from the intended start) or `service` (from the sending).
 
+mod buckets;
 mod master;
 mod worker;
 
+use loadhost_control::Handle;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter, MeterProvider as _};
 use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
@@ -45,6 +48,8 @@ pub(super) enum MetricsError {
 /// Instruments, and the registry that is read.
 pub(super) struct Metrics {
     registry: Registry,
+    /// Of a master.
+    distributions: Option<Handle>,
     /// Instruments live as long as it does.
     _provider: SdkMeterProvider,
 }
@@ -63,22 +68,32 @@ impl Metrics {
             |_: &Instrument| Stream::builder().with_cardinality_limit(CARDINALITY).build().ok();
         let provider = SdkMeterProvider::builder().with_reader(exporter).with_view(wide).build();
         let meter = provider.meter("loadhost");
-        match &ops.role {
-            Role::Master(handle) => master::observe(&meter, &handle.view()),
-            Role::Worker(status) => worker::observe(&meter, status),
-        }
+        let distributions = match &ops.role {
+            Role::Master(handle) => {
+                master::observe(&meter, &handle.view());
+                Some(handle.clone())
+            }
+            Role::Worker(status) => {
+                worker::observe(&meter, status);
+                None
+            }
+        };
         let transport = ops.transport.clone();
         counter(&meter, "loadhost_transport_events", "Events of the transport", move |observer| {
             for (event, count) in transport() {
                 observer.observe(count, &[KeyValue::new("event", event)]);
             }
         });
-        Ok(Self { registry, _provider: provider })
+        Ok(Self { registry, distributions, _provider: provider })
     }
 
     /// In Prometheus' text format.
-    pub(super) fn text(&self) -> Result<String, MetricsError> {
-        Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
+    pub(super) async fn text(&self) -> Result<String, MetricsError> {
+        let mut families = self.registry.gather();
+        if let Some(handle) = &self.distributions {
+            families.extend(buckets::families(&handle.distributions().await));
+        }
+        Ok(TextEncoder::new().encode_to_string(&families)?)
     }
 }
 

@@ -95,7 +95,7 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn metrics_text(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.metrics.text() {
+    match shared.metrics.text().await {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => {
             let status = StatusCode::INTERNAL_SERVER_ERROR;

@@ -151,8 +151,20 @@ async fn a_run_is_shown_changed_and_stopped() {
     assert_eq!(value_of(&metrics, &format!("loadhost_requests_total{row}")), 10.0);
     assert_eq!(value_of(&metrics, &format!("loadhost_request_failures_total{row}")), 3.0);
     let median = "{method=\"GET\",name=\"/item/{id}\",quantile=\"0.5\"}";
-    let median = value_of(&metrics, &format!("loadhost_response_time_seconds{median}"));
+    let median = value_of(&metrics, &format!("loadhost_response_time_quantile_seconds{median}"));
     assert!((median - 0.020).abs() < 0.000_05, "{median}");
+    for time in ["response", "service"] {
+        let at_most = |le: &str| {
+            let labels = format!("{{method=\"GET\",name=\"/item/{{id}}\",le=\"{le}\"}}");
+            value_of(&metrics, &format!("loadhost_{time}_time_seconds_bucket{labels}"))
+        };
+        let counts = ["0.001", "0.01", "0.025", "60", "+Inf"].map(at_most);
+        assert_eq!(counts, [0.0, 0.0, 10.0, 10.0, 10.0], "{time}");
+        let of =
+            |what: &str| value_of(&metrics, &format!("loadhost_{time}_time_seconds_{what}{row}"));
+        assert_eq!(of("count"), 10.0);
+        assert!((of("sum") - 0.2).abs() < 0.1, "{time} {}", of("sum"));
+    }
     assert_eq!(value_of(&metrics, "loadhost_intervals_total{outcome=\"merged\"}"), 1.0);
     assert_eq!(value_of(&metrics, "loadhost_run_state{state=\"running\"}"), 1.0);
 

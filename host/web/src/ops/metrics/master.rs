@@ -76,7 +76,7 @@ fn requests(meter: &Meter, view: &View) {
         }
     });
     let help = "Response times since the start of the run, by name";
-    gauge(meter, "loadhost_response_time_seconds", help, {
+    gauge(meter, "loadhost_response_time_quantile_seconds", help, {
         let view = view.clone();
         move |observer| {
             with_latest(&view, |run| {

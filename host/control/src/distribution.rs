@@ -1,0 +1,144 @@
+//! Merged times in few buckets that never change: what monitoring keeps over months.
+//!
+//! They are counted when somebody asks, from the same merged histograms as everything else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use loadhost_model::histogram::Histogram;
+use loadhost_model::interval::{SeriesStats, Statistics};
+use loadhost_model::metric::{OTHER, SeriesKey};
+
+use crate::view::MAX_ROWS;
+
+/// Upper ends of the buckets in microseconds, 1 ms to 60 s; what is greater is in none of them.
+pub const BOUNDS: [u64; 15] = [
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    5_000_000, 10_000_000, 30_000_000, 60_000_000,
+];
+
+/// A distribution.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Buckets {
+    /// How many values do not exceed each of [`BOUNDS`], to 0.1 % of the bound.
+    pub at_most: [u64; BOUNDS.len()],
+    /// How many values there are.
+    pub count: u64,
+    /// All of them together, in microseconds.
+    pub sum: u128,
+}
+
+impl Buckets {
+    fn add(&mut self, histogram: &Histogram) {
+        for (value, count) in histogram.iter() {
+            // A bucket of the histogram stands for its greatest value; the one that a bound lies in is
+            // at most a thousandth above it.
+            let first = BOUNDS.partition_point(|bound| bound + bound / 1_000 < value);
+            self.at_most[first..].iter_mut().for_each(|at_most| *at_most += count);
+        }
+        self.count += histogram.count();
+        self.sum += histogram.sum();
+    }
+}
+
+/// Times of the requests of one name and method, since the totals of the run began.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Distribution {
+    /// Upper case; empty in the sum of those beyond the cap.
+    pub method: Arc<str>,
+    /// Of the series; `other` in the sum of those beyond the cap.
+    pub name: Arc<str>,
+    /// From the intended start.
+    pub response_time: Buckets,
+    /// From the sending.
+    pub service_time: Buckets,
+}
+
+/// One for each name and method, by name; those beyond the [`MAX_ROWS`] most used are summed in the last.
+pub(crate) fn distributions(totals: &Statistics) -> Vec<Distribution> {
+    let mut names: BTreeMap<(&Arc<str>, &Arc<str>), Distribution> = BTreeMap::new();
+    for (key, stats) in &totals.series {
+        if let (SeriesKey::Http { method, name, .. }, SeriesStats::Http(stats)) = (key, stats) {
+            let one = names.entry((name, method)).or_default();
+            one.response_time.add(&stats.response_time);
+            one.service_time.add(&stats.service_time);
+        }
+    }
+    let mut all: Vec<_> = names
+        .into_iter()
+        .map(|((name, method), times)| Distribution {
+            method: method.clone(),
+            name: name.clone(),
+            ..times
+        })
+        .collect();
+    if all.len() > MAX_ROWS {
+        all.sort_by_key(|one| std::cmp::Reverse(one.response_time.count));
+        let rest = all.split_off(MAX_ROWS);
+        all.sort_by(|a, b| (&a.name, &a.method).cmp(&(&b.name, &b.method)));
+        all.push(sum(&rest));
+    }
+    all
+}
+
+fn sum(rest: &[Distribution]) -> Distribution {
+    let mut sum = Distribution { name: OTHER.into(), ..Distribution::default() };
+    for one in rest {
+        for (to, from) in [
+            (&mut sum.response_time, &one.response_time),
+            (&mut sum.service_time, &one.service_time),
+        ] {
+            to.at_most.iter_mut().zip(from.at_most).for_each(|(to, from)| *to += from);
+            to.count += from.count;
+            to.sum += from.sum;
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use loadhost_model::interval::HttpStats;
+
+    fn statistics(names: usize) -> Statistics {
+        let mut statistics = Statistics::default();
+        for number in 0..names {
+            let mut stats = HttpStats::default();
+            for _ in 0..=number {
+                stats.response_time.record(20_000);
+                stats.service_time.record(1);
+            }
+            let name = format!("/{number}").into();
+            let key =
+                SeriesKey::Http { method: "GET".into(), name, tags: [].into(), group: "".into() };
+            statistics.series.insert(key, SeriesStats::Http(Box::new(stats)));
+        }
+        statistics
+    }
+
+    #[test]
+    fn a_value_at_a_bound_is_within_it_and_a_greater_one_is_not() {
+        for (index, bound) in BOUNDS.into_iter().enumerate() {
+            let mut histogram = Histogram::new();
+            histogram.record(bound);
+            histogram.record(bound + bound / 100);
+            let mut buckets = Buckets::default();
+            buckets.add(&histogram);
+            let below = index.checked_sub(1).map_or(0, |below| buckets.at_most[below]);
+            assert_eq!((below, buckets.at_most[index]), (0, 1), "{bound}");
+            assert_eq!(buckets.at_most.get(index + 1).copied().unwrap_or(2), 2);
+            assert_eq!((buckets.count, buckets.sum), (2, u128::from(bound * 2 + bound / 100)));
+        }
+    }
+
+    #[test]
+    fn names_beyond_the_cap_are_summed() {
+        let all = distributions(&statistics(MAX_ROWS + 2));
+        let rest = &all[MAX_ROWS];
+        assert_eq!((all.len(), &*rest.name), (MAX_ROWS + 1, OTHER));
+        // The two least used were asked for once and twice.
+        assert_eq!((rest.response_time.count, rest.response_time.at_most[4]), (3, 3));
+        assert_eq!(rest.service_time.at_most, [3; BOUNDS.len()]);
+    }
+}

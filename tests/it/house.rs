@@ -111,6 +111,15 @@ fn unsafe_code_stands_in_audited_files_only() {
     assert!(wrong.is_empty(), "unsafe code outside of the audited files: {wrong:?}");
 }
 
+#[test]
+fn durations_mean_the_same_to_macros_and_to_the_library() {
+    let of = |part: &str| {
+        let file = workspace_root().join("guest-sdk").join(part).join("src/duration.rs");
+        std::fs::read_to_string(file).unwrap()
+    };
+    assert_eq!(of("rust"), of("macros"), "copy one to the other");
+}
+
 fn visit(folder: &Path, look: &mut impl FnMut(&Path, &str)) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -5,6 +5,7 @@
 
 use proc_macro::TokenStream;
 
+mod duration;
 mod export;
 mod params;
 mod task;

@@ -10,7 +10,6 @@ use syn::{
 };
 
 use crate::task::{separator, texts, value};
-use crate::text::read_duration;
 
 /// `#[param(…)]`.
 #[derive(Default)]
@@ -173,7 +172,7 @@ fn check_default(ty: &Type, default: &Default, choice: &[LitStr]) -> Result<()> 
         "i64" | "isize" => text.parse::<i64>().is_ok(),
         "f32" | "f64" => text.parse::<f64>().is_ok(),
         "bool" => text.parse::<bool>().is_ok(),
-        "Duration" => read_duration(text).is_some(),
+        "Duration" => crate::duration::read(text).is_some(),
         _ => true,
     };
     if !fits {

@@ -7,7 +7,7 @@ use syn::{Lit, LitStr, Result};
 /// `250ms`, `1.5s`, `2m`, `1h30m`; a bare number is seconds.
 pub(crate) fn duration(literal: &Lit) -> Result<Duration> {
     let read = match literal {
-        Lit::Str(text) => read_duration(&text.value()),
+        Lit::Str(text) => crate::duration::read(&text.value()),
         Lit::Int(number) => number.base10_parse().ok().and_then(seconds),
         Lit::Float(number) => number.base10_parse().ok().and_then(seconds),
         _ => None,
@@ -19,36 +19,6 @@ pub(crate) fn duration(literal: &Lit) -> Result<Duration> {
 
 fn seconds(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
-}
-
-pub(crate) fn read_duration(text: &str) -> Option<Duration> {
-    let mut rest = text.trim();
-    if let Ok(bare) = rest.parse::<f64>() {
-        return seconds(bare);
-    }
-    if rest.is_empty() {
-        return None;
-    }
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, after) = rest.split_at(digits);
-        let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
-        let (unit, next) = after.split_at(end);
-        let scale = match unit.trim() {
-            "ns" => 1e-9,
-            "us" | "µs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            "d" => 86400.0,
-            _ => return None,
-        };
-        total = total.checked_add(seconds(number.parse::<f64>().ok()? * scale)?)?;
-        rest = next;
-    }
-    Some(total)
 }
 
 /// `low..high`, or one value for both; both included.

@@ -7,7 +7,7 @@ use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::{Ident, Lit, LitStr, Result, parenthesized};
 
-use crate::text::{duration, range, read_duration};
+use crate::text::{duration, range};
 
 /// How long a user pauses.
 #[derive(Clone, Copy)]
@@ -70,7 +70,7 @@ impl Wait {
             return Ok(Self::None);
         }
         let (low, high) =
-            range(text, read_duration, "\"1s..3s\", nor a duration such as \"500ms\"")?;
+            range(text, crate::duration::read, "\"1s..3s\", nor a duration such as \"500ms\"")?;
         Ok(if low == high { Self::Constant(low) } else { Self::Between(low, high) })
     }
 

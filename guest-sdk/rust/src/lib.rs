@@ -126,6 +126,7 @@ extern crate self as loadhost_sdk;
 #[doc(hidden)]
 pub mod bindings;
 pub mod description;
+mod duration;
 #[cfg(target_arch = "wasm32")]
 mod export;
 mod failure;

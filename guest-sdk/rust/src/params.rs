@@ -41,7 +41,7 @@ impl ParamValue for String {
 impl ParamValue for Duration {
     const KIND: &'static str = "duration";
     fn parse(text: &str) -> Result<Self, String> {
-        parse_duration(text).ok_or_else(|| format!("`{text}` is no duration such as `1.5s`"))
+        crate::duration::read(text).ok_or_else(|| format!("`{text}` is no duration such as `1.5s`"))
     }
 }
 
@@ -54,59 +54,9 @@ impl<T: ParamValue> ParamValue for Option<T> {
     }
 }
 
-/// `250ms`, `1.5s`, `2m`, `1h30m`, `100us`; a bare number is seconds.
-fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text.trim();
-    if rest.is_empty() {
-        return None;
-    }
-    if rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return Duration::try_from_secs_f64(rest.parse().ok()?).ok();
-    }
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, after) = rest.split_at(digits);
-        let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
-        let (unit, next) = after.split_at(end);
-        let seconds = match unit.trim() {
-            "ns" => 1e-9,
-            "us" | "µs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            "d" => 86400.0,
-            _ => return None,
-        };
-        let number = number.trim();
-        let span = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
-        total = total.checked_add(span)?;
-        rest = next;
-    }
-    Some(total)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(text: &str, expected: Option<Duration>) {
-        assert_eq!(parse_duration(text), expected, "{text}");
-    }
-
-    #[test]
-    fn durations_read_like_people_write_them() {
-        check("250ms", Some(Duration::from_millis(250)));
-        check("1.5s", Some(Duration::from_millis(1500)));
-        check("1h30m", Some(Duration::from_secs(5400)));
-        check("0", Some(Duration::ZERO));
-        check("0s", Some(Duration::ZERO));
-        check("12", Some(Duration::from_secs(12)));
-        check("s", None);
-        check("", None);
-        check("1 fortnight", None);
-    }
 
     #[test]
     fn an_optional_parameter_may_be_empty() {

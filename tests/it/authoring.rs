@@ -64,6 +64,16 @@ fn check_says_what_a_scenario_contains() -> Result<()> {
 }
 
 #[test]
+fn check_says_which_threshold_stops_the_run() -> Result<()> {
+    let outcome = Program::new(["check"])?.args([scenario("thresholds")?]).run()?.expect_code(0)?;
+    let aborts: Vec<_> =
+        outcome.stdout.lines().filter(|line| line.contains("stops the run")).collect();
+    let wanted = "  http_req_failed rate < 10% · stops the run when broken after 5s";
+    assert_eq!(aborts, [wanted], "{}", outcome.stdout);
+    Ok(())
+}
+
+#[test]
 fn every_call_of_the_sdk_does_what_it_says_on_the_real_host() -> Result<()> {
     let shop = Shop::start(&[])?;
     let outcome = Program::new(["trace", "--host", shop.url(), "--scenario"])?

@@ -100,67 +100,13 @@ pub(crate) fn view() -> RunView {
         counted: Duration::from_secs(60),
         load_time: Duration::from_secs(60),
         total: row("", "Aggregated", &total),
-        window: Window {
-            seconds: 10,
-            rps: 998.4,
-            fps: 0.2,
-            iterations: 500.0,
-            dropped: 0.0,
-            response_time: Times::of(&histogram(56_000, 1_000)),
-            service_time: Times::of(&histogram(28_000, 1_000)),
-        },
+        window: window(),
         rows: series().iter().map(|(method, name, stats)| row(method, name, stats)).collect(),
         rows_omitted: 0,
-        tasks: vec![TaskRow {
-            user_type: "Shopper".into(),
-            task: "buy".into(),
-            iterations: 12_345,
-            failures: 3,
-            rate: 205.75,
-            share: 1.0,
-            share_wanted: Some(1.0),
-            duration: Times::of(&histogram(40_000, 1_000)),
-        }],
-        checks: vec![
-            CheckRow {
-                name: "item has a price".into(),
-                group: "".into(),
-                passes: 54_000,
-                failures: 0,
-            },
-            CheckRow {
-                name: "total is right".into(),
-                group: "cart".into(),
-                passes: 598,
-                failures: 2,
-            },
-        ],
+        tasks: tasks(),
+        checks: checks(),
         groups: Vec::new(),
-        metrics: vec![
-            MetricRow {
-                name: "orders".into(),
-                unit: "".into(),
-                tags: vec![("country".into(), "de".into())],
-                kind: Kind::Counter,
-                value: MetricValue::Counter { sum: 600.0, rate: 10.0 },
-            },
-            MetricRow {
-                name: "basket".into(),
-                unit: "EUR".into(),
-                tags: Vec::new(),
-                kind: Kind::Trend,
-                value: MetricValue::Trend {
-                    count: 600,
-                    min: 1.0,
-                    mean: 33.456,
-                    p50: 30.0,
-                    p90: 60.0,
-                    p95: 70.5,
-                    p99: 90.0,
-                    max: 99.0,
-                },
-            },
-        ],
+        metrics: metrics(),
         errors: errors(),
         errors_omitted: 0,
         thresholds: thresholds(),
@@ -183,6 +129,66 @@ pub(crate) fn view() -> RunView {
         notes: Vec::new(),
         ended: None,
     }
+}
+
+fn window() -> Window {
+    Window {
+        seconds: 10,
+        rps: 998.4,
+        fps: 0.2,
+        iterations: 500.0,
+        dropped: 0.0,
+        response_time: Times::of(&histogram(56_000, 1_000)),
+        service_time: Times::of(&histogram(28_000, 1_000)),
+    }
+}
+
+fn tasks() -> Vec<TaskRow> {
+    vec![TaskRow {
+        user_type: "Shopper".into(),
+        task: "buy".into(),
+        iterations: 12_345,
+        failures: 3,
+        rate: 205.75,
+        share: 1.0,
+        share_wanted: Some(1.0),
+        duration: Times::of(&histogram(40_000, 1_000)),
+    }]
+}
+
+fn checks() -> Vec<CheckRow> {
+    vec![
+        CheckRow { name: "item has a price".into(), group: "".into(), passes: 54_000, failures: 0 },
+        CheckRow { name: "total is right".into(), group: "cart".into(), passes: 598, failures: 2 },
+    ]
+}
+
+fn metrics() -> Vec<MetricRow> {
+    vec![
+        MetricRow {
+            name: "orders".into(),
+            unit: "".into(),
+            tags: vec![("country".into(), "de".into())],
+            kind: Kind::Counter,
+            value: MetricValue::Counter { sum: 600.0, rate: 10.0 },
+        },
+        MetricRow {
+            name: "basket".into(),
+            unit: "EUR".into(),
+            tags: Vec::new(),
+            kind: Kind::Trend,
+            value: MetricValue::Trend {
+                count: 600,
+                min: 1.0,
+                mean: 33.456,
+                p50: 30.0,
+                p90: 60.0,
+                p95: 70.5,
+                p99: 90.0,
+                max: 99.0,
+            },
+        },
+    ]
 }
 
 fn errors() -> Vec<ErrorRow> {

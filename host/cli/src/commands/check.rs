@@ -8,7 +8,8 @@ mod text;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use loadhost_engine::scenario::{CheckReport, StructureCaps, check_in_process};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -94,18 +95,17 @@ fn too_much(what: &str) -> Failure {
 /// What the child prints until it ends. None: it took too long and was killed.
 fn answer(child: &mut Child) -> std::io::Result<Option<Vec<u8>>> {
     let mut stdout = child.stdout.take().ok_or_else(|| std::io::Error::other("no pipe"))?;
+    let (sender, answered) = mpsc::channel();
+    // The pipe ends with the child, and so does the thread.
     let reader = std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        stdout.read_to_end(&mut bytes).map(|_| bytes)
+        let _ = sender.send(stdout.read_to_end(&mut bytes).map(|_| bytes));
     });
-    let deadline = Instant::now() + TIME;
-    while child.try_wait()?.is_none() {
-        if Instant::now() >= deadline {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
-        }
-        std::thread::sleep(Duration::from_millis(5));
+    let answer = answered.recv_timeout(TIME);
+    if answer.is_err() {
+        child.kill()?;
     }
-    reader.join().map_err(|_| std::io::Error::other("the reader panicked"))?.map(Some)
+    child.wait()?;
+    reader.join().map_err(|_| std::io::Error::other("the reader panicked"))?;
+    answer.ok().transpose()
 }

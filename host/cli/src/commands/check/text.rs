@@ -101,7 +101,12 @@ fn wants(text: &mut String, description: &Description) {
         let tags: Vec<_> =
             threshold.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let tags = if tags.is_empty() { String::new() } else { format!("{{{}}}", tags.join(",")) };
-        line!(text, "  {}{tags} {}", threshold.metric, threshold.condition);
+        let abort = threshold.abort_after.map(|after| match after.is_zero() {
+            true => " · stops the run when broken".to_string(),
+            false => format!(" · stops the run when broken after {}", format_duration(after)),
+        });
+        let abort = abort.unwrap_or_default();
+        line!(text, "  {}{tags} {}{abort}", threshold.metric, threshold.condition);
     }
     if !description.settings.is_empty() {
         line!(text, "proposes");

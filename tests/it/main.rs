@@ -6,5 +6,6 @@ mod fleet;
 mod hostile;
 mod house;
 mod local;
+mod operating;
 mod setup;
 mod wrong_inputs;

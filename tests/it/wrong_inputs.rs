@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use loadhost_tests::{Outcome, Program, Shop, scenario};
@@ -96,5 +98,54 @@ async fn an_unknown_key_in_the_file_is_refused_with_a_suggestion() -> Result<()>
         .args([scenario("http-get")?])
         .file("loadhost.toml", "users = 3\nmax_usres = 5\n")?;
     program.run()?.expect_code(104)?.expect_said(&["loadhost.toml:2", "did you mean"])?;
+    Ok(())
+}
+
+/// A folder with links to `programs` of this machine, to stand for PATH.
+fn only(programs: &[&str]) -> Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    for program in programs {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found = std::env::split_paths(&path).map(|folder| folder.join(program));
+        let found = found.into_iter().find(|file| file.exists()).context(program.to_string())?;
+        std::os::unix::fs::symlink(found, folder.path().join(program))?;
+    }
+    Ok(folder)
+}
+
+#[test]
+fn building_without_rust_or_without_its_target_says_how_to_install_it() -> Result<()> {
+    let project = tempfile::tempdir()?;
+    let path = project.path().join("my-shop");
+    let path = path.to_string_lossy();
+    Program::new(["new", &path])?.run()?.expect_code(0)?;
+    let build = || Program::new(["build", &path]);
+
+    let nothing = only(&[])?;
+    let without_rust = build()?.env("PATH", &nothing.path().to_string_lossy());
+    without_rust.run()?.expect_code(122)?.expect_said(&["not installed", "rustup.rs"])?;
+
+    // The real compiler, which looks for its targets where there are none.
+    let bare = only(&["cargo"])?;
+    let rustc = bare.path().join("rustc");
+    let real = Command::new("rustc").args(["--print", "sysroot"]).output()?.stdout;
+    let real = format!("{}/bin/rustc", String::from_utf8(real)?.trim());
+    std::fs::write(&rustc, format!("#!/bin/sh\nexec {real} --sysroot /nowhere \"$@\"\n"))?;
+    std::fs::set_permissions(&rustc, std::fs::Permissions::from_mode(0o755))?;
+    let without_target = build()?.env("PATH", &bare.path().to_string_lossy());
+    let outcome = without_target.run()?.expect_code(122)?;
+    outcome.expect_said(&["wasm32-wasip2 is not installed", "rustup target add wasm32-wasip2"])?;
+    Ok(())
+}
+
+#[test]
+fn a_master_without_a_broker_says_how_to_get_one() -> Result<()> {
+    let master = Program::new(["master", "--nats-server", "/nowhere/nats-server"])?
+        .args(["--host", "http://127.0.0.1:1", "--scenario"])
+        .args([scenario("http-get")?]);
+    let outcome = master.run()?.expect_code(116)?;
+    let says =
+        ["/nowhere/nats-server", "apt-get install nats-server", "--nats URL", "loadhost run"];
+    outcome.expect_said(&says)?;
     Ok(())
 }

@@ -8,6 +8,7 @@ mod nats;
 mod process;
 mod program;
 mod shop;
+mod terminal;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ pub use nats::Nats;
 pub use process::Process;
 pub use program::{Outcome, Program, workspace_root};
 pub use shop::Shop;
+pub use terminal::Terminal;
 
 /// The compiled scenario `name`, such as `checkout`.
 pub fn scenario(name: &str) -> Result<PathBuf> {

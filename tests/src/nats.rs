@@ -33,9 +33,14 @@ impl Nats {
 
     /// Kills it and starts it again on the same port with the same store.
     pub fn restart(&mut self) -> Result<()> {
-        self.process.kill()?;
+        self.kill()?;
         self.process = serve(self.port, &self.store)?;
         Ok(())
+    }
+
+    /// Kills it. Its store is left for [`Nats::restart`].
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()
     }
 }
 

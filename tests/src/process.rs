@@ -1,6 +1,6 @@
 //! A child process whose output is kept and that ends with its value.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -13,16 +13,25 @@ use rustix::process::{Pid, Signal};
 pub struct Process {
     name: String,
     child: Child,
-    output: [Arc<Mutex<String>>; 2],
+    output: [Arc<Mutex<Vec<u8>>>; 2],
     readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
     /// Starts `command` and keeps what it prints.
     pub fn spawn(name: impl Into<String>, command: &mut Command) -> Result<Process> {
+        Self::with_stdin(name, command, Stdio::null())
+    }
+
+    /// The same with something to read from; see [`Process::write`].
+    pub(crate) fn with_stdin(
+        name: impl Into<String>,
+        command: &mut Command,
+        stdin: Stdio,
+    ) -> Result<Process> {
         let name = name.into();
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -32,6 +41,12 @@ impl Process {
         let stderr = child.stderr.take().context("no stderr")?;
         let readers = vec![keep(stdout, &output[0]), keep(stderr, &output[1])];
         Ok(Process { name, child, output, readers })
+    }
+
+    /// Gives it something to read, if it was started with a pipe for that.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let stdin = self.child.stdin.as_mut().context("stdin is no pipe")?;
+        stdin.write_all(bytes).and_then(|()| stdin.flush()).context("writing to stdin")
     }
 
     /// What it printed to stdout so far.
@@ -127,19 +142,16 @@ impl Drop for Process {
     }
 }
 
-fn keep(stream: impl Read + Send + 'static, into: &Arc<Mutex<String>>) -> JoinHandle<()> {
+fn keep(mut stream: impl Read + Send + 'static, into: &Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
     let into = into.clone();
     std::thread::spawn(move || {
-        let mut reader = BufReader::new(stream);
-        let mut line = Vec::new();
-        while matches!(reader.read_until(b'\n', &mut line), Ok(read) if read > 0) {
-            let mut text = into.lock().unwrap_or_else(PoisonError::into_inner);
-            text.push_str(&String::from_utf8_lossy(&line));
-            line.clear();
+        let mut chunk = [0; 4096];
+        while let Ok(read @ 1..) = stream.read(&mut chunk) {
+            into.lock().unwrap_or_else(PoisonError::into_inner).extend(&chunk[..read]);
         }
     })
 }
 
-fn text(kept: &Mutex<String>) -> String {
-    kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+fn text(kept: &Mutex<Vec<u8>>) -> String {
+    String::from_utf8_lossy(&kept.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
 }

@@ -87,6 +87,13 @@ impl Program {
         Ok((Process::spawn("loadhost", &mut self.command)?, self.folder))
     }
 
+    /// As a line for a shell, and the folder to run it in.
+    pub(crate) fn on_a_terminal(self) -> (String, TempDir) {
+        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
+        let quoted = words.map(|word| format!("'{}'", word.to_string_lossy()));
+        (quoted.collect::<Vec<_>>().join(" "), self.folder)
+    }
+
     /// Runs it to its end, at most two minutes.
     pub fn run(self) -> Result<Outcome> {
         let (process, folder) = self.spawn()?;

@@ -33,6 +33,12 @@ pub(crate) enum Cmd {
     Worker(Settings<{ Commands::WORKER }>),
     /// Run one user once and print each request
     Trace(RunArgs<{ Commands::TRACE }>),
+    /// Change the load of a run that goes on
+    Change(ChangeArgs),
+    /// Stop a run that goes on
+    Stop(StopArgs),
+    /// Show what a master, its workers and its runs are doing
+    Status(StatusArgs),
     /// Make a project for a scenario
     New(NewArgs),
     /// Compile a scenario's project to a component
@@ -67,6 +73,61 @@ pub(crate) struct RunArgs<const COMMAND: u8> {
     pub(crate) once: bool,
     #[command(flatten)]
     pub(crate) settings: Settings<COMMAND>,
+}
+
+/// Of `loadhost change`. One of the kinds of load is given; which the run has, only the master knows.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("load").required(true).args(["users", "rate", "stages", "rate_stages"])))]
+pub(crate) struct ChangeArgs {
+    /// So many users
+    #[arg(long, value_name = "N")]
+    pub(crate) users: Option<u32>,
+    /// Users started or stopped per second [default: all at once]
+    #[arg(long, value_name = "N", requires = "users")]
+    pub(crate) spawn_rate: Option<String>,
+    /// So many iterations per second, such as `100/s` or `6000/m`
+    #[arg(long)]
+    pub(crate) rate: Option<String>,
+    /// Time to get there [default: at once]
+    #[arg(long, value_name = "DURATION", requires = "rate")]
+    pub(crate) over: Option<String>,
+    /// Users from now on, such as `10s->100, 1m->100`
+    #[arg(long)]
+    pub(crate) stages: Option<String>,
+    /// Iterations per second from now on, such as `10s->100, 1m->100`
+    #[arg(long, value_name = "STAGES")]
+    pub(crate) rate_stages: Option<String>,
+    /// Phase to change [default: the only one that can be changed so]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) phase: Option<String>,
+    /// Run to change [default: the only one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: Settings<{ Commands::CLIENT }>,
+}
+
+/// Of `loadhost stop`.
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    /// Without waiting for iterations to end
+    #[arg(long)]
+    pub(crate) now: bool,
+    /// Run to stop [default: the only one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: Settings<{ Commands::CLIENT }>,
+}
+
+/// Of `loadhost status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// All that is known, for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) settings: Settings<{ Commands::CLIENT }>,
 }
 
 /// Of `loadhost new`.

@@ -7,13 +7,12 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use loadhost_cluster::fleet::JoinError;
 use loadhost_cluster::lease::LeaseError;
-use loadhost_cluster::{ConnectError, Connection, ModuleStore, ServerError, Settings, connect};
+use loadhost_cluster::{
+    ConnectError, Connection, ModuleStore, PrivateServer, ServerError, Settings, connect,
+};
 use loadhost_engine::agent::workshop::{ModuleError, ModuleSource};
 use loadhost_engine::scenario::StructureCaps;
 use loadhost_model::id::{ClusterId, Digest};
-use loadhost_web::ops::{Exposure, ListenError, Ops};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::{Effective, refuse};
 use crate::exit_code::ExitCode;
@@ -97,7 +96,8 @@ pub(crate) fn cluster(settings: &Effective) -> Result<ClusterId, Failure> {
 pub(crate) fn not_joined(error: &JoinError) -> Failure {
     match error {
         JoinError::Lease(LeaseError::Taken { .. }) => {
-            Failure::new(ExitCode::MasterPresent, "this master cannot lead").because(error)
+            // The cause names the remedy for this very cluster.
+            Failure::new(ExitCode::MasterPresent, "this master cannot lead").because(error).hint("")
         }
         _ => Failure::new(
             ExitCode::NatsUnreachable,
@@ -107,12 +107,24 @@ pub(crate) fn not_joined(error: &JoinError) -> Failure {
     }
 }
 
-pub(crate) fn no_server(error: &ServerError) -> Failure {
-    let code = match error {
-        ServerError::NotInstalled => ExitCode::NatsMissing,
-        _ => ExitCode::NatsUnreachable,
+/// A NATS server for this process alone, from the program that is named or installed.
+pub(crate) async fn private_server(settings: &Effective) -> Result<PrivateServer, Failure> {
+    let started = match settings.path("nats-server") {
+        Some(program) if !program.is_file() => {
+            let missing = format!("there is no nats-server at `{}`", program.display());
+            return Err(Failure::new(ExitCode::NatsMissing, missing));
+        }
+        Some(program) => PrivateServer::start_program(program).await,
+        None => PrivateServer::start().await,
     };
-    Failure::new(code, "there is no NATS server for the fleet").because(error)
+    started.map_err(|error| {
+        let code = match error {
+            ServerError::NotInstalled => ExitCode::NatsMissing,
+            _ => ExitCode::NatsUnreachable,
+        };
+        // Causes name their remedies.
+        Failure::new(code, "there is no NATS server for the fleet").because(&error).hint("")
+    })
 }
 
 /// Modules out of the broker's store.
@@ -126,31 +138,6 @@ impl ModuleSource for StoredModules {
             fetched.map_err(|error| ModuleError { digest, reason: error.to_string() })
         })
     }
-}
-
-/// Serves /health, /ready and /metrics at the address that `key` gives.
-pub(crate) async fn serve_ops(
-    settings: &Effective,
-    key: &str,
-    ops: Ops,
-    stop: CancellationToken,
-) -> Result<JoinHandle<std::io::Result<()>>, Failure> {
-    let address = settings.address(key)?.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
-    let open = settings.switch("listen-beyond-loopback")?;
-    let exposure = if open { Exposure::Anyone } else { Exposure::Loopback };
-    let bound =
-        loadhost_web::ops::bind(address, exposure, "--listen", "--listen-beyond-loopback").await;
-    let listener = bound.map_err(|error| {
-        let code = match error {
-            ListenError::InUse { .. } => ExitCode::PortInUse,
-            ListenError::Exposed { .. } | ListenError::Refused { .. } => ExitCode::Configuration,
-        };
-        Failure::new(code, "/health, /ready and /metrics cannot be served").because(&error)
-    })?;
-    if let Ok(address) = listener.local_addr() {
-        eprintln!("listening on http://{address}");
-    }
-    Ok(tokio::spawn(loadhost_web::ops::serve(listener, ops, stop)))
 }
 
 /// Names and values of a connection's counters.

@@ -2,6 +2,7 @@
 
 mod args;
 mod broker;
+mod client;
 mod commands;
 mod config;
 mod exit_code;
@@ -10,6 +11,7 @@ mod failure;
 mod fixture;
 mod load_shape;
 mod local_fleet;
+mod ops;
 mod output;
 mod plan;
 mod progress;
@@ -53,6 +55,9 @@ fn dispatch(command: Cmd) -> Outcome {
         Cmd::Master(args) => commands::master::master(args),
         Cmd::Worker(settings) => commands::worker::worker(settings),
         Cmd::Trace(args) => commands::trace::trace(args),
+        Cmd::Change(args) => commands::change::change(args),
+        Cmd::Stop(args) => commands::stop::stop(args),
+        Cmd::Status(args) => commands::status::status(args),
         Cmd::New(args) => commands::new::new(args),
         Cmd::Build(args) => commands::build::build(args),
         Cmd::Check(args) => commands::check::check(args),

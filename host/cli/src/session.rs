@@ -2,6 +2,7 @@
 //! stopped by signals, written out at its end.
 
 mod outputs;
+mod steering;
 mod verdict;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::outputs::Outputs;
+use self::steering::Steering;
 
 use crate::commands::signals;
 use crate::exit_code::ExitCode;
@@ -25,15 +27,25 @@ use crate::progress;
 const LAST_VIEW: Duration = Duration::from_secs(2);
 
 /// Runs `request` to its end. The first Ctrl-C drains, the second stops at once; both report.
-pub(crate) async fn conduct(handle: &Handle, request: StartRequest, outputs: Outputs) -> Outcome {
+pub(crate) async fn conduct(
+    handle: &Handle,
+    request: StartRequest,
+    mut outputs: Outputs,
+) -> Outcome {
     let run = request.plan.run.clone();
     let graceful_stop = request.plan.graceful_stop;
     let interrupted = CancellationToken::new();
     let csv = outputs.csv()?.map(|files| tokio::spawn(files.follow(run.clone(), handle.view())));
     let (notices, to_show) = mpsc::channel(4);
+    let notices = Notices(notices);
+    let (keys, pressed) = mpsc::channel(64);
+    let steering = Steering::new(handle.clone(), run.clone(), notices.clone());
+    let steering = tokio::spawn(steering.follow(pressed));
     let stopper = Stopper { handle: handle.clone(), run: run.clone(), graceful_stop, notices };
     let stopper = tokio::spawn(stopper.on_signals(interrupted.clone()));
-    let shown = progress::Source::new(run.clone(), handle.view(), handle.logs(), to_show);
+    let shown = progress::Source::new(run.clone(), handle.view(), handle.logs(), to_show)
+        .with_keys(keys)
+        .with_broker(outputs.broker.take());
     let shown = tokio::spawn(shown.follow(outputs.show));
     let report = match handle.start(request).await {
         Ok(_) => handle.finished(&run).await.map_err(|error| {
@@ -42,6 +54,7 @@ pub(crate) async fn conduct(handle: &Handle, request: StartRequest, outputs: Out
         Err(error) => Err(not_started(&error)),
     };
     stopper.abort();
+    steering.abort();
     let report = match report {
         Ok(report) => report,
         Err(failure) => {
@@ -84,7 +97,20 @@ struct Stopper {
     handle: Handle,
     run: RunId,
     graceful_stop: Duration,
-    notices: mpsc::Sender<String>,
+    notices: Notices,
+}
+
+/// What the program has to say while a run is shown.
+#[derive(Clone)]
+struct Notices(mpsc::Sender<String>);
+
+impl Notices {
+    /// Through the view, if there is one, since it would draw over anything else.
+    fn say(&self, text: String) {
+        if let Err(unseen) = self.0.try_send(text) {
+            eprintln!("{}", unseen.into_inner());
+        }
+    }
 }
 
 impl Stopper {
@@ -100,20 +126,13 @@ impl Stopper {
     async fn obey(&self, interrupted: &CancellationToken, at_once: &CancellationToken) {
         interrupted.cancelled().await;
         let patience = format_duration(self.graceful_stop);
-        self.say(format!(
+        self.notices.say(format!(
             "interrupted: iterations may end within {patience}; once more stops at once"
         ));
         let _ = self.handle.stop(&self.run, StopMode::Graceful).await;
         at_once.cancelled().await;
-        self.say("interrupted again: stopping at once".to_string());
+        self.notices.say("interrupted again: stopping at once".to_string());
         let _ = self.handle.stop(&self.run, StopMode::Now).await;
-    }
-
-    /// Through the view, if there is one, since it would draw over anything else.
-    fn say(&self, text: String) {
-        if let Err(unseen) = self.notices.try_send(text) {
-            eprintln!("{}", unseen.into_inner());
-        }
     }
 }
 

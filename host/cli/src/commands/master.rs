@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_cluster::subjects::Names;
-use loadhost_cluster::{Connection, FleetConfig, ModuleStore, NatsFleet, PrivateServer};
+use loadhost_cluster::{Connection, FleetConfig, ModuleStore, NatsFleet};
 use loadhost_control::{Coordinator, CoordinatorConfig, StartRequest};
 use loadhost_model::id::Incarnation;
 use loadhost_web::ops::{Ops, Role};
@@ -15,8 +15,9 @@ use super::{machine_name, runtime, trace};
 use crate::args::RunArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
+use crate::progress::Broker;
 use crate::session::{Outputs, conduct};
-use crate::{broker, load_shape};
+use crate::{broker, load_shape, ops};
 
 /// Workers fetch and compile over a network.
 const PREPARE: Duration = Duration::from_secs(60);
@@ -37,7 +38,7 @@ async fn with_server(prepared: Prepared, outputs: Outputs) -> Outcome {
         let connection = broker::join(&prepared.settings, urls, "master").await?;
         return lead(connection, prepared, outputs).await;
     }
-    let server = PrivateServer::start().await.map_err(|error| broker::no_server(&error))?;
+    let server = broker::private_server(&prepared.settings).await?;
     eprintln!("{}", server.how_to_join());
     let outcome =
         match broker::join(&prepared.settings, vec![server.url().to_string()], "master").await {
@@ -48,7 +49,7 @@ async fn with_server(prepared: Prepared, outputs: Outputs) -> Outcome {
     outcome
 }
 
-async fn lead(connection: Connection, prepared: Prepared, outputs: Outputs) -> Outcome {
+async fn lead(connection: Connection, prepared: Prepared, mut outputs: Outputs) -> Outcome {
     let Prepared { scenario, settings, plan } = prepared;
     let cluster = broker::cluster(&settings)?;
     let expect_workers = settings.number("expect-workers")?.unwrap_or(1);
@@ -72,14 +73,16 @@ async fn lead(connection: Connection, prepared: Prepared, outputs: Outputs) -> O
     };
     let (handle, coordinator) = Coordinator::spawn(config, fleet.clone(), reports, stop.clone());
     let (standing, nats) = (fleet.clone(), connection.clone());
-    let ops = Ops::new(Role::Master(handle.clone()))
+    let faces = Ops::new(Role::Master(handle.clone()))
         .ready_if(move || match (standing.leads(), nats.connected()) {
             (true, true) => Ok(()),
             (_, false) => Err("the NATS server is not connected".to_string()),
             (false, true) => Err("this master does not lead".to_string()),
         })
         .counting(broker::counters(&connection));
-    let served = broker::serve_ops(&settings, "listen", ops, stop.clone()).await;
+    let nats = connection.clone();
+    outputs.broker = Some(Broker::new(move || nats.connected()));
+    let served = ops::serve(&settings, "listen", Some(ops::MASTER), faces, stop.clone()).await;
     let outcome = match &served {
         Ok(_) => {
             let request = StartRequest {
@@ -95,9 +98,7 @@ async fn lead(connection: Connection, prepared: Prepared, outputs: Outputs) -> O
     };
     stop.cancel();
     let _ = coordinator.await;
-    if let Ok(server) = served {
-        let _ = server.await;
-    }
+    ops::ended(served.unwrap_or_default()).await;
     fleet.close().await;
     outcome
 }

@@ -1,6 +1,7 @@
 //! One file per command, and what several of them need.
 
 pub(crate) mod build;
+pub(crate) mod change;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod demo_shop;
@@ -8,6 +9,8 @@ pub(crate) mod help;
 pub(crate) mod master;
 pub(crate) mod new;
 pub(crate) mod run;
+pub(crate) mod status;
+pub(crate) mod stop;
 pub(crate) mod trace;
 pub(crate) mod worker;
 

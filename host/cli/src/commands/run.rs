@@ -11,6 +11,7 @@ use loadhost_engine::sandbox::WasmWorkshop;
 use loadhost_engine::scenario::{Scenario, StructureCaps};
 use loadhost_model::id::WorkerId;
 use loadhost_model::plan::RunPlan;
+use loadhost_web::ops::{Ops, Role};
 use tokio_util::sync::CancellationToken;
 
 use super::{Layers, runtime, trace};
@@ -21,7 +22,7 @@ use crate::failure::{Failure, Outcome};
 use crate::local_fleet::{self, LoadedModule};
 use crate::plan::{Module, plan};
 use crate::session::{Outputs, conduct};
-use crate::{load_shape, scenario_file};
+use crate::{load_shape, ops, scenario_file};
 
 /// Compiling for the run's own pool may take a while on a small machine.
 const PREPARE: Duration = Duration::from_secs(120);
@@ -93,9 +94,15 @@ async fn local(prepared: Prepared, outputs: Outputs) -> Outcome {
         max_wait: Duration::from_secs(10),
         shape,
     };
-    let outcome = conduct(&handle, request, outputs).await;
+    let faces = Ops::new(Role::Master(handle.clone()));
+    let served = ops::serve(&settings, "listen", None, faces, stop.clone()).await;
+    let outcome = match &served {
+        Ok(_) => conduct(&handle, request, outputs).await,
+        Err(failure) => Err(failure.clone()),
+    };
     stop.cancel();
     let ended = async {
+        ops::ended(served.unwrap_or_default()).await;
         let _ = coordinator.await;
         local.agent.await
     };

@@ -21,7 +21,7 @@ use crate::broker::{self, StoredModules};
 use crate::config::{Effective, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
-use crate::scenario_file;
+use crate::{ops, scenario_file};
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// For others to take over its share.
@@ -51,9 +51,8 @@ async fn work(settings: &Effective) -> Outcome {
     let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
     let signals = tokio::spawn(signals(stop.clone(), at_once.clone()));
     let server_stop = CancellationToken::new();
-    let server =
-        broker::serve_ops(settings, "worker.listen", ops(&connection, &link), server_stop.clone())
-            .await?;
+    let faces = faces(&connection, &link);
+    let server = ops::serve(settings, "worker.listen", None, faces, server_stop.clone()).await?;
     let modules = ModuleStore::new(&connection, &Names::new(cluster));
     let grants = Grants { private: settings.switch("allow-private")?, refused };
     let workshop = WasmWorkshop::new(
@@ -93,11 +92,11 @@ async fn work(settings: &Effective) -> Outcome {
         eprintln!("warning: {lost} seconds of measurements could not be handed over");
     }
     server_stop.cancel();
-    let _ = server.await;
+    ops::ended(server).await;
     outcome.map(|()| ExitCode::Ok)
 }
 
-fn ops(connection: &Connection, link: &AgentLink) -> Ops {
+fn faces(connection: &Connection, link: &AgentLink) -> Ops {
     let (leader, broker) = (link.leader.clone(), connection.clone());
     let ready = move || {
         if !broker.connected() {

@@ -23,6 +23,7 @@ impl Commands {
     pub(crate) const WORKER: u8 = 4;
     pub(crate) const SHOP: u8 = 8;
     pub(crate) const TRACE: u8 = 16;
+    pub(crate) const CLIENT: u8 = 32;
 
     pub(crate) fn has(self, command: u8) -> bool {
         self.0 & command != 0
@@ -102,7 +103,7 @@ const RUN: u8 = Commands::RUN | Commands::MASTER;
 const SEND: u8 = RUN | Commands::TRACE;
 const FLEET: u8 = Commands::MASTER | Commands::WORKER;
 const LOCAL: u8 = Commands::RUN | Commands::WORKER | Commands::TRACE;
-const ALL: u8 = SEND | FLEET | Commands::SHOP;
+const ALL: u8 = SEND | FLEET | Commands::SHOP | Commands::CLIENT;
 
 const SCENARIO: &str = "Scenario";
 const LOAD: &str = "Load";
@@ -110,6 +111,7 @@ const HTTP: &str = "Requests";
 const SANDBOX: &str = "Sandbox and machine";
 const VERDICT: &str = "Verdict and outputs";
 const FLEET_GROUP: &str = "Fleet";
+const API: &str = "Health, metrics and API";
 const WORKER: &str = "Worker";
 const SHOP: &str = "Shop";
 const PROGRAM: &str = "Program";
@@ -176,6 +178,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("quiet", "", SEND, VERDICT, "No live view, no summary").shape(Switch),
 
     Opt::with("nats", "URL", FLEET, FLEET_GROUP, "The NATS server, such as nats://10.0.0.5:4222; several parted by commas").secret(),
+    Opt::with("nats-server", "FILE", Commands::MASTER, FLEET_GROUP, "The nats-server that a master starts for itself if no `--nats` is given; default: the one that is installed"),
     Opt::with("nats-creds", "FILE", FLEET, FLEET_GROUP, "Credentials file for the NATS server"),
     Opt::with("nats-token", "TOKEN", FLEET, FLEET_GROUP, "Token for the NATS server").secret(),
     Opt::with("nats-ca", "FILE", FLEET, FLEET_GROUP, "Trust these certificates (PEM) of the NATS server"),
@@ -184,8 +187,10 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("cluster", "NAME", FLEET, FLEET_GROUP, "Separates fleets that share one server").default("default"),
     Opt::with("expect-workers", "N", Commands::MASTER, FLEET_GROUP, "Start when so many are there").default("1"),
     Opt::with("max-wait", "DURATION", FLEET, FLEET_GROUP, "For workers to join; of a worker: for the server to be reached").default("1m"),
-    Opt::with("listen", "ADDRESS", Commands::MASTER, FLEET_GROUP, "Serve /health, /ready and /metrics here").default("127.0.0.1:8089"),
-    Opt::with("listen-beyond-loopback", "", FLEET, FLEET_GROUP, "Allow `--listen` on an address that others reach; there is no login yet").shape(Switch),
+
+    Opt::with("listen", "ADDRESS", RUN, API, "Serve /health, /ready, /metrics and the API here; default: 127.0.0.1:8089 for a master, nowhere for `run`"),
+    Opt::with("listen-beyond-loopback", "", RUN | Commands::WORKER, API, "Allow `--listen` on an address that others reach; there is no login yet").shape(Switch),
+    Opt::with("url", "URL", Commands::CLIENT, API, "Where `change`, `stop` and `status` ask; default: where `listen` says, else http://127.0.0.1:8089"),
 
     Opt::with("worker.id", "NAME", Commands::WORKER, WORKER, "Stays over restarts; default: from the machine's name").flag("id"),
     Opt::with("worker.tags", "NAME=VALUE", Commands::WORKER, WORKER, "A label, such as region=eu").flag("tag").shape(Map),
@@ -238,9 +243,8 @@ mod tests {
         assert_eq!(keys.len(), OPTIONS.len());
         let names: BTreeSet<_> = OPTIONS.iter().map(Opt::env).collect();
         assert_eq!(names.len(), OPTIONS.len());
-        for command in
-            [Commands::RUN, Commands::MASTER, Commands::WORKER, Commands::SHOP, Commands::TRACE]
-        {
+        for bit in 0..u8::BITS {
+            let command = 1 << bit;
             let flags: Vec<_> = OPTIONS
                 .iter()
                 .filter(|option| option.commands.has(command))

@@ -1,10 +1,11 @@
 //! The summary: what people paste. At most 100 columns, no colours, aligned.
 
+mod load;
 mod table;
 
 use std::fmt::Write;
 
-use loadhost_control::report::{EndReason, RunReport};
+use loadhost_control::report::RunReport;
 use loadhost_control::view::{
     ErrorRow, GeneratorView, MetricRow, MetricValue, NoteKind, RunView, ThresholdState,
     ThresholdView,
@@ -22,7 +23,7 @@ const MAX_FRAMES: usize = 8;
 pub(crate) fn summary(report: &RunReport) -> String {
     let view = &report.view;
     let mut text = String::from("\n");
-    head(&mut text, view, &report.ended);
+    head(&mut text, report);
     table::requests(&mut text, view);
     table::iterations(&mut text, view);
     checks(&mut text, view);
@@ -40,7 +41,8 @@ macro_rules! line {
 }
 use line;
 
-fn head(text: &mut String, view: &RunView, ended: &EndReason) {
+fn head(text: &mut String, report: &RunReport) {
+    let RunReport { view, ended, plan, .. } = report;
     let version =
         view.scenario_version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
     line!(
@@ -55,6 +57,7 @@ fn head(text: &mut String, view: &RunView, ended: &EndReason) {
     let workers =
         if view.workers > 1 { format!("{} workers · ", view.workers) } else { String::new() };
     line!(text, "{target}{workers}run {}", view.run);
+    line!(text, "load {}", fit(&load::load(&plan.profile), 95));
     line!(text, "module sha256:{} · seed {}", view.module.short(), view.seed);
     if view.counted_from.is_zero() {
         line!(text);

@@ -1,5 +1,7 @@
 //! One line about a run.
 
+use std::time::Duration;
+
 use loadhost_control::view::{RunState, RunView, ThresholdState};
 
 use loadhost_model::wire::LogLine;
@@ -10,7 +12,13 @@ use crate::output::format::{clock, millis, percent, rate};
 /// run 01J9… · 00:42/01:30 · 998/s of 1000/s · 14 VUs · p99 83 ms (service 41 ms) · 0.02 % failed
 /// ```
 pub(super) fn line(view: &RunView) -> String {
-    let mut parts = vec![format!("run {}…", &view.run.as_str()[..view.run.as_str().len().min(4)])];
+    let start = &view.run.as_str()[..view.run.as_str().len().min(4)];
+    format!("run {start}… · {}", words(view))
+}
+
+/// The same without the run's name.
+pub(crate) fn words(view: &RunView) -> String {
+    let mut parts = Vec::new();
     match view.state {
         RunState::Running | RunState::Stopping => running(view, &mut parts),
         RunState::Waiting => parts.push("waiting for workers".to_string()),
@@ -18,7 +26,10 @@ pub(super) fn line(view: &RunView) -> String {
         RunState::SettingUp => parts.push("setting up".to_string()),
         RunState::Starting => parts.push("starting".to_string()),
         RunState::TearingDown => parts.push("tearing down".to_string()),
-        RunState::Finished => parts.push("finished".to_string()),
+        RunState::Finished => {
+            let how = view.ended.as_ref().map(|ended| format!(": {ended}")).unwrap_or_default();
+            parts.push(format!("finished{how}"));
+        }
     }
     parts.join(" · ")
 }
@@ -55,6 +66,11 @@ fn running(view: &RunView, parts: &mut Vec<String>) {
     if let Some(reason) = &view.generator.saturated {
         parts.push(format!("! generator saturated: {reason}"));
     }
+}
+
+/// The broker is out of reach for so long.
+pub(super) fn away(time: Duration) -> String {
+    format!("broker away since {} s: workers go on, their numbers come later", time.as_secs())
 }
 
 /// A line of a guest's log; what is in it was escaped where it was made.

@@ -1,9 +1,10 @@
 //! The live view: a few lines at the bottom of the terminal, redrawn with each view.
 //!
-//! It is an inline viewport without raw mode or alternate screen, so Ctrl-C stays a signal and
-//! a terminal is never left behind in a strange state.
+//! It is an inline viewport without raw mode or alternate screen, so Ctrl-C stays a signal. Keys
+//! are those of [`super::keys`].
 
 use std::io::{self, Stderr};
+use std::time::Duration;
 
 use loadhost_control::view::{RunState, RunView, ThresholdState};
 use ratatui::backend::CrosstermBackend;
@@ -13,41 +14,78 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Gauge, Paragraph, Sparkline, Widget};
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
+use super::keys::{HELP, Key, Keyboard};
 use super::{News, Source};
 use crate::output::format::{clock, grouped, millis, millis_or_dash, percent, rate};
 use crate::output::summary::{error_text, threshold_value};
 
-/// Lines of the view.
-pub(super) const HEIGHT: u16 = 13;
+/// Lines of the view, with one that explains the keys if there are any.
+pub(super) fn height(keys: bool) -> u16 {
+    13 + u16::from(keys)
+}
 
 type Screen = Terminal<CrosstermBackend<Stderr>>;
 
+/// What is drawn.
+pub(super) struct Picture<'a> {
+    pub(super) view: &'a RunView,
+    /// How long the broker has been out of reach.
+    pub(super) away: Option<Duration>,
+    /// Whether keys do something.
+    pub(super) keys: bool,
+}
+
+/// Something to do.
+enum Event {
+    News(News),
+    Keys(Vec<Key>),
+}
+
 /// Draws until the run is over; takes the view away at the end.
 pub(super) async fn follow(source: &mut Source) -> io::Result<()> {
-    let options = TerminalOptions { viewport: Viewport::Inline(HEIGHT) };
-    let mut screen: Screen = Terminal::with_options(CrosstermBackend::new(io::stderr()), options)?;
+    let mut keyboard = source.keys.as_ref().and_then(|_| Keyboard::open());
+    let keys = keyboard.is_some();
+    let mut screen = open(keys)?;
     let colours = Colours::choose();
-    let mut news = News::View;
+    let mut event = Event::News(News::View);
     loop {
-        let over = match news {
-            News::View => match source.view() {
-                Some(view) => {
-                    screen.draw(|frame| draw(frame, &view, colours))?;
-                    view.state == RunState::Finished
-                }
-                None => false,
-            },
-            News::Log(text) => {
+        let mut over = false;
+        match event {
+            Event::News(News::Over) => over = true,
+            Event::News(News::Log(text)) => {
                 screen.insert_before(1, |buffer| Line::from(text).render(buffer.area, buffer))?;
-                false
             }
-            News::Over => true,
-        };
+            // Back from the shell, which has written to the screen.
+            Event::Keys(pressed) if pressed.is_empty() => screen = open(keys)?,
+            Event::Keys(pressed) => pressed.into_iter().for_each(|key| source.press(key)),
+            Event::News(News::View) => {
+                if let Some(view) = source.view() {
+                    let picture = Picture { view: &view, away: source.away(), keys };
+                    screen.draw(|frame| draw(frame, &picture, colours))?;
+                    over = view.state == RunState::Finished;
+                }
+            }
+        }
         if over {
             screen.clear()?;
             return screen.show_cursor();
         }
-        news = source.next().await;
+        event = tokio::select! {
+            news = source.next() => Event::News(news),
+            pressed = pressed(&mut keyboard) => Event::Keys(pressed),
+        };
+    }
+}
+
+fn open(keys: bool) -> io::Result<Screen> {
+    let options = TerminalOptions { viewport: Viewport::Inline(height(keys)) };
+    Terminal::with_options(CrosstermBackend::new(io::stderr()), options)
+}
+
+async fn pressed(keyboard: &mut Option<Keyboard>) -> Vec<Key> {
+    match keyboard {
+        Some(keyboard) => keyboard.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -72,8 +110,9 @@ impl Colours {
 }
 
 /// The whole view.
-pub(super) fn draw(frame: &mut Frame<'_>, view: &RunView, colours: Colours) {
-    let [state, progress, chart, head, window, service, total, errors, thresholds, health] =
+pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>, colours: Colours) {
+    let view = picture.view;
+    let [state, progress, chart, head, window, service, total, errors, thresholds, health, keys] =
         Layout::vertical([
             Constraint::Length(1),
             Constraint::Length(1),
@@ -85,6 +124,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &RunView, colours: Colours) {
             Constraint::Length(1),
             Constraint::Length(3),
             Constraint::Length(1),
+            Constraint::Length(u16::from(picture.keys)),
         ])
         .areas(frame.area());
     frame.render_widget(Paragraph::new(state_line(view)), state);
@@ -107,7 +147,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &RunView, colours: Colours) {
         Paragraph::new(threshold_lines(view, colours, thresholds.height)),
         thresholds,
     );
-    frame.render_widget(Paragraph::new(health_line(view, colours)), health);
+    frame.render_widget(Paragraph::new(health_line(picture, colours)), health);
+    let help = Line::styled(HELP, Style::new().add_modifier(Modifier::DIM));
+    frame.render_widget(Paragraph::new(help), keys);
 }
 
 fn times_row(name: &str, cells: [String; 4]) -> String {
@@ -202,23 +244,23 @@ fn threshold_lines(view: &RunView, colours: Colours, room: u16) -> Vec<Line<'sta
     lines.collect()
 }
 
-fn health_line(view: &RunView, colours: Colours) -> Line<'static> {
-    let generator = &view.generator;
-    let cpu = percent(generator.cpu.min(1.0));
-    match &generator.saturated {
-        Some(reason) => {
-            Line::styled(format!("! generator saturated: {reason}"), colours.style(Color::Red))
-        }
-        None => {
-            let lag = generator
-                .start_lag_p99
-                .map(|lag| format!(" · starts late p99 {} ms", millis(lag)))
-                .unwrap_or_default();
-            let dropped = match view.counters.dropped_arrivals {
-                0 => String::new(),
-                dropped => format!(" · {} arrivals dropped", grouped(dropped)),
-            };
-            Line::from(format!("generator: CPU {cpu}{lag}{dropped}"))
-        }
+fn health_line(picture: &Picture<'_>, colours: Colours) -> Line<'static> {
+    let Picture { view, away, .. } = picture;
+    let mut bad: Vec<_> = away.map(super::line::away).into_iter().collect();
+    if let Some(reason) = &view.generator.saturated {
+        bad.push(format!("generator saturated: {reason}"));
     }
+    if !bad.is_empty() {
+        return Line::styled(format!("! {}", bad.join(" · ")), colours.style(Color::Red));
+    }
+    let lag = view
+        .generator
+        .start_lag_p99
+        .map(|lag| format!(" · starts late p99 {} ms", millis(lag)))
+        .unwrap_or_default();
+    let dropped = match view.counters.dropped_arrivals {
+        0 => String::new(),
+        dropped => format!(" · {} arrivals dropped", grouped(dropped)),
+    };
+    Line::from(format!("generator: CPU {}{lag}{dropped}", percent(view.generator.cpu.min(1.0))))
 }

@@ -2,8 +2,14 @@
 //!
 //! Both go to stderr, since stdout is for results.
 
+mod broker;
+mod keys;
 mod line;
 mod live;
+
+pub(crate) use broker::Broker;
+pub(crate) use keys::Key;
+pub(crate) use line::words;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -30,7 +36,10 @@ impl Show {
     /// Live if somebody looks at stderr.
     pub(crate) fn choose(quiet: bool) -> Self {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        match (quiet, std::io::stderr().is_terminal() && !dumb) {
+        // In the background, asking the terminal where its cursor is would stop the program.
+        let stderr = std::io::stderr();
+        let live = stderr.is_terminal() && keys::in_foreground(&stderr) && !dumb;
+        match (quiet, live) {
             (true, _) => Self::Nothing,
             (false, true) => Self::Live,
             (false, false) => Self::Lines,
@@ -44,6 +53,8 @@ pub(crate) struct Source {
     views: watch::Receiver<Arc<FleetView>>,
     logs: broadcast::Receiver<Arc<LogLine>>,
     notices: mpsc::Receiver<String>,
+    keys: Option<mpsc::Sender<Key>>,
+    broker: Option<Broker>,
 }
 
 /// Something to show.
@@ -61,7 +72,29 @@ impl Source {
         logs: broadcast::Receiver<Arc<LogLine>>,
         notices: mpsc::Receiver<String>,
     ) -> Self {
-        Self { run, views, logs, notices }
+        Self { run, views, logs, notices, keys: None, broker: None }
+    }
+
+    /// Keys pressed during a live view go there.
+    pub(crate) fn with_keys(self, keys: mpsc::Sender<Key>) -> Self {
+        Self { keys: Some(keys), ..self }
+    }
+
+    /// An outage of the broker is shown.
+    pub(crate) fn with_broker(self, broker: Option<Broker>) -> Self {
+        Self { broker, ..self }
+    }
+
+    /// Somebody who holds a key down makes more of them than anybody obeys; those are lost.
+    fn press(&self, key: Key) {
+        if let Some(keys) = &self.keys {
+            let _ = keys.try_send(key);
+        }
+    }
+
+    /// How long the broker has been out of reach.
+    fn away(&mut self) -> Option<Duration> {
+        self.broker.as_mut().and_then(Broker::away)
     }
 
     /// Shows it until the coordinator is gone or the run is over.
@@ -121,8 +154,10 @@ async fn lines(source: &mut Source) {
             News::Log(text) => eprintln!("{text}"),
             News::View => {
                 if let Some(view) = source.view() {
-                    if pace.is_due(&view) {
-                        eprintln!("{}", line::line(&view));
+                    let away = source.away();
+                    if pace.is_due(&view, away.is_some()) {
+                        let away = away.map(|time| format!(" · ! {}", line::away(time)));
+                        eprintln!("{}{}", line::line(&view), away.unwrap_or_default());
                     }
                     if view.state == RunState::Finished {
                         return;
@@ -138,11 +173,12 @@ async fn lines(source: &mut Source) {
 /// When the next line is due: each second at first, each ten later; and at each change of state.
 #[derive(Debug, Default)]
 struct Pace {
-    last: Option<(RunState, Duration)>,
+    last: Option<(RunState, bool, Duration)>,
 }
 
 impl Pace {
-    fn is_due(&mut self, view: &RunView) -> bool {
+    /// `away`: whether the broker is.
+    fn is_due(&mut self, view: &RunView, away: bool) -> bool {
         let gap = match view.elapsed.as_secs() {
             0..30 => 1,
             30..300 => 5,
@@ -150,15 +186,12 @@ impl Pace {
         };
         // Views come about once a second, not exactly.
         let near = Duration::from_secs(gap) - Duration::from_millis(200);
-        let due = match self.last {
-            None => true,
-            Some((state, at)) => {
-                state != view.state
-                    || (view.state == RunState::Running && view.elapsed >= at + near)
-            }
-        };
+        let due = self.last.is_none_or(|(state, was_away, at)| {
+            (state, was_away) != (view.state, away)
+                || (view.state == RunState::Running && view.elapsed >= at + near)
+        });
         if due {
-            self.last = Some((view.state, view.elapsed));
+            self.last = Some((view.state, away, view.elapsed));
         }
         due
     }

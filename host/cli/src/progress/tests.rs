@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use loadhost_control::RunView;
 use loadhost_control::view::{RunState, ThresholdState};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::live::{Colours, HEIGHT, draw};
+use super::live::{Colours, Picture, draw, height};
 use super::{Pace, line};
 use crate::fixture;
 
@@ -41,7 +42,7 @@ fn lines_become_rarer() {
     let mut due = |state, second| {
         view.state = state;
         view.elapsed = Duration::from_secs(second);
-        pace.is_due(&view)
+        pace.is_due(&view, false)
     };
     assert!(due(RunState::Preparing, 0));
     assert!(!due(RunState::Preparing, 0));
@@ -52,10 +53,36 @@ fn lines_become_rarer() {
     assert!(due(RunState::Stopping, 700), "a change of state is always told");
 }
 
-fn screen(view: &loadhost_control::RunView, width: u16) -> String {
-    let mut terminal = Terminal::new(TestBackend::new(width, HEIGHT)).unwrap();
-    terminal.draw(|frame| draw(frame, view, Colours::No)).unwrap();
+#[test]
+fn an_outage_of_the_broker_is_told_when_it_begins_and_when_it_ends() {
+    let mut pace = Pace::default();
+    let mut view = fixture::view();
+    let mut due = |away, second| {
+        view.elapsed = Duration::from_secs(second);
+        pace.is_due(&view, away)
+    };
+    assert!(due(false, 600) && !due(false, 601));
+    assert!(due(true, 602) && !due(true, 603) && due(false, 604));
+}
+
+fn screen(view: &RunView, width: u16) -> String {
+    drawn(&Picture { view, away: None, keys: false }, width)
+}
+
+fn drawn(picture: &Picture<'_>, width: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height(picture.keys))).unwrap();
+    terminal.draw(|frame| draw(frame, picture, Colours::No)).unwrap();
     terminal.backend().to_string()
+}
+
+#[test]
+fn the_live_view_names_its_keys_and_the_brokers_outage() {
+    let view = fixture::view();
+    let picture = Picture { view: &view, away: Some(Duration::from_secs(12)), keys: true };
+    let text = drawn(&picture, 100);
+    let last: Vec<_> = text.lines().rev().take(2).collect();
+    assert!(last[0].contains("q stop"), "{text}");
+    assert!(last[1].contains("! broker away since 12 s"), "{text}");
 }
 
 #[test]

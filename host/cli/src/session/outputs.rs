@@ -14,11 +14,13 @@ use crate::output::json::Results;
 use crate::output::junit::junit;
 use crate::output::summary::summary;
 use crate::output::{print, probe, write_file};
-use crate::progress::Show;
+use crate::progress::{Broker, Show};
 
 /// Where results go.
 pub(crate) struct Outputs {
     pub(crate) show: Show,
+    /// Whose outages are shown.
+    pub(crate) broker: Option<Broker>,
     summary: bool,
     json: Option<Json>,
     csv: Option<(PathBuf, Names)>,
@@ -49,6 +51,7 @@ impl Outputs {
         }
         Ok(Self {
             show: Show::choose(quiet),
+            broker: None,
             summary: !quiet && !matches!(json, Some(Json::Stdout)),
             json,
             csv: settings.path("csv").map(|prefix| (prefix, names)),

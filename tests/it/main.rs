@@ -8,4 +8,5 @@ mod house;
 mod local;
 mod operating;
 mod setup;
+mod workers;
 mod wrong_inputs;

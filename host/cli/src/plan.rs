@@ -1,6 +1,6 @@
 //! From settings and a scenario's description to the plan of a run.
 
-mod limits;
+pub(crate) mod limits;
 mod load;
 mod requests;
 

@@ -1,5 +1,7 @@
 //! `loadhost worker`: makes load for a master until it is told to stop.
 
+mod processes;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +9,9 @@ use std::time::Duration;
 use loadhost_cluster::subjects::Names;
 use loadhost_cluster::{AgentConfig as LinkConfig, AgentLink, Connection, ModuleStore};
 use loadhost_engine::agent::{self, AgentConfig, Channels};
-use loadhost_engine::capacity::raise_open_files;
+use loadhost_engine::capacity::{Allowance, raise_open_files};
 use loadhost_engine::http::Grants;
+use loadhost_engine::load::governor::Ceilings;
 use loadhost_engine::sandbox::WasmWorkshop;
 use loadhost_engine::scenario::StructureCaps;
 use loadhost_model::id::{Incarnation, WorkerId};
@@ -21,7 +24,10 @@ use crate::broker::{self, StoredModules};
 use crate::config::{Effective, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
+use crate::plan::limits::parse_size;
 use crate::{ops, scenario_file};
+
+use processes::Part;
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// For others to take over its share.
@@ -32,12 +38,23 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// Works until it is told to stop.
 pub(crate) fn worker<const COMMAND: u8>(settings: Settings<COMMAND>) -> Outcome {
     let settings = Layers::read(settings)?.effective();
+    let part = Part::given();
+    let processes = if part.is_some() { 1 } else { processes::wanted(&settings)? };
+    if processes > 1 {
+        return processes::supervise(&id(&settings)?, processes);
+    }
+    let settings = match &part {
+        Some(part) => part.of(settings)?,
+        None => settings,
+    };
     raise_open_files();
-    runtime(Some(2))?.block_on(work(&settings))
+    runtime(Some(2))?.block_on(work(&settings, part))
 }
 
-async fn work(settings: &Effective) -> Outcome {
+async fn work(settings: &Effective, part: Option<Part>) -> Outcome {
     let id = id(settings)?;
+    let (memory, cpu) = (memory_limit(settings)?, cpu_limit(settings)?);
+    let (weight, tags) = (weight(settings)?, tags(settings));
     let urls = broker::urls(settings).ok_or_else(|| {
         Failure::new(ExitCode::Configuration, "a worker needs a NATS server")
             .hint("give `--nats nats://HOST:PORT`")
@@ -50,9 +67,13 @@ async fn work(settings: &Effective) -> Outcome {
         .map_err(|error| broker::not_joined(&error))?;
     let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
     let signals = tokio::spawn(signals(stop.clone(), at_once.clone()));
+    if part.is_some() {
+        processes::stop_with_parent(stop.clone())?;
+    }
     let server_stop = CancellationToken::new();
     let faces = faces(&connection, &link);
     let server = ops::serve(settings, "worker.listen", None, faces, server_stop.clone()).await?;
+    let allowance = Allowance { memory, processes: part.map_or(1, |part| part.count) };
     let modules = ModuleStore::new(&connection, &Names::new(cluster));
     let grants = Grants { private: settings.switch("allow-private")?, refused };
     let workshop = WasmWorkshop::new(
@@ -60,16 +81,17 @@ async fn work(settings: &Effective) -> Outcome {
         scenario_file::cache(settings),
         grants,
         StructureCaps::default(),
-    );
+    )
+    .within(allowance);
     let greeter = tokio::spawn(greet(id.clone(), link.leader.clone()));
     let config = AgentConfig {
         worker: id,
         incarnation: Incarnation(ulid::Ulid::generate().random() as u64),
         shards: super::run::shards(settings)?,
-        tags: tags(settings),
+        tags,
         max_users: settings.number("worker.max-users")?,
-        ceilings: Default::default(),
-        weight: 1,
+        ceilings: Ceilings { cpu, memory },
+        weight,
         heartbeat: HEARTBEAT,
         drain: DRAIN,
     };
@@ -139,7 +161,7 @@ fn id(settings: &Effective) -> Result<WorkerId, Failure> {
     match settings.item("worker.id") {
         Some(item) => WorkerId::new(item.text.as_str())
             .map_err(|error| refuse("worker.id", item, &error.to_string())),
-        None => WorkerId::new(machine_name()).map_err(|error| {
+        None => WorkerId::new(format!("{}-{}", machine_name(), suffix())).map_err(|error| {
             Failure::new(ExitCode::Configuration, "this worker has no name")
                 .because(&error)
                 .hint("give `--id NAME`")
@@ -150,4 +172,39 @@ fn id(settings: &Effective) -> Result<WorkerId, Failure> {
 fn tags(settings: &Effective) -> BTreeMap<String, String> {
     let tags = settings.items("worker.tags").iter();
     tags.map(|item| (item.name.clone().unwrap_or_default(), item.text.clone())).collect()
+}
+
+/// So that several workers of one machine differ, and one that is started again is another one.
+fn suffix() -> String {
+    let random = ulid::Ulid::generate().to_string().to_ascii_lowercase();
+    random[random.len() - 5..].to_string()
+}
+
+/// Bytes.
+fn memory_limit(settings: &Effective) -> Result<Option<u64>, Failure> {
+    let key = "worker.memory-limit";
+    let Some(item) = settings.item(key) else { return Ok(None) };
+    let size = parse_size(&item.text).filter(|size| *size > 0);
+    size.map(Some).ok_or_else(|| refuse(key, item, "it is a size, such as `512MiB` or `2GiB`"))
+}
+
+/// 0 to 1 of this worker's cores.
+fn cpu_limit(settings: &Effective) -> Result<Option<f64>, Failure> {
+    let key = "worker.cpu-limit";
+    let Some(item) = settings.item(key) else { return Ok(None) };
+    let percent = item.text.trim_end_matches('%').trim().parse::<f64>().ok();
+    let percent = percent.filter(|percent| *percent > 0.0 && *percent <= 100.0);
+    let share = percent.map(|percent| Some(percent / 100.0));
+    share.ok_or_else(|| refuse(key, item, "it is a share of its cores, such as `80%`"))
+}
+
+fn weight(settings: &Effective) -> Result<u32, Failure> {
+    let key = "worker.weight";
+    let weight = settings.number::<u32>(key)?.unwrap_or(1);
+    match settings.item(key) {
+        Some(item) if weight == 0 => {
+            Err(refuse(key, item, "it is 1 or more; stop the worker instead"))
+        }
+        _ => Ok(weight),
+    }
 }

@@ -137,6 +137,12 @@ impl Effective {
         }
     }
 
+    /// The same with one value in the place of those of an option.
+    pub(crate) fn with(mut self, key: &'static str, text: String, origin: Origin) -> Self {
+        self.items.insert(key, vec![Item { name: None, text, origin }]);
+        self
+    }
+
     /// All values of an option, in order.
     pub(crate) fn items(&self, key: &str) -> &[Item] {
         debug_assert!(by_key(key).is_some(), "no option `{key}`");
@@ -216,11 +222,15 @@ fn parts(option: &Opt, text: &str) -> Vec<(Option<String>, String)> {
     }
 }
 
-/// `NAME=VALUE` of a flag, or `NAME:COUNT` of `--user-type`.
+/// `NAME=VALUE` of a flag, or `NAME:COUNT` of `--user-type`, `NAME:VALUE` of `--tag`.
 pub(crate) fn pair(option: &Opt, text: &str) -> Result<(String, String), Failure> {
     let counted = || {
-        let (name, count) = text.split_once(':').filter(|_| option.key == "user-types")?;
-        Some((name, format!(":{count}")))
+        let (name, value) = text.split_once(':')?;
+        match option.key {
+            "user-types" => Some((name, format!(":{value}"))),
+            "worker.tags" => Some((name, value.to_string())),
+            _ => None,
+        }
     };
     text.split_once('=')
         .map(|(name, value)| (name, value.to_string()))

@@ -192,9 +192,14 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("listen-beyond-loopback", "", RUN | Commands::WORKER, API, "Allow `--listen` on an address that others reach; there is no login yet").shape(Switch),
     Opt::with("url", "URL", Commands::CLIENT, API, "Where `change`, `stop` and `status` ask; default: where `listen` says, else http://127.0.0.1:8089"),
 
-    Opt::with("worker.id", "NAME", Commands::WORKER, WORKER, "Stays over restarts; default: from the machine's name").flag("id"),
-    Opt::with("worker.tags", "NAME=VALUE", Commands::WORKER, WORKER, "A label, such as region=eu").flag("tag").shape(Map),
-    Opt::with("worker.max-users", "N", Commands::WORKER, WORKER, "Users at most, below what the machine holds").flag("max-users"),
+    Opt::with("worker.id", "NAME", Commands::WORKER, WORKER, "To stay over restarts; default: the machine's name and a suffix that is new each time").flag("id"),
+    Opt::with("worker.tags", "NAME=VALUE", Commands::WORKER, WORKER, "A label, such as region=eu or region:eu").flag("tag").shape(Map),
+    Opt::with("worker.max-users", "N", Commands::WORKER, WORKER, "Users at most, below what the machine holds; of each process").flag("max-users"),
+    Opt::with("worker.weight", "N", Commands::WORKER, WORKER, "How much of the load it is to have beside others, if a run is distributed by weight").flag("weight").default("1"),
+    Opt::with("worker.processes", "N|auto", Commands::WORKER, WORKER, "So many workers, named ID-1, ID-2, …, with a port each; `auto`: one per core").flag("processes").default("1"),
+    Opt::with("worker.memory-limit", "SIZE", Commands::WORKER, WORKER, "Take no users beyond this memory, such as 2GiB, and shed load above it; of each process").flag("memory-limit"),
+    Opt::with("worker.cpu-limit", "PERCENT", Commands::WORKER, WORKER, "Shed load while it takes more of its cores than this, such as 80%").flag("cpu-limit"),
+    Opt::with("worker.trust", "KEY", Commands::WORKER, WORKER, "Run only scenarios that one of these public keys has signed; `loadhost key new` makes one").flag("trust").shape(Many(',')),
     Opt::with("worker.listen", "ADDRESS", Commands::WORKER, WORKER, "Serve /health, /ready and /metrics here").flag("listen").default("127.0.0.1:8090"),
 
     Opt::with("demo-shop.listen", "ADDRESS", Commands::SHOP, SHOP, "Where to serve").flag("listen").default("127.0.0.1:8000"),

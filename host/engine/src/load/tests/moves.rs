@@ -159,6 +159,14 @@ fn iterations_stay_with_whom_they_began() {
             run.await.unwrap();
         }
         assert_eq!(users.iterations().len(), 40);
+        // One that came in the middle, such as a worker that was started again.
+        let late = bench(slots(4, &[0, 1]));
+        late.orders.send_modify(|orders| {
+            orders.worker = Timeline::new(secs(0.6), slots(4, &[0, 1]));
+            orders.shares = orders.worker.clone();
+        });
+        late.run().await;
+        assert_eq!(users.iterations().len(), 40);
     });
 }
 

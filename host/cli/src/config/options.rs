@@ -199,7 +199,6 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("worker.processes", "N|auto", Commands::WORKER, WORKER, "So many workers, named ID-1, ID-2, …, with a port each; `auto`: one per core").flag("processes").default("1"),
     Opt::with("worker.memory-limit", "SIZE", Commands::WORKER, WORKER, "Take no users beyond this memory, such as 2GiB, and shed load above it; of each process").flag("memory-limit"),
     Opt::with("worker.cpu-limit", "PERCENT", Commands::WORKER, WORKER, "Shed load while it takes more of its cores than this, such as 80%").flag("cpu-limit"),
-    Opt::with("worker.trust", "KEY", Commands::WORKER, WORKER, "Run only scenarios that one of these public keys has signed; `loadhost key new` makes one").flag("trust").shape(Many(',')),
     Opt::with("worker.listen", "ADDRESS", Commands::WORKER, WORKER, "Serve /health, /ready and /metrics here").flag("listen").default("127.0.0.1:8090"),
 
     Opt::with("demo-shop.listen", "ADDRESS", Commands::SHOP, SHOP, "Where to serve").flag("listen").default("127.0.0.1:8000"),

@@ -66,7 +66,7 @@ fn parse_level(text: &str) -> Option<Value> {
 }
 
 /// `64MiB`, `512KiB`, `2GB`, or bytes.
-pub(crate) pub(crate) fn parse_size(text: &str) -> Option<u64> {
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let factor = match unit.trim().to_ascii_lowercase().as_str() {

@@ -12,6 +12,14 @@ use crate::config::{
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 
+/// Users of an arrival rate, at most, if nobody says how many: those that iterations of a second
+/// need, but not fewer and not more than this. They are made only when they are needed, and a rate
+/// can be raised while the run goes on.
+const DEFAULT_MAX_USERS: (u32, u32) = (1_000, 10_000);
+/// Users made before the start, if nobody says how many: those that iterations of this length need.
+/// More are made as soon as few of them are free.
+const PREALLOCATED: Duration = Duration::from_millis(20);
+
 /// The whole load of the run.
 pub(super) fn profile(settings: &Effective, description: &Description) -> Result<Profile, Failure> {
     let run_time = settings.duration("run-time")?;
@@ -164,13 +172,16 @@ impl Source<'_> {
     }
 
     fn arrivals(&self, rate: Curve, peak: f64) -> Result<Load, Failure> {
-        // Enough for iterations of one second.
-        let enough = peak.ceil().clamp(1.0, 10_000.0) as u32;
-        let max_users = self.number("max-users")?.unwrap_or(enough);
+        // Whole and not negative, and `as` keeps within the type.
+        let users_for = |span: Duration| (peak * span.as_secs_f64()).ceil() as u32;
+        let (least, most) = DEFAULT_MAX_USERS;
+        let enough = users_for(Duration::from_secs(1)).clamp(least, most);
+        let max_users: u32 = self.number("max-users")?.unwrap_or(enough);
+        let at_first = users_for(PREALLOCATED).clamp(1, max_users.max(1));
         Ok(Load::Arrivals {
             rate,
             poisson: (self.of)("poisson").map_or(Ok(false), |item| as_switch("poisson", item))?,
-            preallocated: self.number("preallocate")?.unwrap_or(max_users).min(max_users),
+            preallocated: self.number("preallocate")?.unwrap_or(at_first).min(max_users),
             max_users,
             max_lag: self.duration("max-lag")?.unwrap_or(Duration::from_secs(10)),
         })

@@ -98,20 +98,29 @@ fn users_start_at_once_or_by_spawn_rate() {
 }
 
 #[test]
-fn arrivals_have_room_for_iterations_of_a_second() {
+fn arrivals_begin_with_few_users_and_have_room_for_iterations_of_a_second() {
     let Load::Arrivals { rate, max_users, preallocated, poisson, max_lag } =
         load("rate = '6000/m'\npoisson = true")
     else {
         panic!("not open")
     };
-    assert_eq!((rate.start, max_users, preallocated, poisson), (100.0, 100, 100, true));
+    assert_eq!((rate.start, max_users, preallocated, poisson), (100.0, 1_000, 2, true));
     assert_eq!(max_lag, Duration::from_secs(10));
+    let users = |text: &str| match load(text) {
+        Load::Arrivals { max_users, preallocated, .. } => (preallocated, max_users),
+        other => panic!("{other:?} is not open"),
+    };
+    assert_eq!(users("rate = '1/m'"), (1, 1_000));
+    assert_eq!(users("rate-stages = '10s->2500, 10s->0'"), (50, 2_500));
+    assert_eq!(users("rate = '50000/s'"), (1_000, 10_000));
+    assert_eq!(users("rate = '50000/s'\nmax-users = 70"), (70, 70));
+    assert_eq!(users("rate = '10/s'\nmax-users = 70\npreallocate = 30"), (30, 70));
     let Load::Arrivals { max_users, preallocated, .. } =
         load("rate-stages = '10s->50'\nmax-users = 5")
     else {
         panic!("not open")
     };
-    assert_eq!((max_users, preallocated), (5, 5));
+    assert_eq!((max_users, preallocated), (5, 1));
 }
 
 #[test]

@@ -114,7 +114,12 @@ impl Workshop for WasmWorkshop {
             match Sandbox::new(&scenario, Arc::clone(&plan), places) {
                 // Less address space than usual may be left; the run itself must find room.
                 Err(SandboxError::Pool { message, .. }) if places > users => {
-                    tracing::warn!(places, users, message, "no room for users beyond those planned");
+                    tracing::warn!(
+                        places,
+                        users,
+                        message,
+                        "no room for users beyond those planned"
+                    );
                     Sandbox::new(&scenario, plan, users)
                 }
                 made => made,

@@ -1,11 +1,13 @@
 //! Integration tests, in one binary because linking is what costs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod authoring;
 mod fleet;
 mod hostile;
 mod house;
 mod local;
+mod masters;
 mod operating;
 mod setup;
 mod workers;

@@ -5,6 +5,7 @@
 //! started here ends when its value is dropped.
 
 mod nats;
+mod nats_cluster;
 mod process;
 mod program;
 mod shop;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 pub use nats::Nats;
+pub use nats_cluster::NatsCluster;
 pub use process::Process;
 pub use program::{Outcome, Program, workspace_root};
 pub use shop::Shop;

@@ -1,7 +1,7 @@
 //! A real nats-server on a free port, with JetStream in a folder of its own.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -14,16 +14,26 @@ use crate::Process;
 pub struct Nats {
     port: u16,
     store: TempDir,
+    config: Option<PathBuf>,
     process: Process,
 }
 
 impl Nats {
     /// Starts one and waits until it serves.
     pub fn start() -> Result<Nats> {
+        Self::serving(None)
+    }
+
+    /// The same with this configuration file, but a free port and a store of its own.
+    pub fn configured(config: &Path) -> Result<Nats> {
+        Self::serving(Some(config.to_path_buf()))
+    }
+
+    fn serving(config: Option<PathBuf>) -> Result<Nats> {
         let store = tempfile::tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let process = serve(port, &store)?;
-        Ok(Nats { port, store, process })
+        let process = serve(port, &store, config.as_deref())?;
+        Ok(Nats { port, store, config, process })
     }
 
     /// `nats://127.0.0.1:PORT`
@@ -31,28 +41,31 @@ impl Nats {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// Kills it and starts it again on the same port with the same store.
-    pub fn restart(&mut self) -> Result<()> {
-        self.kill()?;
-        self.process = serve(self.port, &self.store)?;
-        Ok(())
-    }
-
-    /// Kills it. Its store is left for [`Nats::restart`].
+    /// Kills it.
     pub fn kill(&mut self) -> Result<()> {
         self.process.kill()
     }
+
+    /// Kills it and starts it again on the same port with the same store.
+    pub fn restart(&mut self) -> Result<()> {
+        self.kill()?;
+        self.process = serve(self.port, &self.store, self.config.as_deref())?;
+        Ok(())
+    }
 }
 
-fn serve(port: u16, store: &TempDir) -> Result<Process> {
+fn serve(port: u16, store: &TempDir, config: Option<&Path>) -> Result<Process> {
     let mut command = Command::new(program()?);
     command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"]).arg(store.path());
+    if let Some(config) = config {
+        command.arg("-c").arg(config);
+    }
     let mut process = Process::spawn("nats-server", &mut command)?;
     process.wait_until(Duration::from_secs(20), |log| log.find("Server is ready"))?;
     Ok(process)
 }
 
-fn program() -> Result<PathBuf> {
+pub(crate) fn program() -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain([PathBuf::from("/usr/sbin")])

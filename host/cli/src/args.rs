@@ -39,6 +39,14 @@ pub(crate) enum Cmd {
     Stop(StopArgs),
     /// Show what a master, its workers and its runs are doing
     Status(StatusArgs),
+    /// Look at a whole fleet: masters, leader, workers, streams
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
+    /// Make and show keys that sign scenarios
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Write a nats-server's configuration for a fleet, and a key for each of its users
+    NatsConfig(NatsConfigArgs),
     /// Make a project for a scenario
     New(NewArgs),
     /// Compile a scenario's project to a component
@@ -128,6 +136,77 @@ pub(crate) struct StatusArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) settings: Settings<{ Commands::CLIENT }>,
+}
+
+/// Of `loadhost cluster`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// Show masters, leader, workers and streams, asked of the NATS server
+    Status(ClusterStatusArgs),
+}
+
+/// Of `loadhost cluster status`.
+#[derive(Debug, Args)]
+pub(crate) struct ClusterStatusArgs {
+    /// All that is known, for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) settings: Settings<{ Commands::CLUSTER }>,
+}
+
+/// Of `loadhost key`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key
+    New {
+        /// Where its secret half goes; only you can read it
+        file: PathBuf,
+    },
+    /// Show the public half of a key
+    Show {
+        /// What `key new` made
+        file: PathBuf,
+    },
+}
+
+/// Of `loadhost nats-config`.
+#[derive(Debug, Args)]
+pub(crate) struct NatsConfigArgs {
+    /// Folder for configuration and keys; keys that are there already are kept
+    pub(crate) folder: PathBuf,
+    /// A worker with a key of its own, which can speak for nobody else; again for each
+    /// [default: one key for all workers]
+    #[arg(long = "worker", value_name = "[TENANT/]ID")]
+    pub(crate) workers: Vec<String>,
+    /// A tenant: an account with a fleet that no other account sees; again for each
+    /// [default: loadhost]
+    #[arg(long = "tenant", value_name = "NAME")]
+    pub(crate) tenants: Vec<String>,
+    /// Name of the fleet (`--cluster` of masters and workers)
+    #[arg(long, default_value = "default")]
+    pub(crate) cluster: String,
+    /// Where masters and workers connect
+    #[arg(long, value_name = "ADDRESS", default_value_t = crate::commands::nats_config::default_listen())]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Where the server says how it is, over HTTP
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) monitor: Option<std::net::SocketAddr>,
+    /// Where the server keeps its streams
+    #[arg(long, value_name = "FOLDER", default_value_os_t = crate::commands::nats_config::default_store())]
+    pub(crate) store: PathBuf,
+    /// The server's certificate chain (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key of `--tls-cert` (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Masters and workers must show a certificate of this authority (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// A node of a broker of several, and where the others reach it; three or five times
+    #[arg(long = "node", value_name = "NAME=HOST[:PORT]")]
+    pub(crate) nodes: Vec<String>,
 }
 
 /// Of `loadhost new`.

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use loadhost_cluster::fleet::JoinError;
-use loadhost_cluster::lease::LeaseError;
+use loadhost_cluster::subjects::Names;
+use loadhost_cluster::trust::{KeyError, Trust};
 use loadhost_cluster::{
     ConnectError, Connection, ModuleStore, PrivateServer, ServerError, Settings, connect,
 };
 use loadhost_engine::agent::workshop::{ModuleError, ModuleSource};
 use loadhost_engine::scenario::StructureCaps;
-use loadhost_model::id::{ClusterId, Digest};
+use loadhost_model::id::{ClusterId, Digest, WorkerId};
 
 use crate::config::{Effective, refuse};
 use crate::exit_code::ExitCode;
@@ -26,6 +27,37 @@ pub(crate) async fn join(
     settings: &Effective,
     urls: Vec<String>,
     role: &str,
+) -> Result<Connection, Failure> {
+    join_with(settings, urls, role, None, patience(settings)?).await
+}
+
+/// The same for a question: whoever asks is told at once that nobody answers.
+pub(crate) async fn join_to_ask(
+    settings: &Effective,
+    urls: Vec<String>,
+) -> Result<Connection, Failure> {
+    join_with(settings, urls, "question", None, Duration::ZERO).await
+}
+
+fn patience(settings: &Effective) -> Result<Duration, Failure> {
+    Ok(settings.duration("max-wait")?.unwrap_or_default())
+}
+
+/// The same for a worker, whose answers come to subjects that only it can read.
+pub(crate) async fn join_as_worker(
+    settings: &Effective,
+    urls: Vec<String>,
+    worker: &WorkerId,
+) -> Result<Connection, Failure> {
+    join_with(settings, urls, "worker", Some(Names::inbox(worker)), patience(settings)?).await
+}
+
+async fn join_with(
+    settings: &Effective,
+    urls: Vec<String>,
+    role: &str,
+    inbox_prefix: Option<String>,
+    patience: Duration,
 ) -> Result<Connection, Failure> {
     // TLS needs a provider; a second call finds it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -44,10 +76,12 @@ pub(crate) async fn join(
         urls,
         token: settings.text("nats-token"),
         credentials: settings.path("nats-creds"),
+        nkey: nkey(settings)?,
+        inbox_prefix,
         ca: settings.path("nats-ca"),
         client_certificate: certificate,
         name: format!("loadhost {role}"),
-        patience: settings.duration("max-wait")?.unwrap_or_default(),
+        patience,
         ..Settings::default()
     };
     connect(&wanted).await.map_err(|error| {
@@ -59,6 +93,35 @@ pub(crate) async fn join(
             "check `--nats nats://HOST:PORT`, and that the server there runs with JetStream: nats-server -js",
         )
     })
+}
+
+/// The seed in the file of `--nats-nkey`.
+fn nkey(settings: &Effective) -> Result<Option<String>, Failure> {
+    let Some(path) = settings.path("nats-nkey") else { return Ok(None) };
+    let wrong = |reason: &dyn std::error::Error| {
+        Failure::new(
+            ExitCode::Configuration,
+            format!("`nats-nkey`: `{}` holds no nkey", path.display()),
+        )
+        .hint(format!("{reason}; `loadhost nats-config` makes such files"))
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| wrong(&error))?;
+    let seed = text.trim().to_string();
+    match nkeys::KeyPair::from_seed(&seed) {
+        Ok(_) => Ok(Some(seed)),
+        Err(error) => Err(wrong(&error)),
+    }
+}
+
+/// Whose scenarios a worker runs (`--trust`): anybody's without it.
+pub(crate) fn trust(settings: &Effective) -> Result<Trust, Failure> {
+    let keys = settings.items("worker.trust").iter().map(|item| {
+        item.text
+            .trim()
+            .parse()
+            .map_err(|error: KeyError| refuse("worker.trust", item, &error.to_string()))
+    });
+    Ok(Trust::only(keys.collect::<Result<Vec<_>, _>>()?))
 }
 
 /// `--nats` as a list. Secrets in it are never part of an error.
@@ -94,17 +157,8 @@ pub(crate) fn cluster(settings: &Effective) -> Result<ClusterId, Failure> {
 }
 
 pub(crate) fn not_joined(error: &JoinError) -> Failure {
-    match error {
-        JoinError::Lease(LeaseError::Taken { .. }) => {
-            // The cause names the remedy for this very cluster.
-            Failure::new(ExitCode::MasterPresent, "this master cannot lead").because(error).hint("")
-        }
-        _ => Failure::new(
-            ExitCode::NatsUnreachable,
-            "the NATS server does not give what a fleet needs",
-        )
-        .because(error),
-    }
+    Failure::new(ExitCode::NatsUnreachable, "the NATS server does not give what a fleet needs")
+        .because(error)
 }
 
 /// A NATS server for this process alone, from the program that is named or installed.
@@ -135,7 +189,11 @@ impl ModuleSource for StoredModules {
         let most = StructureCaps::default().file_bytes;
         Box::pin(async move {
             let fetched = self.0.fetch(digest, most, MODULE_TIME).await;
-            fetched.map_err(|error| ModuleError { digest, reason: error.to_string() })
+            fetched.map_err(|error| ModuleError {
+                digest,
+                code: error.step(),
+                reason: error.to_string(),
+            })
         })
     }
 }

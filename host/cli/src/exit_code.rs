@@ -48,13 +48,13 @@ exit_codes! {
     Capacity = 114, "more users than this machine can hold", "raise the limit as the message says, or add workers";
     NatsUnreachable = 115, "the NATS server cannot be reached or cannot be used", "check `--nats`, and that the server runs with JetStream (`nats-server -js`)";
     NatsMissing = 116, "nats-server is not installed", "`apt-get install nats-server`, give `--nats URL`, or use `loadhost run`";
-    WorkerFailed = 117, "a worker was lost or could not do its part", "see the worker's own log";
+    WorkerFailed = 117, "a worker was lost or could not do its part, and nobody took it over", "see the worker's own log";
     ScenarioAborted = 118, "the scenario ended the run", "see the message; the summary was still made";
     OutputUnwritable = 119, "a file asked for cannot be written", "check the path and its permissions";
     WorkersMissing = 120, "too few workers joined within `--max-wait`", "start more workers, or lower `--expect-workers`";
     BuildFailed = 121, "the scenario's project does not build", "see the compiler's messages";
     ToolMissing = 122, "cargo or the wasm32-wasip2 target is missing", "the message says how to install it";
-    MasterPresent = 123, "another master leads this cluster", "stop it, or give this one a `--cluster` of its own";
+    NoLeader = 123, "no master leads this cluster", "start one with `loadhost master`, or look at `/ready` and the logs of those there are";
     TraceFailed = 124, "a task failed or crashed while it was traced", "see what was printed for it";
 }
 

@@ -79,7 +79,11 @@ impl ModuleSource for LoadedModule {
         let found = if digest == self.0.digest() {
             Ok(self.0.bytes().to_vec())
         } else {
-            Err(ModuleError { digest, reason: "this process runs another one".to_string() })
+            Err(ModuleError {
+                digest,
+                code: "download",
+                reason: "this process runs another one".to_string(),
+            })
         };
         Box::pin(ready(found))
     }

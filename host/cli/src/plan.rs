@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use loadhost_model::description::Description;
 use loadhost_model::id::{Digest, RunId};
-use loadhost_model::plan::{PlanError, PlanErrors, RunPlan, TaskFilter, UserShare};
+use loadhost_model::plan::{FleetSettings, PlanError, PlanErrors, RunPlan, TaskFilter, UserShare};
 use loadhost_model::threshold::Threshold;
 
 pub(crate) use self::limits::{limits, table as limits_table};
@@ -48,7 +48,7 @@ pub(crate) fn plan(settings: &Effective, module: Module<'_>) -> Result<RunPlan, 
         thresholds: thresholds(settings, description)?,
         graceful_stop: settings.duration("graceful-stop")?.unwrap_or_default(),
         warm_up: settings.duration("warm-up")?,
-        fleet: Default::default(),
+        fleet: fleet(settings)?,
     };
     plan.checked(description).map_err(|faults| impossible(&faults))
 }
@@ -56,6 +56,19 @@ pub(crate) fn plan(settings: &Effective, module: Module<'_>) -> Result<RunPlan, 
 fn new_run() -> Result<RunId, Failure> {
     RunId::new(ulid::Ulid::generate().to_string())
         .map_err(|error| Failure::new(ExitCode::Unexpected, "no id for the run").because(&error))
+}
+
+/// How the run is spread over workers.
+fn fleet(settings: &Effective) -> Result<FleetSettings, Failure> {
+    let usual = FleetSettings::default();
+    let interval = settings.duration("rebalance-interval")?;
+    Ok(FleetSettings {
+        placement: settings.number("placement")?,
+        distribution: settings.number("distribution")?.unwrap_or(usual.distribution),
+        rebalance_interval: interval.or(usual.rebalance_interval).filter(|time| !time.is_zero()),
+        on_worker_lost: settings.number("on-worker-lost")?.unwrap_or(usual.on_worker_lost),
+        max_retries: settings.number("max-retries")?.unwrap_or(usual.max_retries),
+    })
 }
 
 /// Below 2^53, so that it survives JSON and guests that have only floating point numbers.

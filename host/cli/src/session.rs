@@ -8,7 +8,7 @@ mod verdict;
 use std::sync::Arc;
 use std::time::Duration;
 
-use loadhost_control::{Handle, RunReport, StartError, StartRequest};
+use loadhost_control::{Handle, RefusalKind, RunReport, StartError, StartRequest};
 use loadhost_model::id::RunId;
 use loadhost_model::text::format_duration;
 use loadhost_model::wire::StopMode;
@@ -137,11 +137,11 @@ impl Stopper {
 }
 
 fn not_started(error: &StartError) -> Failure {
-    let code = match error {
-        StartError::TooFewWorkers { .. } => ExitCode::WorkersMissing,
-        StartError::Stopped => ExitCode::Interrupted,
-        StartError::Deposed => ExitCode::MasterPresent,
-        StartError::Duplicate(_) | StartError::Closed => ExitCode::Unexpected,
+    let code = match error.kind() {
+        RefusalKind::TooFewWorkers => ExitCode::WorkersMissing,
+        RefusalKind::Stopped => ExitCode::Interrupted,
+        RefusalKind::NoLeader => ExitCode::NoLeader,
+        _ => ExitCode::Unexpected,
     };
     Failure::new(code, "the run did not start").because(error)
 }

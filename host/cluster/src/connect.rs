@@ -44,8 +44,8 @@ pub struct Settings {
     pub client_certificate: Option<(PathBuf, PathBuf)>,
     /// Shown in the broker's list of connections.
     pub name: String,
-    /// Prefix of the subjects that answers come to, where an access list asks for one. Without
-    /// it answers to user `w1` come to `_INBOX.w1.…`, so that a list can keep users apart.
+    /// Prefix of the subjects that answers come to, where an access list asks for one, such as
+    /// [`crate::subjects::Names::inbox`]. Without it answers to user `m1` come to `_INBOX.m1.…`.
     pub inbox_prefix: Option<String>,
     /// How long to try for the first connection; zero: once.
     pub patience: Duration,
@@ -150,6 +150,12 @@ impl Connection {
     /// Where the broker is, without secrets.
     pub fn addresses(&self) -> &str {
         &self.addresses
+    }
+
+    /// Copies that a stream can have: 3 on a broker of three nodes or more that say so, else 1.
+    pub fn replicas(&self) -> usize {
+        let info = self.client.server_info();
+        if info.cluster.is_some() && info.connect_urls.len() >= 3 { 3 } else { 1 }
     }
 
     /// The broker's version.

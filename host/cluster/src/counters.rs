@@ -69,8 +69,22 @@ counters! {
     state_collected,
     /// Master: uploads of modules that broke off and were deleted.
     modules_collected,
-    /// Master: renewals of the lease that failed.
+    /// Master: writes of the leadership that failed, renewals most of all.
     renewals_failed,
+    /// Master: terms in which it led.
+    terms_begun,
+    /// Master: times that the lease was nearly over and nothing was ordered.
+    suspensions,
+    /// Master: terms that ended because another master led.
+    depositions,
+    /// Master: other masters ignored because there were too many.
+    masters_ignored,
+    /// Master: questions to the leader that had to be asked again.
+    questions_repeated,
+    /// Master: questions refused because too many were open.
+    questions_refused,
+    /// Master: views of the leader of which a part was lost.
+    views_incomplete,
     /// Master: assignments written.
     assignments_written,
     /// Worker: intervals that the broker has acknowledged.

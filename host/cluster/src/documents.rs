@@ -1,6 +1,6 @@
 //! Control documents: a key-value bucket that is only ever written by compare-and-swap.
 //!
-//! A plain `put` is not offered. A write that failed while the connection was down may still
+//! A plain `put` is not offered, but for a key that nobody reads. A write that failed while the connection was down may still
 //! be sent when it comes back; under compare-and-swap it then meets a newer revision and is
 //! refused, so a deposed master can overwrite nothing.
 
@@ -13,7 +13,7 @@ use async_nats::jetstream::stream::{
 };
 
 use crate::connect::{ANSWER_WITHIN, Connection};
-use crate::subjects::Names;
+use crate::subjects::{Names, PROBE_KEY};
 
 /// Of all documents of a cluster together.
 const BUCKET_BYTES: i64 = 256 << 20;
@@ -101,6 +101,19 @@ impl Documents {
                 Ok(Some(Document { revision: found.sequence, value: found.payload.to_vec() }))
             }
             Ok(Err(error)) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            Ok(Err(error)) => Err(broker(error.to_string())),
+            Err(_) => Err(broker(format!("no answer within {ANSWER_WITHIN:?}"))),
+        }
+    }
+
+    /// Writes what means nothing, to know whether writing is possible. It may come late and twice.
+    pub(crate) async fn probe(&self) -> Result<(), DocumentError> {
+        let broker = |reason: String| DocumentError::Broker { key: PROBE_KEY.into(), reason };
+        let message = PublishMessage::build();
+        let subject = self.names.document(PROBE_KEY);
+        let write = async { self.context.send_publish(subject, message).await?.await };
+        match tokio::time::timeout(ANSWER_WITHIN, write).await {
+            Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(broker(error.to_string())),
             Err(_) => Err(broker(format!("no answer within {ANSWER_WITHIN:?}"))),
         }

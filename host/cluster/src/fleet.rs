@@ -1,6 +1,7 @@
 //! The master's side: what the coordinator says and hears.
 //!
-//! [`NatsFleet`] is the coordinator's port [`Fleet`] over control documents. What workers say
+//! [`Membership`] is a master among others: it stands for election and is seen. In a term of its
+//! own, [`NatsFleet`] is the coordinator's port [`Fleet`] over control documents. What workers say
 //! comes out of one channel of [`Report`]s, fed by tasks that do not wait for each other's
 //! source: heartbeats, intervals and logs. Each task ends with [`NatsFleet::close`].
 
@@ -14,16 +15,18 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use futures_util::future::BoxFuture;
+use loadhost_control::election::ElectionConfig;
 use loadhost_control::ports::{Fleet, FleetError};
 use loadhost_model::id::{ClusterId, Incarnation, Term, WorkerId};
 use loadhost_model::wire::{Assignment, Report};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::connect::Connection;
 use crate::documents::Documents;
-use crate::lease::{self, LeaseConfig, LeaseError};
+use crate::lease::{Candidacy, Leadership, Place, Standing};
+use crate::masters::{MasterPresence, Masters};
 use crate::subjects::Names;
 use assignments::Assignments;
 pub(crate) use clock::wall_micros;
@@ -36,8 +39,14 @@ const REPORTS: usize = 1_024;
 const STATS_AGE: Duration = Duration::from_secs(24 * 3600);
 /// Within this time the broker drops a message that it has had before.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+/// A shorter one would end leaderships whenever a machine is busy.
+pub const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+/// Renewals that fit into a lease, at least.
+pub const HEARTBEATS_PER_LEASE: u32 = 3;
+/// Between the attempts of standbys of different ranks.
+const STEP: Duration = Duration::from_millis(150);
 
-/// How a master leads.
+/// How a master takes part.
 #[derive(Debug, Clone)]
 pub struct FleetConfig {
     /// Which fleet.
@@ -46,9 +55,12 @@ pub struct FleetConfig {
     pub id: String,
     /// Of this process.
     pub incarnation: Incarnation,
-    /// Without a renewal for this long a leader counts as dead. At least 1 s.
+    /// Who stands by with a greater one follows first.
+    pub priority: u32,
+    /// Without a renewal for this long a leader counts as dead. At least [`SHORTEST_LEASE`].
     pub lease: Duration,
-    /// Between renewals, which are also the beats that workers listen for.
+    /// Between renewals, which are also the beats that workers listen for. At most a third of
+    /// the lease.
     pub heartbeat: Duration,
     /// Copies of documents and intervals: 1, or 3 on a broker of three nodes or more.
     pub replicas: usize,
@@ -64,20 +76,35 @@ impl FleetConfig {
             cluster,
             id: id.into(),
             incarnation,
+            priority: 0,
             lease: Duration::from_secs(3),
             heartbeat: Duration::from_secs(1),
             replicas: 1,
             stats_bytes: 256 << 20,
         }
     }
+
+    /// The same, in as many copies as the broker has room for.
+    pub fn with_replicas_of(self, connection: &Connection) -> Self {
+        Self { replicas: connection.replicas(), ..self }
+    }
+
+    fn election(&self) -> ElectionConfig {
+        let lease = self.lease.max(SHORTEST_LEASE);
+        ElectionConfig {
+            id: self.id.clone(),
+            incarnation: self.incarnation,
+            priority: self.priority,
+            lease,
+            heartbeat: self.heartbeat.min(lease / HEARTBEATS_PER_LEASE),
+            step: STEP,
+        }
+    }
 }
 
-/// Why a master cannot lead, or a worker not join.
+/// Why a master cannot take part, or a worker not join.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
-    /// Another master leads, or nobody can be asked.
-    #[error(transparent)]
-    Lease(#[from] LeaseError),
     /// A stream, bucket or subscription was not to be had.
     #[error("the broker does not give `{what}`: {reason}")]
     Broker {
@@ -88,57 +115,113 @@ pub enum JoinError {
     },
 }
 
-/// The fleet as a coordinator reaches it.
-pub struct NatsFleet {
+/// A master among others: it stands for election, and is seen.
+pub struct Membership {
     names: Names,
-    term: Term,
-    assignments: Assignments,
-    standing: tokio::sync::watch::Receiver<lease::Standing>,
-    stop: CancellationToken,
-    tasks: Mutex<JoinSet<()>>,
+    documents: Documents,
+    candidacy: Candidacy,
+    masters: Masters,
+    /// What workers ask the leader's clock comes here, whoever leads.
+    _clock: JoinSet<()>,
 }
 
-impl NatsFleet {
-    /// Makes what is missing in the broker, takes the next term, and listens.
-    ///
-    /// Takes a whole lease longer if a former master went away without releasing its term.
-    pub async fn lead(
+impl Membership {
+    /// Makes what is missing in the broker, and stands from now on.
+    pub async fn join(
         connection: &Connection,
-        config: FleetConfig,
-    ) -> Result<(Arc<NatsFleet>, mpsc::Receiver<Report>), JoinError> {
+        config: &FleetConfig,
+        url: Option<String>,
+    ) -> Result<Membership, JoinError> {
         let names = Names::new(config.cluster.clone());
         let documents = Documents::create(connection, &names, config.replicas).await;
         let documents = documents.map_err(|error| JoinError::Broker {
             what: names.control_stream(),
             reason: error.to_string(),
         })?;
-        create_stats_stream(connection, &names, &config).await?;
-        let keep = LeaseConfig {
+        create_stats_stream(connection, &names, config).await?;
+        let own = MasterPresence {
             id: config.id.clone(),
-            lease: config.lease.max(Duration::from_secs(1)),
-            heartbeat: config.heartbeat,
+            incarnation: config.incarnation,
+            priority: config.priority,
+            release: env!("CARGO_PKG_VERSION").to_string(),
+            term: None,
+            acting: false,
+            url,
         };
-        // Taking the term is the first beat that workers hear: be able to answer before.
-        let heard = heard::listen(connection, &names).await?;
+        let election = config.election();
+        let (leads, leadership) = watch::channel(Leadership::default());
+        let masters =
+            Masters::join(connection, &names, own, election.heartbeat, leadership.clone()).await?;
+        // Taking a term is the first beat that workers hear: be able to answer before.
         let questions = subscribe(connection, names.clock()).await?;
-        let lease = lease::take(&documents, &config.cluster, keep, config.incarnation).await?;
-        let (term, standing) = (lease.term(), lease.standing());
+        let mut clock = JoinSet::new();
+        clock.spawn(clock::answer(connection.clone(), questions, leadership));
+        let place = Place { documents: documents.clone(), ranks: masters.ranks(), leads };
+        let candidacy = Candidacy::stand(connection, &names, place, election).await?;
+        Ok(Membership { names, documents, candidacy, masters, _clock: clock })
+    }
+
+    /// Who leads, from now on.
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.candidacy.leadership()
+    }
+
+    /// Waits until this master leads.
+    pub async fn elected(&self) -> Standing {
+        self.candidacy.elected().await
+    }
+
+    /// All masters that are heard of, this one included, by name.
+    pub fn masters(&self) -> watch::Receiver<Vec<MasterPresence>> {
+        self.masters.heard()
+    }
+
+    /// Releases the term, if there is one, so that nobody need wait.
+    pub async fn leave(&self) {
+        self.candidacy.leave().await;
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+}
+
+/// The fleet as a coordinator reaches it, in one term.
+pub struct NatsFleet {
+    names: Names,
+    assignments: Assignments,
+    standing: Standing,
+    stop: CancellationToken,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl NatsFleet {
+    /// Listens to workers on behalf of who was elected. Intervals are read from behind message
+    /// `read_from` of their stream (0: all of them).
+    pub async fn open(
+        connection: &Connection,
+        membership: &Membership,
+        standing: Standing,
+        read_from: u64,
+    ) -> Result<(Arc<NatsFleet>, mpsc::Receiver<Report>), JoinError> {
+        let names = membership.names.clone();
+        let heard = heard::listen(connection, &names).await?;
         let (reports, receiver) = mpsc::channel(REPORTS);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        tasks.spawn(clock::answer(connection.clone(), questions, term, stop.clone()));
         heard.spawn(&mut tasks, connection, &reports, &stop);
-        tasks.spawn(lease.keep(connection.clone(), stop.clone()));
-        tasks.spawn(intervals::read(connection.clone(), names.clone(), reports, stop.clone()));
+        let reading =
+            intervals::read(connection.clone(), names.clone(), reports, read_from, stop.clone());
+        tasks.spawn(reading);
+        let documents = membership.documents.clone();
         let assignments = Assignments::new(documents, names.clone(), connection.counters().clone());
         let tasks = Mutex::new(tasks);
-        let fleet = NatsFleet { names, term, assignments, standing, stop, tasks };
-        Ok((Arc::new(fleet), receiver))
+        Ok((Arc::new(NatsFleet { names, assignments, standing, stop, tasks }), receiver))
     }
 
-    /// The term that was taken, for the coordinator.
+    /// The term in which this master leads, for the coordinator.
     pub fn term(&self) -> Term {
-        self.term
+        self.standing.term()
     }
 
     /// Whose fleet it is.
@@ -148,20 +231,15 @@ impl NatsFleet {
 
     /// Whether this master leads at this moment: not deposed, and its lease is renewed.
     pub fn leads(&self) -> bool {
-        self.standing.borrow().may_act(tokio::time::Instant::now())
+        self.standing.may_act()
     }
 
     /// Returns the name of the master that leads instead, once that is so.
     pub async fn deposed(&self) -> String {
-        let mut standing = self.standing.clone();
-        let lost = standing.wait_for(|standing| standing.deposed.is_some()).await;
-        match lost.ok().and_then(|standing| standing.deposed.clone()) {
-            Some(leader) => leader,
-            None => std::future::pending().await, // Closed in good order.
-        }
+        self.standing.over().await
     }
 
-    /// Stops listening and releases the term. What the broker still holds stays there.
+    /// Stops listening. What the broker still holds stays there.
     pub async fn close(&self) {
         self.stop.cancel();
         let mut tasks = self.tasks.lock().await;
@@ -177,11 +255,10 @@ impl Fleet for NatsFleet {
     ) -> BoxFuture<'_, Result<(), FleetError>> {
         let worker = worker.clone();
         Box::pin(async move {
-            let standing = self.standing.borrow().clone();
-            if let Some(leader) = standing.deposed {
+            if let Some(leader) = self.standing.deposed() {
                 return Err(FleetError::Deposed(leader));
             }
-            if !standing.may_act(tokio::time::Instant::now()) {
+            if !self.standing.may_act() {
                 let reason = "the lease could not be renewed, so nothing is ordered".into();
                 return Err(FleetError::Undelivered { worker, reason });
             }

@@ -1,250 +1,318 @@
-//! Who leads the fleet: a term taken by compare-and-swap, and kept by renewing it.
+//! A master's candidacy: the pure election, driven over the store and the clock of this machine.
 //!
-//! The document `leader` holds a [`LeaderRecord`]. Whoever swaps it from `epoch` to `epoch + 1`
-//! leads in that term; each renewal swaps it against the revision of the one before, so a
-//! deposed leader cannot renew. No wall clock is compared: others take a leader for dead when
-//! the revision has not changed for a whole lease by their own clock, and a leader stops acting
-//! after [`ACT_WITHIN`] of a lease without a renewal, counted from its sending.
-//!
-//! Here a master takes the term once, at start, or is refused beside a live one. Standing by
-//! and taking over while a run goes on belongs beside `take`.
+//! The document `leader` holds a [`LeaderRecord`]; who leads and for how long it may act is
+//! decided by [`loadhost_control::election`]. Here its requests are made, at most one at a time
+//! and each with an end, and what it says is told to others as a [`Leadership`].
 
+use std::future::pending;
 use std::time::Duration;
 
-use loadhost_model::id::{ClusterId, Incarnation, Term};
-use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use async_nats::{Message, Subscriber};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use loadhost_control::election::{
+    ACT_WITHIN, Answer, Effect, Election, ElectionConfig, Found, Input, Request,
+};
+use loadhost_model::id::Term;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use loadhost_control::election::LeaderRecord;
+
 use crate::connect::Connection;
-use crate::documents::{Document, DocumentError, Documents};
-use crate::subjects::LEADER_KEY;
+use crate::documents::{DocumentError, Documents};
+use crate::fleet::{JoinError, subscribe};
+use crate::subjects::{LEADER_KEY, Names};
 
-/// Part of a lease, in tenths, during which a leader may act without a renewal.
-pub const ACT_WITHIN: u32 = 8;
+/// Of a lease: for one request of the election. Later answers count as none.
+const ANSWER_PART: u32 = 3;
+/// By it a republished document says which revision it is.
+const REVISION_HEADER: &str = "Nats-Sequence";
 
-/// Who leads, as everybody reads it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeaderRecord {
-    /// For people: host and process.
-    pub id: String,
-    /// Of the master's process.
-    pub incarnation: Incarnation,
-    /// Breaks ties between standing candidates; greater wins.
-    pub priority: u32,
-    /// The term. Unique and growing.
-    pub epoch: Term,
-    /// Renewals in this term.
-    pub heartbeat: u64,
-    /// The leader went away in good order, so nobody need wait.
-    pub released: bool,
+/// Who leads, as one master knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leadership {
+    leader: Option<LeaderRecord>,
+    term: Option<Term>,
+    acts_until: Option<Instant>,
 }
 
-/// How leadership is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeaseConfig {
-    /// Name of this master, for people.
-    pub id: String,
-    /// Without a renewal for this long a leader counts as dead.
-    pub lease: Duration,
-    /// Between renewals.
-    pub heartbeat: Duration,
+impl Leadership {
+    /// The last that was seen, unless it went away in good order.
+    pub fn leader(&self) -> Option<&LeaderRecord> {
+        self.leader.as_ref()
+    }
+
+    /// In which this master leads, also while it cannot renew its lease; None: it stands by.
+    pub fn term(&self) -> Option<Term> {
+        self.term
+    }
+
+    /// Whether this master leads and its lease is renewed.
+    pub fn may_act(&self, now: Instant) -> bool {
+        self.acts_until.is_some_and(|until| now < until)
+    }
 }
 
-/// Why a term was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum LeaseError {
-    /// Somebody renews it.
-    #[error(
-        "cluster `{cluster}` already has a master, `{id}` in term {term}; stop it, or give this one \
-         another name with --cluster"
-    )]
-    Taken {
-        /// Which fleet.
-        cluster: ClusterId,
-        /// Who leads it.
-        id: String,
-        /// Since when.
-        term: u64,
-    },
-    /// The store did not answer.
-    #[error("the leadership of cluster `{cluster}` cannot be read or written: {reason}")]
-    Store {
-        /// Which fleet.
-        cluster: ClusterId,
-        /// What the broker said.
-        reason: String,
-    },
-}
-
-/// Where a taken lease stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Standing {
-    /// When the last renewal that succeeded was sent.
-    renewed: Instant,
-    lease: Duration,
-    /// Who leads instead.
-    pub(crate) deposed: Option<String>,
+/// One term of this master, for whoever acts in it.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    term: Term,
+    leadership: watch::Receiver<Leadership>,
 }
 
 impl Standing {
-    /// Whether the leader may still act, by its own clock.
-    pub(crate) fn may_act(&self, now: Instant) -> bool {
-        self.deposed.is_none() && now < self.renewed + self.lease * ACT_WITHIN / 10
+    /// Which.
+    pub fn term(&self) -> Term {
+        self.term
+    }
+
+    /// Whether something may be ordered in this term at this moment.
+    pub fn may_act(&self) -> bool {
+        let leadership = self.leadership.borrow();
+        leadership.term == Some(self.term) && leadership.may_act(Instant::now())
+    }
+
+    /// Who leads instead, once the term is over; None: it is not.
+    pub fn deposed(&self) -> Option<String> {
+        let leadership = self.leadership.borrow();
+        (leadership.term != Some(self.term)).then(|| name_of(leadership.leader()))
+    }
+
+    /// Returns the name of who leads instead, once the term is over.
+    pub async fn over(&self) -> String {
+        let mut leadership = self.leadership.clone();
+        match leadership.wait_for(|leadership| leadership.term != Some(self.term)).await {
+            Ok(leadership) => name_of(leadership.leader()),
+            Err(_) => name_of(None),
+        }
     }
 }
 
-/// A term that was taken.
-pub(crate) struct Lease {
-    documents: Documents,
-    config: LeaseConfig,
-    record: LeaderRecord,
-    revision: u64,
-    standing: watch::Sender<Standing>,
+fn name_of(leader: Option<&LeaderRecord>) -> String {
+    leader.map_or_else(|| "another master".to_string(), |leader| leader.id.clone())
 }
 
-/// Takes the next term, or says who leads.
-pub(crate) async fn take(
-    documents: &Documents,
-    cluster: &ClusterId,
-    config: LeaseConfig,
-    incarnation: Incarnation,
-) -> Result<Lease, LeaseError> {
-    let store = |error: DocumentError| LeaseError::Store {
-        cluster: cluster.clone(),
-        reason: error.to_string(),
-    };
-    let found = documents.get(LEADER_KEY).await.map_err(store)?;
-    let old = found.as_ref().and_then(record_in);
-    if let (Some(found), Some(old)) = (&found, &old)
-        && !old.released
-        && let Some(live) = still_renewed(documents, found, config.lease).await.map_err(store)?
-    {
-        let (id, term) = (live.id, live.epoch.0);
-        return Err(LeaseError::Taken { cluster: cluster.clone(), id, term });
-    }
-    let record = LeaderRecord {
-        id: config.id.clone(),
-        incarnation,
-        priority: 0,
-        epoch: Term(old.map_or(0, |old| old.epoch.0) + 1),
-        heartbeat: 0,
-        released: false,
-    };
-    let sent = Instant::now();
-    match documents.swap(LEADER_KEY, bytes_of(&record), found.map_or(0, |f| f.revision)).await {
-        Ok(revision) => {
-            info!(%cluster, term = record.epoch.0, id = record.id, "leading");
-            let standing = Standing { renewed: sent, lease: config.lease, deposed: None };
-            let standing = watch::Sender::new(standing);
-            Ok(Lease { documents: documents.clone(), config, record, revision, standing })
-        }
-        Err(DocumentError::Conflict(_)) => {
-            let winner = documents.get(LEADER_KEY).await.map_err(store)?;
-            let winner = winner.as_ref().and_then(record_in);
-            let (id, term) = winner.map_or(("unknown".into(), 0), |w| (w.id, w.epoch.0));
-            Err(LeaseError::Taken { cluster: cluster.clone(), id, term })
-        }
-        Err(error) => Err(store(error)),
-    }
+/// A master that stands by or leads. Dropped, it ends like a crash: nothing is released.
+pub struct Candidacy {
+    leadership: watch::Receiver<Leadership>,
+    leave: CancellationToken,
+    task: Mutex<JoinSet<()>>,
 }
 
-/// Watches for a whole lease whether the revision changes: the record of who did it.
-async fn still_renewed(
-    documents: &Documents,
-    seen: &Document,
-    lease: Duration,
-) -> Result<Option<LeaderRecord>, DocumentError> {
-    let until = Instant::now() + lease;
-    while Instant::now() < until {
-        tokio::time::sleep(lease / 12).await;
-        let now = documents.get(LEADER_KEY).await?;
-        if let Some(now) = now.filter(|now| now.revision != seen.revision) {
-            return Ok(record_in(&now).filter(|record| !record.released));
-        }
-    }
-    Ok(None)
+/// What a candidacy stands on.
+pub(crate) struct Place {
+    pub(crate) documents: Documents,
+    /// How many of those that stand by go before this one.
+    pub(crate) ranks: watch::Receiver<u32>,
+    /// Where it is told who leads.
+    pub(crate) leads: watch::Sender<Leadership>,
 }
 
-impl Lease {
-    pub(crate) fn term(&self) -> Term {
-        self.record.epoch
-    }
-
-    pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
-        self.standing.subscribe()
-    }
-
-    /// Renews until `stop`, then releases the term, or until another master leads.
-    pub(crate) async fn keep(mut self, connection: Connection, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(self.config.heartbeat);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                _ = ticks.tick() => {}
-            }
-            if let Err(error) = self.renew().await {
-                connection.counters().renewals_failed.one();
-                warn!(term = self.record.epoch.0, %error, "lease not renewed");
-            }
-            if let Some(id) = &self.standing.borrow().deposed {
-                warn!(term = self.record.epoch.0, leader = id, "deposed");
-                return;
-            }
-        }
-        self.record.released = true;
-        if let Err(error) = self.renew().await {
-            warn!(term = self.record.epoch.0, %error, "term not released; it runs out by itself");
-        }
-    }
-
-    async fn renew(&mut self) -> Result<(), DocumentError> {
-        let sent = Instant::now();
-        self.record.heartbeat += 1;
-        let swapped = self.documents.swap(LEADER_KEY, bytes_of(&self.record), self.revision).await;
-        let error = match swapped {
-            Ok(revision) => {
-                self.revision = revision;
-                self.standing.send_modify(|standing| standing.renewed = sent);
-                return Ok(());
-            }
-            Err(error) => error,
+impl Candidacy {
+    /// Stands from now on.
+    pub(crate) async fn stand(
+        connection: &Connection,
+        names: &Names,
+        place: Place,
+        config: ElectionConfig,
+    ) -> Result<Candidacy, JoinError> {
+        let Place { documents, ranks, leads } = place;
+        let written = subscribe(connection, names.leader()).await?;
+        let leadership = leads.subscribe();
+        let leave = CancellationToken::new();
+        let driver = Driver {
+            patience: config.lease / ANSWER_PART,
+            acts_for: config.lease * ACT_WITHIN / 10,
+            election: Election::new(config),
+            origin: Instant::now(),
+            connection: connection.clone(),
+            documents,
+            leadership: leads,
+            asking: None,
+            gone: false,
         };
-        // A renewal whose answer was lost has changed the revision all the same: in doubt, look.
-        // What a replica answers may be old, so it renews nothing; the next swap will.
-        let found = self.documents.get(LEADER_KEY).await?;
-        match found.as_ref().map(record_in) {
-            Some(Some(record)) if self.is_mine(&record) => {
-                self.revision = found.map_or(0, |found| found.revision).max(self.revision);
-                Err(error)
-            }
-            Some(other) => {
-                self.depose(other);
-                Ok(())
-            }
-            None => Err(error),
+        let mut task = JoinSet::new();
+        task.spawn(driver.run(written, ranks, leave.clone()));
+        Ok(Candidacy { leadership, leave, task: Mutex::new(task) })
+    }
+
+    /// Who leads, from now on.
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.leadership.clone()
+    }
+
+    /// Waits until this master leads.
+    pub async fn elected(&self) -> Standing {
+        let mut leadership = self.leadership.clone();
+        let term = match leadership.wait_for(|leadership| leadership.term.is_some()).await {
+            Ok(leadership) => leadership.term,
+            Err(_) => None,
+        };
+        match term {
+            Some(term) => Standing { term, leadership: self.leadership.clone() },
+            None => pending().await, // It has left.
         }
     }
 
-    fn is_mine(&self, other: &LeaderRecord) -> bool {
-        other.incarnation == self.record.incarnation && other.epoch == self.record.epoch
-    }
-
-    fn depose(&mut self, other: Option<LeaderRecord>) {
-        let id = other.map_or("unknown".to_string(), |other| other.id);
-        self.standing.send_modify(|standing| standing.deposed = Some(id));
+    /// Releases the term, if there is one, so that nobody need wait. Takes half a lease at most.
+    pub async fn leave(&self) {
+        self.leave.cancel();
+        let mut task = self.task.lock().await;
+        while task.join_next().await.is_some() {}
     }
 }
 
-fn bytes_of(record: &LeaderRecord) -> Vec<u8> {
-    serde_json::to_vec(record).unwrap_or_default()
+struct Driver {
+    election: Election,
+    /// What the election's time counts from.
+    origin: Instant,
+    patience: Duration,
+    acts_for: Duration,
+    connection: Connection,
+    documents: Documents,
+    leadership: watch::Sender<Leadership>,
+    /// The one request under way.
+    asking: Option<BoxFuture<'static, Answer>>,
+    gone: bool,
 }
 
-fn record_in(document: &Document) -> Option<LeaderRecord> {
-    read(&document.value)
+impl Driver {
+    async fn run(
+        mut self,
+        mut written: Subscriber,
+        mut ranks: watch::Receiver<u32>,
+        leave: CancellationToken,
+    ) {
+        let rank = *ranks.borrow_and_update();
+        self.feed(Input::Rank(rank));
+        while !self.gone {
+            let wake = self.election.wake_at().map(|at| self.origin + at);
+            let input = tokio::select! {
+                biased;
+                () = leave.cancelled(), if self.election.may_leave() => Input::Leave,
+                answer = answered(&mut self.asking) => {
+                    self.asking = None;
+                    Input::Answer(answer)
+                }
+                Some(message) = written.next() => match heard(&message) {
+                    Some(found) => Input::Heard(found),
+                    None => continue,
+                },
+                Ok(()) = ranks.changed() => Input::Rank(*ranks.borrow_and_update()),
+                () = at(wake) => Input::Tick,
+            };
+            self.feed(input);
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let effects = self.election.handle(self.origin.elapsed(), input);
+        for effect in effects {
+            self.apply(effect);
+        }
+        let leadership = Leadership {
+            leader: self.election.leader().cloned(),
+            term: self.election.term(),
+            acts_until: self.election.renewed().map(|sent| self.origin + sent + self.acts_for),
+        };
+        self.leadership.send_if_modified(|known| {
+            let is_news = *known != leadership;
+            *known = leadership;
+            is_news
+        });
+    }
+
+    fn apply(&mut self, effect: Effect) {
+        let counters = self.connection.counters().clone();
+        match effect {
+            Effect::Ask(request) => self.asking = Some(self.ask(request)),
+            Effect::Lead(term) => {
+                counters.terms_begun.one();
+                info!(term = term.0, "leading");
+            }
+            Effect::Suspend => {
+                counters.suspensions.one();
+                warn!("the lease could not be renewed: nothing is ordered until it is");
+            }
+            Effect::Resume => info!("the lease is renewed: leading again"),
+            Effect::Deposed(by) => {
+                counters.depositions.one();
+                warn!(leader = name_of(by.as_ref()), "deposed: standing by");
+            }
+            Effect::Gone => self.gone = true,
+        }
+    }
+
+    /// Begun when it is polled, and that is at once.
+    fn ask(&self, request: Request) -> BoxFuture<'static, Answer> {
+        let (documents, connection) = (self.documents.clone(), self.connection.clone());
+        let patience = self.patience;
+        Box::pin(async move {
+            // What is written while the connection is down would be sent when it comes back.
+            let answer = match connection.connected() {
+                true => tokio::time::timeout(patience, answer(&documents, &request)).await,
+                false => Ok(Answer::Failed),
+            };
+            let answer = answer.unwrap_or(Answer::Failed);
+            if answer == Answer::Failed && matches!(request, Request::Swap(..)) {
+                connection.counters().renewals_failed.one();
+            }
+            answer
+        })
+    }
+}
+
+async fn answer(documents: &Documents, request: &Request) -> Answer {
+    match request {
+        Request::Read => match documents.get(LEADER_KEY).await {
+            Ok(Some(document)) => {
+                Answer::Read(Found { revision: document.revision, record: read(&document.value) })
+            }
+            Ok(None) => Answer::Read(Found { revision: 0, record: None }),
+            Err(error) => failed(&error),
+        },
+        Request::Swap(record, revision) => {
+            let value = serde_json::to_vec(record).unwrap_or_default();
+            match documents.swap(LEADER_KEY, value, *revision).await {
+                Ok(revision) => Answer::Swapped(revision),
+                Err(DocumentError::Conflict(_)) => Answer::Conflict,
+                Err(error) => failed(&error),
+            }
+        }
+        Request::Probe => match documents.probe().await {
+            Ok(()) => Answer::Probed,
+            Err(error) => failed(&error),
+        },
+    }
+}
+
+fn failed(error: &DocumentError) -> Answer {
+    warn!(%error, "the store of leadership does not answer");
+    Answer::Failed
+}
+
+async fn answered(asking: &mut Option<BoxFuture<'static, Answer>>) -> Answer {
+    match asking {
+        Some(request) => request.await,
+        None => pending().await,
+    }
+}
+
+async fn at(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake).await,
+        None => pending().await,
+    }
+}
+
+/// A document as the broker publishes it again when it is written.
+fn heard(message: &Message) -> Option<Found> {
+    let revision = message.headers.as_ref()?.get(REVISION_HEADER)?.as_str().parse().ok()?;
+    Some(Found { revision, record: read(&message.payload) })
 }
 
 /// A leadership as it was published; None: not readable.

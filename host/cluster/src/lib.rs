@@ -11,25 +11,33 @@
 //!
 //! [`connect()`] makes a [`Connection`]; [`NatsFleet`] is the master's side and implements the
 //! coordinator's port, [`AgentLink`] is the worker's side and gives the engine's agent its
-//! channels. Election of a new leader while a run goes on is not here yet: [`lease`] takes a
-//! term at start, and each message and document carries it.
+//! channels. [`lease`] lets a master stand for election; each message and document carries the term
+//! of whoever leads.
 
 pub mod agent;
 pub mod connect;
 pub mod counters;
+pub mod ctl;
 mod documents;
 pub mod fleet;
 pub mod lease;
+pub mod masters;
+pub mod node;
+pub mod overview;
 mod parts;
+mod pieces;
 pub mod server;
+pub mod server_config;
 pub mod state;
 pub mod store;
 pub mod subjects;
+pub mod trust;
 
 pub use agent::{AgentConfig, AgentLink};
 pub use connect::{ConnectError, Connection, Settings, connect};
 pub use counters::Counters;
-pub use fleet::{FleetConfig, JoinError, NatsFleet};
+pub use fleet::{FleetConfig, JoinError, Membership, NatsFleet};
+pub use node::{Node, NodeConfig, NodeParts};
 pub use server::{PrivateServer, ServerError};
 pub use state::NatsState;
 pub use store::{ModuleStore, StoreError};

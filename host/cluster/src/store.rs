@@ -20,6 +20,10 @@ use tracing::info;
 
 use crate::connect::Connection;
 use crate::subjects::Names;
+use crate::trust::{MAX_SIGNATURES, Signature, Trust, TrustError, parse_signatures};
+
+/// Under this key of an object's metadata lie its signatures.
+const SIGNATURES: &str = "loadhost-signatures";
 
 /// Of all modules of a cluster together.
 const BUCKET_BYTES: i64 = 1 << 30;
@@ -53,6 +57,14 @@ pub enum StoreError {
         /// The cap.
         most: u64,
     },
+    /// Nobody who is trusted here vouches for it.
+    #[error("module {} is refused: {reason}", digest.short())]
+    Untrusted {
+        /// Which.
+        digest: Digest,
+        /// Why.
+        reason: TrustError,
+    },
     /// The broker was too slow, or chunks are missing.
     #[error("module {} did not arrive within {patience:?}; the store may be damaged or the network slow", digest.short())]
     TimedOut {
@@ -71,6 +83,20 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// At which step it failed, for a run's notes: `download`, `digest` or `signature`.
+    pub fn step(&self) -> &'static str {
+        match self {
+            Self::Tampered { .. } => "digest",
+            Self::Untrusted { .. } => "signature",
+            Self::Missing { .. }
+            | Self::TooLarge { .. }
+            | Self::TimedOut { .. }
+            | Self::Broker { .. } => "download",
+        }
+    }
+}
+
 /// The digest of a module.
 pub fn digest_of(bytes: &[u8]) -> Digest {
     Digest::new(sha2::Sha256::digest(bytes).into())
@@ -81,26 +107,70 @@ pub fn digest_of(bytes: &[u8]) -> Digest {
 pub struct ModuleStore {
     connection: Connection,
     bucket: String,
+    trust: Trust,
+}
+
+/// A module as it came out of the store; its digest has been checked, its signatures have not.
+struct Stored {
+    bytes: Vec<u8>,
+    signatures: Vec<Signature>,
 }
 
 impl ModuleStore {
     /// Of this cluster. Asks nothing yet.
     pub fn new(connection: &Connection, names: &Names) -> Self {
-        Self { connection: connection.clone(), bucket: names.modules() }
+        let trust = Trust::default();
+        Self { connection: connection.clone(), bucket: names.modules(), trust }
+    }
+
+    /// The same, fetching only what is signed by somebody trusted.
+    pub fn trusting(self, trust: Trust) -> Self {
+        Self { trust, ..self }
     }
 
     /// Stores a module, unless it is there already and intact. Returns once others can fetch it.
+    ///
+    /// # Errors
+    /// If the broker does not take it within `patience`.
     pub async fn put(&self, bytes: &[u8], patience: Duration) -> Result<Digest, StoreError> {
+        self.put_signed(bytes, None, patience).await
+    }
+
+    /// The same, and who vouches for it. Signatures that were there before stay.
+    ///
+    /// # Errors
+    /// If the broker does not take it within `patience`.
+    pub async fn put_signed(
+        &self,
+        bytes: &[u8],
+        signature: Option<&Signature>,
+        patience: Duration,
+    ) -> Result<Digest, StoreError> {
         let digest = digest_of(bytes);
         let put = async {
             let store = self.open_or_create().await?;
-            if self.read(&store, digest, bytes.len() as u64).await.is_ok() {
-                return Ok(());
+            let size = bytes.len() as u64;
+            let there = self.read(&store, digest, size).await.ok();
+            let is_intact = there.is_some();
+            let mut signatures = there.map(|stored| stored.signatures).unwrap_or_default();
+            signatures.retain(|signature| signature.is_of(digest));
+            match signature {
+                Some(new) if !signatures.contains(new) => {
+                    signatures.truncate(MAX_SIGNATURES - 1);
+                    signatures.push(new.clone());
+                }
+                _ if is_intact => return Ok(()),
+                _ => {}
             }
-            let meta = ObjectMetadata { name: digest.to_string(), ..ObjectMetadata::default() };
+            let meta = metadata_of(digest, &signatures);
             store.put(meta, &mut &bytes[..]).await.map_err(|e| self.broker(e))?;
-            info!(digest = digest.short(), bytes = bytes.len(), "module stored");
-            self.read(&store, digest, bytes.len() as u64).await.map(drop)
+            info!(
+                digest = digest.short(),
+                bytes = size,
+                signatures = signatures.len(),
+                "module stored"
+            );
+            self.read(&store, digest, size).await.map(drop)
         };
         match tokio::time::timeout(patience, put).await {
             Ok(Ok(())) => Ok(digest),
@@ -109,7 +179,11 @@ impl ModuleStore {
         }
     }
 
-    /// Fetches a module of `most` bytes at most, and makes sure that it is the right one.
+    /// Fetches a module of `most` bytes at most, and makes sure that it is the right one and,
+    /// with [`Self::trusting`], from the right people.
+    ///
+    /// # Errors
+    /// If it is not there, altered, too large, late or of strangers.
     pub async fn fetch(
         &self,
         digest: Digest,
@@ -120,7 +194,11 @@ impl ModuleStore {
             let store = self.connection.jetstream.get_object_store(&self.bucket).await;
             // The bucket is made with the first module that is stored.
             let missing = |_| StoreError::Missing { digest, bucket: self.bucket.clone() };
-            self.read(&store.map_err(missing)?, digest, most).await
+            let stored = self.read(&store.map_err(missing)?, digest, most).await?;
+            match self.trust.check(digest, &stored.signatures) {
+                Ok(()) => Ok(stored.bytes),
+                Err(reason) => Err(StoreError::Untrusted { digest, reason }),
+            }
         };
         // An object with missing chunks would be waited for without end.
         match tokio::time::timeout(patience, fetch).await {
@@ -134,7 +212,7 @@ impl ModuleStore {
         store: &ObjectStore,
         digest: Digest,
         most: u64,
-    ) -> Result<Vec<u8>, StoreError> {
+    ) -> Result<Stored, StoreError> {
         let missing = || StoreError::Missing { digest, bucket: self.bucket.clone() };
         let mut object =
             store.get(digest.to_string()).await.map_err(|error| match error.kind() {
@@ -145,6 +223,7 @@ impl ModuleStore {
         if bytes > most {
             return Err(StoreError::TooLarge { digest, bytes, most });
         }
+        let signatures = object.info().metadata.get(SIGNATURES).map(|text| parse_signatures(text));
         let mut module = Vec::with_capacity(object.info().size);
         // The size is what the entry says; the cap holds whatever the chunks are.
         let read = (&mut object).take(most + 1).read_to_end(&mut module).await;
@@ -153,7 +232,9 @@ impl ModuleStore {
         }
         let found = digest_of(&module);
         match read {
-            Ok(_) if found == digest => Ok(module),
+            Ok(_) if found == digest => {
+                Ok(Stored { bytes: module, signatures: signatures.unwrap_or_default() })
+            }
             Ok(_) => Err(StoreError::Tampered { wanted: digest, found }),
             // The client computes the digest of its own entry as well, and says so as `InvalidData`.
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
@@ -172,7 +253,7 @@ impl ModuleStore {
             description: Some("loadhost: modules by SHA-256".into()),
             max_bytes: BUCKET_BYTES,
             storage: StorageType::File,
-            num_replicas: 1,
+            num_replicas: self.connection.replicas(),
             ..Config::default()
         };
         self.connection.jetstream.create_object_store(config).await.map_err(|e| self.broker(e))
@@ -180,5 +261,16 @@ impl ModuleStore {
 
     fn broker(&self, reason: impl std::fmt::Display) -> StoreError {
         StoreError::Broker { bucket: self.bucket.clone(), reason: reason.to_string() }
+    }
+}
+
+fn metadata_of(digest: Digest, signatures: &[Signature]) -> ObjectMetadata {
+    let text = signatures.iter().map(Signature::to_string).collect::<Vec<_>>().join(",");
+    ObjectMetadata {
+        name: digest.to_string(),
+        metadata: std::iter::once((SIGNATURES.to_string(), text))
+            .filter(|(_, text)| !text.is_empty())
+            .collect(),
+        ..ObjectMetadata::default()
     }
 }

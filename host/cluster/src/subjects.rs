@@ -2,16 +2,17 @@
 //!
 //! | item | name |
 //! |---|---|
-//! | control documents | stream `KV_lh_<c>`, keys `leader`, `assign.<w>`; republished as `lh.<c>.<key>` |
+//! | control documents | stream `KV_lh_<c>`, keys `leader`, `probe`, `assign.<w>`; republished as `lh.<c>.<key>` |
 //! | intervals | stream `LH_STATS_<c>`, subjects `lh.<c>.stats.<r>.<w>` |
 //! | heartbeats, logs, clock | `lh.<c>.hb.<w>`, `lh.<c>.log.<w>`, `lh.<c>.clock` |
+//! | masters among themselves | presence `lh.<c>.master.<incarnation>` and `lh.<c>.who`, questions `lh.<c>.ctl`, views `lh.<c>.view` |
 //! | state | stream `LH_STATE_<c>`, subjects `lh.<c>.state.<key>` (see [`crate::state`]) |
 //! | modules | object bucket `lh_mod_<c>`, object name = SHA-256 |
 //!
 //! All parts are [`ClusterId`], [`RunId`] or [`WorkerId`], which can hold no separator and
 //! no wildcard.
 
-use loadhost_model::id::{ClusterId, RunId, WorkerId};
+use loadhost_model::id::{ClusterId, Incarnation, RunId, WorkerId};
 
 /// The names of one cluster.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Names {
 
 /// Key of the leadership's document.
 pub(crate) const LEADER_KEY: &str = "leader";
+/// Written to know whether writing is possible.
+pub(crate) const PROBE_KEY: &str = "probe";
 
 impl Names {
     /// Of this cluster.
@@ -111,6 +114,37 @@ impl Names {
     /// Where the leader says what time it is.
     pub fn clock(&self) -> String {
         format!("lh.{}.clock", self.cluster)
+    }
+
+    /// Prefix of the subjects that answers to a worker come to, apart from all others' so that an
+    /// access list can keep them apart.
+    pub fn inbox(worker: &WorkerId) -> String {
+        format!("_INBOX.w.{worker}")
+    }
+
+    /// Where a master says that it is there.
+    pub fn master(&self, incarnation: Incarnation) -> String {
+        format!("lh.{}.master.{}", self.cluster, incarnation.0)
+    }
+
+    /// Presence of all masters.
+    pub fn all_masters(&self) -> String {
+        format!("lh.{}.master.*", self.cluster)
+    }
+
+    /// Where all masters are asked who they are.
+    pub fn who(&self) -> String {
+        format!("lh.{}.who", self.cluster)
+    }
+
+    /// What the leader is asked.
+    pub fn control(&self) -> String {
+        format!("lh.{}.ctl", self.cluster)
+    }
+
+    /// What the leader shows to masters that stand by.
+    pub fn view(&self) -> String {
+        format!("lh.{}.view", self.cluster)
     }
 
     /// Object bucket of modules.

@@ -146,6 +146,11 @@ impl Election {
         }
     }
 
+    /// Whether [`Input::Leave`] changes anything.
+    pub fn may_leave(&self) -> bool {
+        matches!(self.role, Role::StandingBy | Role::Leading { .. })
+    }
+
     /// When the last renewal that succeeded was sent.
     pub fn renewed(&self) -> Option<Duration> {
         match self.role {

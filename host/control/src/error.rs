@@ -5,6 +5,7 @@ use std::time::Duration;
 use loadhost_model::id::{RunId, WorkerId};
 use loadhost_model::profile::ChangeError;
 use loadhost_model::text::format_duration;
+use serde::{Deserialize, Serialize};
 
 /// Why a run did not start.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -34,8 +35,63 @@ pub enum StartError {
     /// Another coordinator leads.
     #[error("another master leads this fleet now; start the run there")]
     Deposed,
+    /// Nobody who could start it.
+    #[error("no master leads this fleet: {0}; it is tried again when one does")]
+    NoLeader(String),
+    /// The leader said no.
+    #[error("{}", .0.message)]
+    Told(Refusal),
     /// The coordinator has ended.
     #[error("the coordinator has ended")]
+    Closed,
+}
+
+impl StartError {
+    /// Of which kind it is, whoever refused.
+    pub fn kind(&self) -> RefusalKind {
+        match self {
+            Self::TooFewWorkers { .. } => RefusalKind::TooFewWorkers,
+            Self::Duplicate(_) => RefusalKind::Duplicate,
+            Self::Stopped => RefusalKind::Stopped,
+            Self::Deposed | Self::NoLeader(_) => RefusalKind::NoLeader,
+            Self::Told(refusal) => refusal.kind,
+            Self::Closed => RefusalKind::Closed,
+        }
+    }
+}
+
+/// A refusal on its way from the leader to another master.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Which.
+    pub kind: RefusalKind,
+    /// For people, with the remedy.
+    pub message: String,
+}
+
+/// Kinds of refusals, told apart by programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalKind {
+    /// No such run.
+    UnknownRun,
+    /// It makes no load.
+    NotRunning,
+    /// The profile does not allow it.
+    Refused,
+    /// More users than the workers have room for.
+    NoRoom,
+    /// The scenario's load shape decides.
+    Shaped,
+    /// The fleet is too small.
+    TooFewWorkers,
+    /// The run exists already.
+    Duplicate,
+    /// It was stopped before it began.
+    Stopped,
+    /// Nobody leads the fleet.
+    NoLeader,
+    /// Whoever was asked is going away.
     Closed,
 }
 
@@ -73,9 +129,31 @@ pub enum ControlError {
         "the load shape of the scenario decides about the load of run `{0}`; it cannot be changed by hand"
     )]
     Shaped(RunId),
+    /// Nobody who could do it.
+    #[error("no master leads this fleet: {0}; try again when one does")]
+    NoLeader(String),
+    /// The leader said no.
+    #[error("{}", .0.message)]
+    Told(Refusal),
     /// The coordinator has ended.
     #[error("the coordinator has ended")]
     Closed,
+}
+
+impl ControlError {
+    /// Of which kind it is, whoever refused.
+    pub fn kind(&self) -> RefusalKind {
+        match self {
+            Self::UnknownRun(_) => RefusalKind::UnknownRun,
+            Self::NotRunning(_) => RefusalKind::NotRunning,
+            Self::Refused(_) => RefusalKind::Refused,
+            Self::NoRoom { .. } => RefusalKind::NoRoom,
+            Self::Shaped(_) => RefusalKind::Shaped,
+            Self::NoLeader(_) => RefusalKind::NoLeader,
+            Self::Told(refusal) => refusal.kind,
+            Self::Closed => RefusalKind::Closed,
+        }
+    }
 }
 
 /// Without digits that nobody reads.

@@ -3,12 +3,16 @@
 pub(crate) mod build;
 pub(crate) mod change;
 pub(crate) mod check;
+pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod demo_shop;
 pub(crate) mod help;
+pub(crate) mod key;
 pub(crate) mod master;
+pub(crate) mod nats_config;
 pub(crate) mod new;
 pub(crate) mod run;
+mod secret_file;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod trace;

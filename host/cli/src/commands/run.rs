@@ -1,6 +1,6 @@
 //! `loadhost run`: coordinator and worker in one process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,9 +41,17 @@ pub(crate) struct Prepared {
 /// Loads the scenario and makes the plan: what each command that runs one does first.
 pub(crate) fn prepare<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Result<Prepared, Failure> {
     let layers = Layers::read(args.settings)?;
+    let path = scenario_path(args.file, &layers.effective()).ok_or_else(|| {
+        Failure::new(ExitCode::Configuration, "no scenario is given")
+            .hint("give `--scenario FILE.wasm`; `loadhost new NAME` makes one")
+    })?;
+    prepare_from(&layers, &path)
+}
+
+/// The same with the scenario of this file.
+pub(crate) fn prepare_from(layers: &Layers, path: &Path) -> Result<Prepared, Failure> {
     let own = layers.effective();
-    let path = scenario_path(args.file, &own)?;
-    let scenario = scenario_file::load(&path, scenario_file::cache(&own))?;
+    let scenario = scenario_file::load(path, scenario_file::cache(&own))?;
     let description = scenario.description();
     let settings = layers.over(from_scenario(&description.settings)?);
     let plan = plan(&settings, Module { digest: scenario.digest(), description })?;
@@ -53,11 +61,9 @@ pub(crate) fn prepare<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Result<Prepa
     Ok(Prepared { scenario: scenario.clone(), settings, plan })
 }
 
-fn scenario_path(file: Option<PathBuf>, settings: &Effective) -> Result<PathBuf, Failure> {
-    file.or_else(|| settings.path("scenario")).ok_or_else(|| {
-        Failure::new(ExitCode::Configuration, "no scenario is given")
-            .hint("give `--scenario FILE.wasm`; `loadhost new NAME` makes one")
-    })
+/// None: none is given.
+pub(crate) fn scenario_path(file: Option<PathBuf>, settings: &Effective) -> Option<PathBuf> {
+    file.or_else(|| settings.path("scenario"))
 }
 
 /// Runs the scenario to its end.

@@ -55,13 +55,14 @@ async fn work(settings: &Effective, part: Option<Part>) -> Outcome {
     let id = id(settings)?;
     let (memory, cpu) = (memory_limit(settings)?, cpu_limit(settings)?);
     let (weight, tags) = (weight(settings)?, tags(settings));
+    let trust = broker::trust(settings)?;
     let urls = broker::urls(settings).ok_or_else(|| {
         Failure::new(ExitCode::Configuration, "a worker needs a NATS server")
             .hint("give `--nats nats://HOST:PORT`")
     })?;
     let cluster = broker::cluster(settings)?;
     let refused = broker::addresses(&urls);
-    let connection = broker::join(settings, urls, "worker").await?;
+    let connection = broker::join_as_worker(settings, urls, &id).await?;
     let link = AgentLink::join(&connection, LinkConfig::new(cluster.clone(), id.clone()))
         .await
         .map_err(|error| broker::not_joined(&error))?;
@@ -74,7 +75,7 @@ async fn work(settings: &Effective, part: Option<Part>) -> Outcome {
     let faces = faces(&connection, &link);
     let server = ops::serve(settings, "worker.listen", None, faces, server_stop.clone()).await?;
     let allowance = Allowance { memory, processes: part.map_or(1, |part| part.count) };
-    let modules = ModuleStore::new(&connection, &Names::new(cluster));
+    let modules = ModuleStore::new(&connection, &Names::new(cluster)).trusting(trust);
     let grants = Grants { private: settings.switch("allow-private")?, refused };
     let workshop = WasmWorkshop::new(
         Arc::new(StoredModules(modules)),

@@ -24,6 +24,7 @@ impl Commands {
     pub(crate) const SHOP: u8 = 8;
     pub(crate) const TRACE: u8 = 16;
     pub(crate) const CLIENT: u8 = 32;
+    pub(crate) const CLUSTER: u8 = 64;
 
     pub(crate) fn has(self, command: u8) -> bool {
         self.0 & command != 0
@@ -102,8 +103,9 @@ impl Opt {
 const RUN: u8 = Commands::RUN | Commands::MASTER;
 const SEND: u8 = RUN | Commands::TRACE;
 const FLEET: u8 = Commands::MASTER | Commands::WORKER;
+const CONNECT: u8 = FLEET | Commands::CLUSTER;
 const LOCAL: u8 = Commands::RUN | Commands::WORKER | Commands::TRACE;
-const ALL: u8 = SEND | FLEET | Commands::SHOP | Commands::CLIENT;
+const ALL: u8 = SEND | FLEET | Commands::SHOP | Commands::CLIENT | Commands::CLUSTER;
 
 const SCENARIO: &str = "Scenario";
 const LOAD: &str = "Load";
@@ -177,15 +179,26 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("fail-on-regression", "", RUN, VERDICT, "Exit code 100 if `--compare` finds one").shape(Switch),
     Opt::with("quiet", "", SEND, VERDICT, "No live view, no summary").shape(Switch),
 
-    Opt::with("nats", "URL", FLEET, FLEET_GROUP, "The NATS server, such as nats://10.0.0.5:4222; several parted by commas").secret(),
+    Opt::with("nats", "URL", CONNECT, FLEET_GROUP, "The NATS server, such as nats://10.0.0.5:4222; several parted by commas").secret(),
     Opt::with("nats-server", "FILE", Commands::MASTER, FLEET_GROUP, "The nats-server that a master starts for itself if no `--nats` is given; default: the one that is installed"),
-    Opt::with("nats-creds", "FILE", FLEET, FLEET_GROUP, "Credentials file for the NATS server"),
-    Opt::with("nats-token", "TOKEN", FLEET, FLEET_GROUP, "Token for the NATS server").secret(),
-    Opt::with("nats-ca", "FILE", FLEET, FLEET_GROUP, "Trust these certificates (PEM) of the NATS server"),
-    Opt::with("nats-cert", "FILE", FLEET, FLEET_GROUP, "Certificate chain shown to the NATS server (PEM)"),
-    Opt::with("nats-key", "FILE", FLEET, FLEET_GROUP, "Private key of `--nats-cert` (PEM)"),
-    Opt::with("cluster", "NAME", FLEET, FLEET_GROUP, "Separates fleets that share one server").default("default"),
+    Opt::with("nats-creds", "FILE", CONNECT, FLEET_GROUP, "Credentials file for the NATS server"),
+    Opt::with("nats-nkey", "FILE", CONNECT, FLEET_GROUP, "Key (nkey seed) for the NATS server, as `loadhost nats-config` makes it"),
+    Opt::with("nats-token", "TOKEN", CONNECT, FLEET_GROUP, "Token for the NATS server").secret(),
+    Opt::with("nats-ca", "FILE", CONNECT, FLEET_GROUP, "Trust these certificates (PEM) of the NATS server"),
+    Opt::with("nats-cert", "FILE", CONNECT, FLEET_GROUP, "Certificate chain shown to the NATS server (PEM)"),
+    Opt::with("nats-key", "FILE", CONNECT, FLEET_GROUP, "Private key of `--nats-cert` (PEM)"),
+    Opt::with("cluster", "NAME", CONNECT, FLEET_GROUP, "Separates fleets that share one server").default("default"),
+    Opt::with("sign", "FILE", Commands::MASTER, FLEET_GROUP, "Sign the scenario with this key (`loadhost key new`), for workers with `--trust`"),
+    Opt::with("priority", "NUMBER", Commands::MASTER, FLEET_GROUP, "Of masters that stand by, the one with the greatest follows a leader that is gone").default("0"),
+    Opt::with("lease", "DURATION", Commands::MASTER, FLEET_GROUP, "A leader that was not heard for so long is gone; 1s at least, and the same for all masters").default("3s"),
+    Opt::with("heartbeat", "DURATION", Commands::MASTER, FLEET_GROUP, "How often a leader says that it leads; at most a third of `--lease`").default("1s"),
+    Opt::with("state-checkpoint", "DURATION", Commands::MASTER, FLEET_GROUP, "How often the numbers of a run are saved for the next leader").default("3s"),
     Opt::with("expect-workers", "N", Commands::MASTER, FLEET_GROUP, "Start when so many are there").default("1"),
+    Opt::with("placement", "EXPRESSION", Commands::MASTER, FLEET_GROUP, "Workers that may take part, by their tags, such as `region=eu && type!=small`; default: all"),
+    Opt::with("distribution", "NAME", Commands::MASTER, FLEET_GROUP, "How load is shared: `round-robin` (equally), `least-loaded` (by room and measured CPU) or `weighted` (by the workers' weights)").default("round-robin"),
+    Opt::with("rebalance-interval", "DURATION", Commands::MASTER, FLEET_GROUP, "How often shares are weighed anew, besides when a worker comes or goes; 0s: never").default("30s"),
+    Opt::with("on-worker-lost", "POLICY", Commands::MASTER, FLEET_GROUP, "What becomes of the share of a lost worker: `rebalance` (others take it over), `continue` (it is missing until the worker is back) or `abort`").default("rebalance"),
+    Opt::with("max-retries", "N", Commands::MASTER, FLEET_GROUP, "How often a worker that failed is tried again in one run").default("3"),
     Opt::with("max-wait", "DURATION", FLEET, FLEET_GROUP, "For workers to join; of a worker: for the server to be reached").default("1m"),
 
     Opt::with("listen", "ADDRESS", RUN, API, "Serve /health, /ready, /metrics and the API here; default: 127.0.0.1:8089 for a master, nowhere for `run`"),
@@ -199,6 +212,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("worker.processes", "N|auto", Commands::WORKER, WORKER, "So many workers, named ID-1, ID-2, …, with a port each; `auto`: one per core").flag("processes").default("1"),
     Opt::with("worker.memory-limit", "SIZE", Commands::WORKER, WORKER, "Take no users beyond this memory, such as 2GiB, and shed load above it; of each process").flag("memory-limit"),
     Opt::with("worker.cpu-limit", "PERCENT", Commands::WORKER, WORKER, "Shed load while it takes more of its cores than this, such as 80%").flag("cpu-limit"),
+    Opt::with("worker.trust", "KEY", Commands::WORKER, WORKER, "Run only scenarios that one of these public keys has signed; `loadhost key new` makes one").flag("trust").shape(Many(',')),
     Opt::with("worker.listen", "ADDRESS", Commands::WORKER, WORKER, "Serve /health, /ready and /metrics here").flag("listen").default("127.0.0.1:8090"),
 
     Opt::with("demo-shop.listen", "ADDRESS", Commands::SHOP, SHOP, "Where to serve").flag("listen").default("127.0.0.1:8000"),

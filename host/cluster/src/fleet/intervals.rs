@@ -2,8 +2,9 @@
 //!
 //! The place in the stream is kept here. After a reconnect, a gap or a silence the reader is
 //! made anew from that place, because a consumer of the client stalls for long after a restart
-//! of the broker. What was handed over is purged behind the reader; until then a next master
-//! would read it again, and the coordinator merges each number once.
+//! of the broker. How far it has come is told between the intervals, as [`Report::Position`]: once
+//! the coordinator has saved what it merged up to there, the stream is purged behind it. Until then a
+//! next master reads it again, and the coordinator merges each number once.
 
 use std::time::Duration;
 
@@ -25,8 +26,10 @@ use crate::subjects::Names;
 const BATCH_BYTES: usize = 16 << 20;
 /// Messages under way to the reader.
 const BATCH: usize = 500;
-/// How often the stream is purged behind the reader, and looked at when nothing came.
+/// How often the stream is looked at when nothing came.
 const ROUND: Duration = Duration::from_secs(2);
+/// How often the coordinator is told how far reading has come.
+const TELL: Duration = Duration::from_millis(500);
 
 /// Why a reader has come to its end.
 enum End {
@@ -41,16 +44,17 @@ struct Reader {
     assembly: Assembly,
     /// The last message that was read.
     position: u64,
-    /// Purged up to here.
-    purged: u64,
+    /// The coordinator was told that this is handed over.
+    told: u64,
     last_heard: Instant,
 }
 
-/// Reads until `stop`.
+/// Reads from behind message `from` on, until `stop`.
 pub(super) async fn read(
     connection: Connection,
     names: Names,
     reports: mpsc::Sender<Report>,
+    from: u64,
     stop: CancellationToken,
 ) {
     let mut reader = Reader {
@@ -58,8 +62,8 @@ pub(super) async fn read(
         names,
         reports,
         assembly: Assembly::default(),
-        position: 0,
-        purged: 0,
+        position: from,
+        told: from,
         last_heard: Instant::now(),
     };
     loop {
@@ -76,7 +80,6 @@ pub(super) async fn read(
             break;
         }
     }
-    reader.purge().await;
 }
 
 impl Reader {
@@ -93,6 +96,7 @@ impl Reader {
         self.last_heard = Instant::now();
         let mut expected = 1;
         let mut rounds = tokio::time::interval(ROUND);
+        let mut tells = tokio::time::interval(TELL);
         loop {
             tokio::select! {
                 biased;
@@ -102,6 +106,11 @@ impl Reader {
                 _ = rounds.tick() => {
                     if let Err(reason) = self.round().await {
                         return End::Again(reason);
+                    }
+                }
+                _ = tells.tick() => {
+                    if self.tell().await.is_err() {
+                        return End::Stopped;
                     }
                 }
                 message = messages.next() => match message {
@@ -183,18 +192,27 @@ impl Reader {
         self.assembly.needed_from().map_or(self.position, |first| first - 1)
     }
 
-    /// Purges, gives up what is incomplete, and notices when the stream has gone on without us.
+    /// Tells how far all is handed over, if that is news. An error if nobody listens.
+    async fn tell(&mut self) -> Result<(), mpsc::error::SendError<Report>> {
+        let upto = self.handed_over();
+        if upto != self.told {
+            self.reports.send(Report::Position(upto)).await?;
+            self.told = upto;
+        }
+        Ok(())
+    }
+
+    /// Gives up what is incomplete, and notices when the stream has gone on without us.
     async fn round(&mut self) -> Result<(), String> {
         let given_up = self.assembly.expire(Instant::now());
         self.connection.counters().intervals_incomplete.add(given_up);
-        self.purge().await;
         if self.last_heard.elapsed() < ROUND || !self.connection.connected() {
             return Ok(());
         }
         let state = self.stream().await?.cached_info().state.clone();
         if state.last_sequence < self.position {
             // Somebody made the stream anew.
-            (self.position, self.purged) = (0, 0);
+            self.position = 0;
             self.assembly.clear();
             return Err("the stream began anew".into());
         }
@@ -203,23 +221,5 @@ impl Reader {
             return Err(format!("nothing came for {:?}", self.last_heard.elapsed()));
         }
         Ok(())
-    }
-
-    async fn purge(&mut self) {
-        let upto = self.handed_over();
-        if upto <= self.purged || !self.connection.connected() {
-            return;
-        }
-        let purged = async {
-            let stream = self.connection.jetstream.get_stream_no_info(self.names.stats_stream());
-            let stream = stream.await.map_err(|error| error.to_string())?;
-            let purge = stream.purge().sequence(upto + 1).await;
-            purge.map(drop).map_err(|error| error.to_string())
-        };
-        match tokio::time::timeout(crate::connect::ANSWER_WITHIN, purged).await {
-            Ok(Ok(())) => self.purged = upto,
-            Ok(Err(error)) => debug!(error, "not purged; trying again"),
-            Err(_) => debug!("not purged in time; trying again"),
-        }
     }
 }

@@ -1,33 +1,75 @@
 //! Users with no more rights than they need, and brokers that want to be sure who comes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use loadhost_cluster::server_config::{Login, Node, ServerConfig, Tenant, Tls, Workers};
 use loadhost_cluster::store::ModuleStore;
 use loadhost_cluster::subjects::Names;
 use loadhost_cluster::{
-    AgentConfig, AgentLink, ConnectError, Connection, FleetConfig, NatsFleet, Settings, connect,
+    AgentConfig, AgentLink, ConnectError, Connection, FleetConfig, Settings, connect,
 };
 use loadhost_control::ports::Fleet;
 use loadhost_model::id::{ClusterId, Incarnation};
 use loadhost_model::wire::Report;
 
-use crate::broker::{Broker, PATIENCE, eventually, soon};
-use crate::words::{assignment, interval, next_interval, status, worker};
+use crate::broker::{Broker, PATIENCE, eventually, free_port, soon};
+use crate::words::{assignment, interval, lead_with, next_interval, status, worker};
 
-/// What `deploy/` offers to operators.
-fn access_list() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nats/access.conf")
+fn tenant(account: &str, master: Login, workers: Vec<(Workers, Login)>) -> Tenant {
+    let cluster = default_cluster();
+    Tenant { account: account.into(), cluster, masters: vec![master], workers }
 }
 
-fn guarded() -> Broker {
-    let config = access_list();
+fn password(user: &str) -> Login {
+    let variable = format!("LOADHOST_{}_PASSWORD", user.to_ascii_uppercase());
+    Login::Password { user: user.into(), variable }
+}
+
+fn server(tenants: Vec<Tenant>) -> ServerConfig {
+    ServerConfig {
+        listen: "127.0.0.1:4222".into(),
+        monitor: None,
+        store: "/var/lib/nats".into(),
+        tls: None,
+        node: None,
+        tenants,
+    }
+}
+
+fn one(name: &str) -> Workers {
+    Workers::One(worker(name))
+}
+
+/// A broker with this configuration, and the folder it lies in.
+fn configured(config: &ServerConfig, env: &[(&str, &str)]) -> (Broker, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("nats-server.conf");
+    std::fs::write(&path, config.to_string()).expect("write");
+    (Broker::with_env(&["-c", path.to_str().expect("a path")], env), folder)
+}
+
+/// A master and worker `w1`, by passwords.
+fn guarded() -> (Broker, tempfile::TempDir) {
+    let workers = vec![(one("w1"), password("w1"))];
+    let config = server(vec![tenant("loadhost", password("master"), workers)]);
     let passwords = [("LOADHOST_MASTER_PASSWORD", "pass-m"), ("LOADHOST_W1_PASSWORD", "pass-w")];
-    Broker::with_env(&["-c", config.to_str().expect("a path")], &passwords)
+    configured(&config, &passwords)
 }
 
 async fn login(broker: &Broker, user: &str, password: &str) -> Connection {
     let urls = vec![format!("nats://{user}:{password}@127.0.0.1:{}", broker.port)];
-    let settings = Settings { urls, name: user.into(), ..Settings::default() };
+    let inbox_prefix = (user == "w1").then(|| Names::inbox(&worker("w1")));
+    let settings = Settings { urls, name: user.into(), inbox_prefix, ..Settings::default() };
+    connect(&settings).await.expect("connect")
+}
+
+async fn by_key(broker: &Broker, key: &nkeys::KeyPair, name: Option<&str>) -> Connection {
+    let settings = Settings {
+        urls: vec![broker.url()],
+        nkey: Some(key.seed().expect("a seed")),
+        inbox_prefix: name.map(|name| Names::inbox(&worker(name))),
+        ..Settings::default()
+    };
     connect(&settings).await.expect("connect")
 }
 
@@ -37,24 +79,52 @@ fn default_cluster() -> ClusterId {
 
 #[tokio::test]
 async fn a_worker_with_few_rights_can_do_all_its_work() {
-    let broker = guarded();
+    let (broker, _folder) = guarded();
     let master = login(&broker, "master", "pass-m").await;
-    let config = FleetConfig::new(default_cluster(), "host:1", Incarnation(1));
-    let (fleet, mut reports) = NatsFleet::lead(&master, config).await.expect("lead");
-    let names = Names::new(default_cluster());
-    let digest = ModuleStore::new(&master, &names).put(b"a module", PATIENCE).await.expect("put");
-
     let connection = login(&broker, "w1", "pass-w").await;
-    let config = AgentConfig::new(default_cluster(), worker("w1"));
-    let mut link = AgentLink::join(&connection, config).await.expect("join");
-    fleet.assign(&worker("w1"), assignment(fleet.term(), 1, None)).await.expect("assign");
+    works(&master, &connection, "w1").await;
+}
+
+#[tokio::test]
+async fn workers_prove_who_they_are_by_keys_and_tenants_do_not_see_each_other() {
+    let keys: Vec<nkeys::KeyPair> = (0..4).map(|_| nkeys::KeyPair::new_user()).collect();
+    let nkey = |at: usize| Login::Nkey(keys[at].public_key());
+    let config = server(vec![
+        tenant("blue", nkey(0), vec![(one("w1"), nkey(1))]),
+        tenant("green", nkey(2), vec![(Workers::All, nkey(3))]),
+    ]);
+    let (broker, _folder) = configured(&config, &[]);
+    let blue = by_key(&broker, &keys[0], None).await;
+    let (w1, w2) =
+        (by_key(&broker, &keys[1], Some("w1")).await, by_key(&broker, &keys[3], Some("w2")).await);
+    // Both fleets have the same name, and each its own term, streams and modules.
+    let green = by_key(&broker, &keys[2], None).await;
+    tokio::join!(works(&blue, &w1, "w1"), works(&green, &w2, "w2"));
+    let stranger = Settings {
+        urls: vec![broker.url()],
+        nkey: nkeys::KeyPair::new_user().seed().ok(),
+        ..Settings::default()
+    };
+    assert!(matches!(connect(&stranger).await, Err(ConnectError::Refused { .. })));
+}
+
+/// All that a worker does, over a connection that may do no more than that.
+async fn works(master: &Connection, connection: &Connection, name: &str) {
+    let config = FleetConfig::new(default_cluster(), "host:1", Incarnation(1));
+    let (fleet, mut reports) = lead_with(master, config).await.expect("lead");
+    let names = Names::new(default_cluster());
+    let digest = ModuleStore::new(master, &names).put(b"a module", PATIENCE).await.expect("put");
+
+    let config = AgentConfig::new(default_cluster(), worker(name));
+    let mut link = AgentLink::join(connection, config).await.expect("join");
+    fleet.assign(&worker(name), assignment(fleet.term(), 1, None)).await.expect("assign");
     soon("assignment", link.assignments.wait_for(Option::is_some)).await.expect("open");
-    let module = ModuleStore::new(&connection, &names).fetch(digest, 100, PATIENCE).await;
+    let module = ModuleStore::new(connection, &names).fetch(digest, 100, PATIENCE).await;
     assert_eq!(module.expect("fetch"), b"a module");
-    let sent = interval("r1", "w1", 1, 3);
+    let sent = interval("r1", name, 1, 3);
     link.reports.send(Report::Interval(Box::new(sent.clone()))).await.expect("open");
     assert_eq!(next_interval(&mut reports).await, sent);
-    link.reports.send(Report::Status(status("w1"))).await.expect("open");
+    link.reports.send(Report::Status(status(name))).await.expect("open");
     assert!(matches!(soon("status", reports.recv()).await, Some(Report::Status(_))));
     assert_eq!(connection.counters().broker_errors.get(), 0, "something was denied");
     fleet.close().await;
@@ -62,10 +132,10 @@ async fn a_worker_with_few_rights_can_do_all_its_work() {
 
 #[tokio::test]
 async fn a_worker_cannot_speak_for_others_nor_command() {
-    let broker = guarded();
+    let (broker, _folder) = guarded();
     let master = login(&broker, "master", "pass-m").await;
     let config = FleetConfig::new(default_cluster(), "host:1", Incarnation(1));
-    let (fleet, mut reports) = NatsFleet::lead(&master, config).await.expect("lead");
+    let (fleet, mut reports) = lead_with(&master, config).await.expect("lead");
     let rogue = async_nats::ConnectOptions::with_user_and_password("w1".into(), "pass-w".into())
         .connect(broker.url())
         .await
@@ -92,6 +162,75 @@ async fn a_worker_cannot_speak_for_others_nor_command() {
     assert_eq!(master.counters().statuses_undecodable.get(), 1);
     assert!(fleet.leads());
     fleet.close().await;
+}
+
+#[tokio::test]
+async fn three_nodes_that_know_each_other_are_one_broker() {
+    let master = nkeys::KeyPair::new_user();
+    let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
+    let at = |port: &u16| format!("127.0.0.1:{port}");
+    let nodes: Vec<_> = ports
+        .iter()
+        .map(|port| {
+            let config = ServerConfig {
+                node: Some(Node {
+                    name: format!("n{port}"),
+                    listen: at(port),
+                    routes: ports.iter().filter(|other| *other != port).map(at).collect(),
+                    password: "between nodes".into(),
+                }),
+                ..server(vec![tenant("loadhost", Login::Nkey(master.public_key()), Vec::new())])
+            };
+            configured(&config, &[])
+        })
+        .collect();
+    let settings = Settings {
+        urls: nodes.iter().map(|(broker, _)| broker.url()).collect(),
+        nkey: master.seed().ok(),
+        ..Settings::default()
+    };
+    let connection = connect(&settings).await.expect("connect");
+    let config = FleetConfig {
+        replicas: 3,
+        ..FleetConfig::new(default_cluster(), "host:1", Incarnation(1))
+    };
+    // The nodes need some seconds until one of them leads.
+    let mut leading = None;
+    eventually("a term in a stream of three copies", async || {
+        leading = lead_with(&connection, config.clone()).await.ok();
+        leading.is_some()
+    })
+    .await;
+    let (fleet, _reports) = leading.expect("a term");
+    assert!(fleet.leads());
+    fleet.close().await;
+}
+
+#[test]
+fn the_example_for_operators_is_what_the_program_writes() {
+    let workers = vec![
+        (one("w1"), Login::Nkey("UWORKER1".into())),
+        (Workers::All, Login::Nkey("UWORKERS".into())),
+    ];
+    let config = ServerConfig {
+        monitor: Some("127.0.0.1:8222".into()),
+        tls: Some(Tls {
+            certificate: "/etc/nats/server.pem".into(),
+            key: "/etc/nats/server.key".into(),
+            authority: Some("/etc/nats/ca.pem".into()),
+        }),
+        ..server(vec![tenant("loadhost", Login::Nkey("UMASTER".into()), workers)])
+    };
+    let text = config.to_string();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/nats/nats-server.conf");
+    if std::env::var_os("LOADHOST_WRITE_EXAMPLES").is_some() {
+        std::fs::write(example, &text).expect("write");
+    }
+    assert_eq!(
+        std::fs::read_to_string(example).expect("read"),
+        text,
+        "LOADHOST_WRITE_EXAMPLES=1 writes it"
+    );
 }
 
 /// Keys of an authority, of `127.0.0.1` and of a client.
@@ -167,7 +306,7 @@ async fn a_broker_with_its_own_authority_wants_to_know_the_client() {
 
 #[tokio::test]
 async fn a_master_that_is_refused_leaves_the_broker_in_peace() {
-    let broker = guarded();
+    let (broker, _folder) = guarded();
     let wrong = Settings {
         urls: vec![broker.url()],
         user: Some(("master".into(), "guessed".into())),

@@ -98,7 +98,7 @@ fn program() -> PathBuf {
         .expect("nats-server is missing: apt-get install nats-server")
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its number").port()
 }

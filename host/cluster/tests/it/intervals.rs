@@ -167,8 +167,7 @@ async fn a_full_stream_holds_workers_back_until_the_master_reads() {
         stats_bytes: 200_000,
         ..crate::words::fleet_config("host:1")
     };
-    let (fleet, mut reports) =
-        loadhost_cluster::NatsFleet::lead(&connection, config).await.expect("lead");
+    let (fleet, mut reports) = crate::words::lead_with(&connection, config).await.expect("lead");
     let worker = broker.connect("worker").await;
     let link = join(&worker, "w1").await;
     let total = 1_400;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loadhost_cluster::store::{ModuleStore, StoreError, digest_of};
 use loadhost_cluster::subjects::Names;
+use loadhost_cluster::trust::{SigningKey, Trust, TrustError};
 
 use crate::broker::{Broker, PATIENCE};
 use crate::words::cluster;
@@ -91,6 +92,37 @@ async fn a_module_above_the_cap_is_refused_before_it_is_read() {
     let digest = store.put(&module, PATIENCE).await.expect("put");
     let error = store.fetch(digest, 1_000, PATIENCE).await.expect_err("too large");
     assert!(matches!(error, StoreError::TooLarge { bytes: 2_800_000, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn where_a_key_is_trusted_only_what_it_signed_is_fetched() {
+    let broker = Broker::start();
+    let (master, key) = (store(&broker).await, SigningKey::generate());
+    let worker = store(&broker).await.trusting(Trust::only([key.public()]));
+    let digest = master.put(b"a module", PATIENCE).await.expect("put");
+    let refused = async |expected: TrustError| match worker.fetch(digest, MOST, PATIENCE).await {
+        Err(error @ StoreError::Untrusted { .. }) => {
+            assert_eq!(error.step(), "signature");
+            assert!(error.to_string().contains(&expected.to_string()), "{error}");
+        }
+        other => panic!("{other:?}"),
+    };
+    refused(TrustError::Unsigned).await;
+
+    let stranger = SigningKey::generate();
+    let theirs = stranger.sign(digest).expect("a signature");
+    master.put_signed(b"a module", Some(&theirs), PATIENCE).await.expect("put");
+    refused(TrustError::Strangers(vec![stranger.public()])).await;
+
+    let ours = key.sign(digest).expect("a signature");
+    master.put_signed(b"a module", Some(&ours), PATIENCE).await.expect("put");
+    assert_eq!(worker.fetch(digest, MOST, PATIENCE).await.expect("fetch"), b"a module");
+    // Storing it again without a signature does not take it away.
+    master.put(b"a module", PATIENCE).await.expect("put");
+    assert_eq!(worker.fetch(digest, MOST, PATIENCE).await.expect("fetch"), b"a module");
+    // Whoever trusts nobody in particular needs no signature.
+    let other = master.put(b"another", PATIENCE).await.expect("put");
+    assert_eq!(master.fetch(other, MOST, PATIENCE).await.expect("fetch"), b"another");
 }
 
 async fn jetstream(broker: &Broker) -> async_nats::jetstream::Context {

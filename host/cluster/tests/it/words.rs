@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use loadhost_cluster::{AgentConfig, AgentLink, Connection, FleetConfig, NatsFleet};
+use loadhost_cluster::lease::Standing;
+use loadhost_cluster::{
+    AgentConfig, AgentLink, Connection, FleetConfig, JoinError, Membership, NatsFleet,
+};
 use loadhost_model::histogram::Histogram;
 use loadhost_model::id::{ClusterId, Digest, Incarnation, RunId, Term, WorkerId};
 use loadhost_model::interval::{HttpStats, Interval, SeriesStats, Statistics};
@@ -29,18 +33,54 @@ pub(crate) fn worker(name: &str) -> WorkerId {
 
 /// With times as short as a test wants them and a busy machine allows.
 pub(crate) fn fleet_config(id: &str) -> FleetConfig {
+    static MASTERS: AtomicU64 = AtomicU64::new(1);
+    let incarnation = Incarnation(MASTERS.fetch_add(1, Ordering::Relaxed));
     FleetConfig {
         lease: Duration::from_secs(2),
         heartbeat: Duration::from_millis(200),
-        ..FleetConfig::new(cluster(), id, Incarnation(1))
+        ..FleetConfig::new(cluster(), id, incarnation)
     }
 }
 
-pub(crate) async fn lead(
+/// A master that leads. Dropped, it ends like a crash.
+pub(crate) struct Leader {
+    fleet: Arc<NatsFleet>,
+    membership: Membership,
+}
+
+impl Leader {
+    /// Ends in good order: the term is released.
+    pub(crate) async fn close(&self) {
+        self.fleet.close().await;
+        self.membership.leave().await;
+    }
+
+    /// Waits until it leads (again).
+    pub(crate) async fn elected(&self) -> Standing {
+        self.membership.elected().await
+    }
+}
+
+impl std::ops::Deref for Leader {
+    type Target = NatsFleet;
+
+    fn deref(&self) -> &NatsFleet {
+        &self.fleet
+    }
+}
+
+pub(crate) async fn lead(connection: &Connection, id: &str) -> (Leader, mpsc::Receiver<Report>) {
+    lead_with(connection, fleet_config(id)).await.expect("lead")
+}
+
+pub(crate) async fn lead_with(
     connection: &Connection,
-    id: &str,
-) -> (Arc<NatsFleet>, mpsc::Receiver<Report>) {
-    NatsFleet::lead(connection, fleet_config(id)).await.expect("lead")
+    config: FleetConfig,
+) -> Result<(Leader, mpsc::Receiver<Report>), JoinError> {
+    let membership = Membership::join(connection, &config, None).await?;
+    let standing = membership.elected().await;
+    let (fleet, reports) = NatsFleet::open(connection, &membership, standing, 0).await?;
+    Ok((Leader { fleet, membership }, reports))
 }
 
 pub(crate) async fn join(connection: &Connection, name: &str) -> AgentLink {

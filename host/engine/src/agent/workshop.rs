@@ -82,6 +82,8 @@ pub trait ModuleSource: Send + Sync + 'static {
 pub struct ModuleError {
     /// Which.
     pub digest: Digest,
+    /// At which step: `download`, `digest` or `signature`.
+    pub code: &'static str,
     /// Why, with the remedy.
     pub reason: String,
 }

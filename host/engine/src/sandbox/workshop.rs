@@ -66,7 +66,7 @@ impl WasmWorkshop {
             return Ok(Arc::clone(scenario));
         }
         let bytes = self.source.fetch(plan.module).await;
-        let bytes = bytes.map_err(|error| refusal("module", &error))?;
+        let bytes = bytes.map_err(|error| refusal(error.code, &error))?;
         let found = digest_of(&bytes);
         if found != plan.module {
             let message = format!(

@@ -1,10 +1,13 @@
 //! The one form of errors: a stable code, what happened, and what to do.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use loadhost_control::ControlError;
+use loadhost_control::{ControlError, RefusalKind};
 use serde::{Deserialize, Serialize};
+
+/// Seconds after which asking again makes sense: a next leader takes a lease.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("3");
 
 /// An answer that is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,30 +41,45 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, Json(self)).into_response()
+        let mut response = (status, Json(self)).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        response
     }
 }
 
 impl From<ControlError> for Refusal {
     fn from(error: ControlError) -> Self {
-        let (status, code, hint) = match &error {
-            ControlError::UnknownRun(_) => {
+        let (status, code, hint) = match error.kind() {
+            RefusalKind::UnknownRun => {
                 (StatusCode::NOT_FOUND, "unknown-run", "GET /api/v1/state lists the runs")
             }
-            ControlError::NotRunning(_) => {
+            RefusalKind::NotRunning | RefusalKind::Stopped => {
                 (StatusCode::CONFLICT, "not-running", "wait until it makes load")
             }
-            ControlError::Refused(_) => {
+            RefusalKind::Refused => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "refused", "change what the profile allows")
             }
-            ControlError::NoRoom { .. } => {
+            RefusalKind::NoRoom => {
                 let hint = "GET /api/v1/state shows each worker's capacity";
                 (StatusCode::UNPROCESSABLE_ENTITY, "no-room", hint)
             }
-            ControlError::Shaped(_) => {
+            RefusalKind::Shaped => {
                 (StatusCode::CONFLICT, "shaped", "change the scenario's load shape")
             }
-            ControlError::Closed => {
+            RefusalKind::TooFewWorkers => {
+                (StatusCode::CONFLICT, "too-few-workers", "start more workers")
+            }
+            RefusalKind::Duplicate => {
+                (StatusCode::CONFLICT, "duplicate", "give the new run another id")
+            }
+            RefusalKind::NoLeader => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no-leader",
+                "wait for a master to lead, or start one",
+            ),
+            RefusalKind::Closed => {
                 (StatusCode::SERVICE_UNAVAILABLE, "closed", "the master is going away")
             }
         };

@@ -1,0 +1,296 @@
+//! What masters that stand by, and people, ask of the leader: request and reply.
+//!
+//! Only the leader listens, so a question without a leader is refused by the broker at once. While
+//! the leader works on a question it says so each second; a question that got no word is asked
+//! again, because core NATS may lose one. All questions can be asked twice without harm.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{StatusCode, Subject, Subscriber};
+use futures_util::StreamExt;
+use loadhost_control::view::WorkerView;
+use loadhost_control::{ControlError, Handle, Refusal, RefusalKind, StartError, StartRequest};
+use loadhost_model::description::Description;
+use loadhost_model::id::{RunId, Term};
+use loadhost_model::plan::RunPlan;
+use loadhost_model::profile::Change;
+use loadhost_model::wire::StopMode;
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::connect::Connection;
+use crate::fleet::{JoinError, subscribe};
+use crate::pieces::{self, Joined, Whole};
+use crate::subjects::Names;
+
+/// Questions that a leader works on at a time; more are refused and counted as
+/// `questions_refused`.
+const OPEN: usize = 256;
+/// Between two words of a leader that works on a question.
+const WORKING: Duration = Duration::from_secs(1);
+/// Without a word for this long a question is asked again.
+const SILENCE: Duration = Duration::from_secs(3);
+/// Times that a question is asked.
+const ATTEMPTS: usize = 3;
+
+/// What the leader is asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Ask {
+    /// See [`Handle::start`].
+    Start(Box<Start>),
+    /// See [`Handle::change_phase`].
+    Change { run: RunId, phase: Option<String>, change: Change },
+    /// See [`Handle::stop`].
+    Stop { run: RunId, mode: StopMode },
+    /// See [`Handle::reset`].
+    Reset { run: RunId },
+    /// Whom it leads.
+    Fleet,
+}
+
+/// A run to be started, without its load shape: the leader makes that from the module.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Start {
+    pub(crate) plan: Arc<RunPlan>,
+    pub(crate) description: Arc<Description>,
+    pub(crate) expect_workers: u32,
+    pub(crate) max_wait: Duration,
+}
+
+impl Start {
+    pub(crate) fn request(&self) -> StartRequest {
+        StartRequest {
+            plan: (*self.plan).clone(),
+            description: self.description.clone(),
+            expect_workers: self.expect_workers,
+            max_wait: self.max_wait,
+            shape: None,
+        }
+    }
+}
+
+/// What the leader says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Told {
+    /// The question was understood, and takes a while.
+    Working,
+    /// It is done.
+    Done,
+    /// It is not done.
+    Refused(Refusal),
+    /// The answer to [`Ask::Fleet`].
+    Fleet(FleetStatus),
+}
+
+/// A fleet as its leader sees it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FleetStatus {
+    /// In which it leads.
+    pub term: Term,
+    /// By name.
+    pub workers: Vec<WorkerView>,
+    /// Runs that are not over, and where each is.
+    pub runs: Vec<(RunId, loadhost_control::view::RunState)>,
+}
+
+/// A question gets no answer: nobody leads, or the leader is not reached.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unanswered(pub(crate) String);
+
+/// Asks the leader, whoever it is.
+pub(crate) async fn ask(
+    connection: &Connection,
+    names: &Names,
+    ask: &Ask,
+) -> Result<Told, Unanswered> {
+    let question = serde_json::to_vec(ask).map_err(|error| Unanswered(error.to_string()))?;
+    if question.len() > connection.client.max_payload() {
+        let most = connection.client.max_payload();
+        let text = format!(
+            "the plan has {} bytes, and the broker takes {most} at most; shorten it, or raise its `max_payload`",
+            question.len()
+        );
+        let message = text;
+        return Ok(Told::Refused(Refusal { kind: RefusalKind::Refused, message }));
+    }
+    for attempt in 0..ATTEMPTS {
+        if !connection.connected() {
+            return Err(Unanswered(format!(
+                "the broker at {} is not connected",
+                connection.addresses()
+            )));
+        }
+        if attempt > 0 {
+            connection.counters().questions_repeated.one();
+        }
+        if let Some(told) = ask_once(connection, names, &question).await? {
+            return Ok(told);
+        }
+    }
+    Err(Unanswered("the leader does not answer".into()))
+}
+
+/// None: not a word came, or the answer was torn.
+async fn ask_once(
+    connection: &Connection,
+    names: &Names,
+    question: &[u8],
+) -> Result<Option<Told>, Unanswered> {
+    let not_sent = |error: &dyn std::fmt::Display| Unanswered(error.to_string());
+    let client = &connection.client;
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await.map_err(|error| not_sent(&error))?;
+    let asked = client.publish_with_reply(names.control(), inbox, question.to_vec().into()).await;
+    asked.map_err(|error| not_sent(&error))?;
+    let mut whole = Whole::default();
+    loop {
+        let Ok(Some(message)) = tokio::time::timeout(SILENCE, answers.next()).await else {
+            return Ok(None);
+        };
+        if message.status == Some(StatusCode::NO_RESPONDERS) {
+            return Err(Unanswered("nobody has taken the lead yet, or since".into()));
+        }
+        match whole.take(&message) {
+            Joined::Open => {}
+            Joined::Torn => return Ok(None),
+            Joined::Whole(body) => match serde_json::from_slice(&body) {
+                Ok(Told::Working) => {}
+                Ok(told) => return Ok(Some(told)),
+                Err(error) => {
+                    let text = format!("the leader's answer is not understood: {error}");
+                    return Err(Unanswered(text));
+                }
+            },
+        }
+    }
+}
+
+/// The leader's ear.
+pub(crate) async fn listen(
+    connection: &Connection,
+    names: &Names,
+) -> Result<Subscriber, JoinError> {
+    subscribe(connection, names.control()).await
+}
+
+/// Answers with what `handle` says, until `stop`.
+pub(crate) async fn answer(
+    connection: Connection,
+    mut questions: Subscriber,
+    handle: Handle,
+    stop: CancellationToken,
+) {
+    let mut open = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            question = questions.next() => {
+                let Some(question) = question else { return };
+                let Some(reply) = question.reply else { continue };
+                let id = id_of(&reply);
+                if open.len() >= OPEN {
+                    connection.counters().questions_refused.one();
+                    let message = format!("the leader works on {OPEN} questions; ask again later");
+                    let refusal = Refusal { kind: RefusalKind::Closed, message };
+                    tell(&connection, reply, id, &Told::Refused(refusal)).await;
+                    continue;
+                }
+                let ask = serde_json::from_slice(&question.payload);
+                open.spawn(work(connection.clone(), handle.clone(), ask, reply));
+            }
+            Some(_) = open.join_next() => {}
+        }
+    }
+}
+
+async fn work(
+    connection: Connection,
+    handle: Handle,
+    ask: Result<Ask, serde_json::Error>,
+    reply: Subject,
+) {
+    let id = id_of(&reply);
+    let working = async {
+        let mut ticks = tokio::time::interval(WORKING);
+        loop {
+            ticks.tick().await;
+            tell(&connection, reply.clone(), id, &Told::Working).await;
+        }
+    };
+    let told = tokio::select! {
+        told = obey(&handle, ask) => told,
+        () = working => return,
+    };
+    if let Some(told) = told {
+        tell(&connection, reply, id, &told).await;
+    }
+}
+
+/// None: this master has just stopped leading, and another will answer.
+async fn obey(handle: &Handle, ask: Result<Ask, serde_json::Error>) -> Option<Told> {
+    let done = match ask {
+        Ok(Ask::Start(start)) => match handle.start(start.request()).await {
+            Err(error) => return started(&error),
+            Ok(_) => Ok(()),
+        },
+        Ok(Ask::Change { run, phase: Some(phase), change }) => {
+            handle.change_phase(&run, &phase, change).await
+        }
+        Ok(Ask::Change { run, phase: None, change }) => handle.change(&run, change).await,
+        Ok(Ask::Stop { run, mode }) => handle.stop(&run, mode).await,
+        Ok(Ask::Reset { run }) => handle.reset(&run).await,
+        Ok(Ask::Fleet) => return Some(Told::Fleet(status(handle))),
+        Err(error) => {
+            let message =
+                format!("the question is not understood: {error}; masters must be of one release");
+            return Some(Told::Refused(Refusal { kind: RefusalKind::Refused, message }));
+        }
+    };
+    match done {
+        Ok(()) => Some(Told::Done),
+        Err(error) => controlled(&error),
+    }
+}
+
+fn started(error: &StartError) -> Option<Told> {
+    refused(error.kind(), error.to_string())
+}
+
+fn controlled(error: &ControlError) -> Option<Told> {
+    refused(error.kind(), error.to_string())
+}
+
+fn refused(kind: RefusalKind, message: String) -> Option<Told> {
+    let leaving = matches!(kind, RefusalKind::Closed | RefusalKind::NoLeader);
+    (!leaving).then_some(Told::Refused(Refusal { kind, message }))
+}
+
+fn status(handle: &Handle) -> FleetStatus {
+    let view = handle.view().borrow().clone();
+    let over = loadhost_control::view::RunState::Finished;
+    let runs = view.runs.iter().filter(|run| run.state != over);
+    FleetStatus {
+        term: view.term,
+        workers: view.workers.clone(),
+        runs: runs.map(|run| (run.run.clone(), run.state)).collect(),
+    }
+}
+
+async fn tell(connection: &Connection, reply: Subject, id: u64, told: &Told) {
+    let body = serde_json::to_vec(told).unwrap_or_default();
+    // What does not arrive is asked for again.
+    pieces::send(connection, reply, id, &body).await;
+}
+
+/// Each question has an inbox of its own.
+fn id_of(reply: &Subject) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    reply.as_str().hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,275 @@
+//! Several masters over a real nats-server: one leads, and when it goes another goes on.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use loadhost_tests::{Nats, NatsCluster, Outcome, Process, Program, Shop, eventually, scenario};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::local::same_count;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The default, and what it may take besides on a busy machine.
+const TAKE_OVER: Duration = Duration::from_secs(15);
+
+/// A master that stays.
+struct Master {
+    process: Process,
+    url: String,
+    client: reqwest::Client,
+    _folder: tempfile::TempDir,
+}
+
+impl Master {
+    fn start(nats: &str, args: &[&str]) -> Result<Master> {
+        let program = Program::new(["master", "--nats", nats, "--listen", "127.0.0.1:0"])?;
+        let (mut process, folder) = program.args(args).spawn()?;
+        let url = process.word_after("listening on ", PATIENCE)?;
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        Ok(Master { process, url, client, _folder: folder })
+    }
+
+    /// The only one so far, once it leads.
+    fn leading(nats: &str, args: &[&str]) -> Result<Master> {
+        let mut master = Self::start(nats, args)?;
+        master.says("leading (term ")?;
+        Ok(master)
+    }
+
+    /// Another one, once it knows who leads.
+    fn standing_by(nats: &str, args: &[&str]) -> Result<Master> {
+        let mut master = Self::start(nats, args)?;
+        master.says("standing by: ")?;
+        Ok(master)
+    }
+
+    fn says(&mut self, text: &str) -> Result<()> {
+        self.process.word_after(text, PATIENCE).map(drop)
+    }
+
+    async fn state(&self) -> Result<Value> {
+        let answer = self.client.get(format!("{}/api/v1/state", self.url)).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    /// The only run.
+    async fn run(&self) -> Result<Value> {
+        let state = self.state().await?;
+        Ok(state["runs"].get(0).with_context(|| format!("no run in {state}"))?.clone())
+    }
+
+    async fn post(&self, what: &str, body: Value) -> Result<reqwest::Response> {
+        Ok(self.client.post(format!("{}/api/v1/{what}", self.url)).json(&body).send().await?)
+    }
+}
+
+fn workers(nats: &str, count: usize) -> Result<Vec<(Process, tempfile::TempDir)>> {
+    let worker = |number: usize| {
+        let id = format!("w{number}");
+        let args = ["worker", "--nats", nats, "--id", &id, "--listen", "127.0.0.1:0"];
+        Program::new(args)?.spawn()
+    };
+    (1..=count).map(worker).collect()
+}
+
+/// A master that runs the checkout scenario with twenty users.
+fn submit(nats: &str, shop: &Shop, args: &[&str]) -> Result<Program> {
+    Ok(Program::new([
+        "master",
+        "--nats",
+        nats,
+        "--listen",
+        "127.0.0.1:0",
+        "--expect-workers",
+        "2",
+    ])?
+    .args(["--json", "out.json", "--host", shop.url(), "--users", "20"])
+    .args(["--param", "pause=20ms"])
+    .args(args)
+    .args(["--scenario"])
+    .args([scenario("checkout")?]))
+}
+
+async fn served(shop: &Shop, count: u64) -> Result<()> {
+    eventually(PATIENCE, async || {
+        ensure!(shop.requests().await? >= count, "too few requests");
+        Ok(())
+    })
+    .await
+}
+
+/// The run is over, and a standing master shows as many requests as the target served.
+async fn ends_with_the_targets_count(master: &Master, shop: &Shop) -> Result<()> {
+    let run = eventually(PATIENCE, async || {
+        let run = master.run().await?;
+        ensure!(run["state"] == "finished", "{}", run["state"]);
+        Ok(run)
+    })
+    .await?;
+    ensure!(run["ended"]["reason"] == "completed", "{}", run["ended"]);
+    ensure!(run["collection"]["missing"] == 0, "{}", run["collection"]);
+    ensure!(run["total"]["requests"] == shop.requests().await?, "{}", run["total"]["requests"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_leader_that_is_killed_is_followed_and_every_request_counted_once() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
+    let mut leader = Master::leading(&nats.url(), &[])?;
+    let mut low = Master::standing_by(&nats.url(), &["--priority", "1"])?;
+    let mut high = Master::standing_by(&nats.url(), &["--priority", "2"])?;
+    let _fleet = workers(&nats.url(), 2)?;
+    let (process, folder) = submit(&nats.url(), &shop, &["--run-time", "12s"])?.spawn()?;
+    served(&shop, 1_000).await?;
+    let began = Instant::now();
+    leader.process.kill()?;
+    high.says("leading (term 2)")?;
+    ensure!(began.elapsed() < TAKE_OVER, "{:?}", began.elapsed());
+    low.says("(term 2) leads")?;
+    let outcome = Outcome::of(process, folder, PATIENCE)?.expect_code(0)?;
+    same_count(&outcome, &shop).await?;
+    ends_with_the_targets_count(&high, &shop).await?;
+    ends_with_the_targets_count(&low, &shop).await
+}
+
+#[tokio::test]
+async fn a_run_outlives_the_master_that_submitted_and_led_it() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
+    let _fleet = workers(&nats.url(), 2)?;
+    let (mut process, _folder) = submit(&nats.url(), &shop, &["--run-time", "12s"])?.spawn()?;
+    served(&shop, 500).await?;
+    let mut standby = Master::standing_by(&nats.url(), &[])?;
+    process.kill()?;
+    standby.says("leading (term 2)")?;
+    ends_with_the_targets_count(&standby, &shop).await
+}
+
+#[tokio::test]
+async fn a_leader_that_was_stopped_for_longer_than_its_lease_stands_by_afterwards() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
+    let mut paused = Master::leading(&nats.url(), &[])?;
+    // Before the master that submits the run.
+    let mut next = Master::standing_by(&nats.url(), &["--priority", "1"])?;
+    let _fleet = workers(&nats.url(), 2)?;
+    let (process, folder) = submit(&nats.url(), &shop, &["--run-time", "14s"])?.spawn()?;
+    served(&shop, 500).await?;
+    paused.process.signal(Signal::STOP)?;
+    next.says("leading (term 2)")?;
+    paused.process.signal(Signal::CONT)?;
+    paused.says("(term 2) leads")?;
+    let outcome = Outcome::of(process, folder, PATIENCE)?.expect_code(0)?;
+    same_count(&outcome, &shop).await?;
+    ends_with_the_targets_count(&next, &shop).await?;
+    ends_with_the_targets_count(&paused, &shop).await
+}
+
+#[tokio::test]
+async fn a_standby_shows_and_changes_what_the_leader_leads() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
+    let leader = Master::leading(&nats.url(), &[])?;
+    let standby = Master::standing_by(&nats.url(), &[])?;
+    let _fleet = workers(&nats.url(), 2)?;
+    let (process, folder) = submit(&nats.url(), &shop, &["--run-time", "5m"])?.spawn()?;
+    let users = async |wanted: u64| {
+        eventually(PATIENCE, async || {
+            let run = standby.run().await?;
+            ensure!(run["users"] == wanted, "{} users", run["users"]);
+            Ok(())
+        })
+        .await
+    };
+    users(20).await?;
+    let body = serde_json::json!({"change": {"users": {"users": 7}}});
+    ensure!(standby.post("change", body).await?.status() == 200);
+    users(7).await?;
+    let body = serde_json::json!({"change": {"rate": {"rate": 7.0}}});
+    let refused = standby.post("change", body).await?;
+    ensure!(refused.status().is_client_error(), "{}", refused.status());
+    ensure!(standby.post("stop", serde_json::json!({})).await?.status() == 200);
+    let outcome = Outcome::of(process, folder, PATIENCE)?.expect_code(0)?;
+    same_count(&outcome, &shop).await?;
+    ensure!(leader.run().await?["ended"]["reason"] == "stopped-by-user");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_leader_that_is_told_to_go_hands_over_at_once() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
+    // A lease that nobody could wait for here.
+    let lease = ["--lease", "2m", "--heartbeat", "1s"];
+    let mut leader = Master::leading(&nats.url(), &lease)?;
+    let mut next = Master::standing_by(&nats.url(), &lease)?;
+    let _fleet = workers(&nats.url(), 2)?;
+    let args = ["--run-time", "10s", "--lease", "2m"];
+    let (process, folder) = submit(&nats.url(), &shop, &args)?.spawn()?;
+    served(&shop, 500).await?;
+    leader.process.signal(Signal::TERM)?;
+    ensure!(leader.process.wait(PATIENCE)?.success());
+    // It may be the master that submitted the run that follows.
+    let outcome = Outcome::of(process, folder, PATIENCE)?.expect_code(0)?;
+    same_count(&outcome, &shop).await?;
+    next.says("leading (term ")?;
+    ends_with_the_targets_count(&next, &shop).await
+}
+
+#[tokio::test]
+async fn without_a_broker_changes_are_refused_for_now_and_said_when_to_ask_again() -> Result<()> {
+    let mut nats = Nats::start()?;
+    let master = Master::leading(&nats.url(), &[])?;
+    let standby = Master::standing_by(&nats.url(), &[])?;
+    nats.kill()?;
+    let answer = standby.post("stop", serde_json::json!({"run": "r1"})).await?;
+    ensure!(answer.status() == 503, "{}", answer.status());
+    ensure!(answer.headers().contains_key("retry-after"));
+    let text = answer.text().await?;
+    ensure!(text.contains("no-leader") && text.contains("not connected"), "{text}");
+    for one in [&master, &standby] {
+        let ready = one.client.get(format!("{}/ready", one.url)).send().await?;
+        ensure!(ready.status() == 503, "{}", ready.status());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cluster_is_seen_from_outside() -> Result<()> {
+    let nats = Nats::start()?;
+    let ask = || Program::new(["cluster", "status", "--nats", &nats.url()])?.run();
+    ask()?.expect_code(123)?;
+    let _leader = Master::leading(&nats.url(), &["--priority", "4"])?;
+    let _standby = Master::standing_by(&nats.url(), &[])?;
+    let _fleet = workers(&nats.url(), 1)?;
+    let outcome = eventually(PATIENCE, async || {
+        let outcome = ask()?.expect_code(0)?;
+        ensure!(outcome.stdout.contains("worker w1 · 0 of "), "{}", outcome.stdout);
+        Ok(outcome)
+    })
+    .await?;
+    for text in ["term 1", "leads · priority 4", "stands by · priority 0", "LH_STATS_default"] {
+        ensure!(outcome.stdout.contains(text), "no `{text}` in {}", outcome.stdout);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_node_that_leads_a_broker_of_three_is_killed_and_nothing_is_lost() -> Result<()> {
+    let (mut nats, shop) = (NatsCluster::start()?, Shop::start(&["--delay", "1ms"])?);
+    let leader = Master::leading(&nats.url(), &[])?;
+    let _standby = Master::standing_by(&nats.url(), &[])?;
+    let _fleet = workers(&nats.url(), 2)?;
+    let (process, folder) = submit(&nats.url(), &shop, &["--run-time", "20s"])?.spawn()?;
+    served(&shop, 500).await?;
+    let status = Program::new(["cluster", "status", "--json", "--nats", &nats.url()])?.run()?;
+    let status: Value = serde_json::from_str(&status.stdout)?;
+    let streams = status["streams"].as_array().context("no streams")?;
+    ensure!(streams.len() == 4, "{streams:?}");
+    ensure!(streams.iter().all(|stream| stream["replicas"] == 3), "{streams:?}");
+    let control = streams.iter().find(|stream| stream["name"] == "KV_lh_default");
+    let node = control.and_then(|stream| stream["leader"].as_str()).context("no node leads")?;
+    nats.kill(node)?;
+    let outcome = Outcome::of(process, folder, PATIENCE)?.expect_code(0)?;
+    same_count(&outcome, &shop).await?;
+    nats.restart()?;
+    leader.process.signal(Signal::TERM)?;
+    Ok(())
+}

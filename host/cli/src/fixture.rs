@@ -92,6 +92,8 @@ pub(crate) fn view() -> RunView {
         remaining: Some(Duration::from_secs(48)),
         workers: 2,
         workers_lost: 0,
+        losses: Vec::new(),
+        unserved: 0.0,
         users: 1_400,
         users_by_type: BTreeMap::from([("Shopper".into(), 1_400)]),
         users_wanted: None,

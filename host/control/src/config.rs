@@ -19,10 +19,16 @@ pub enum AtEnd {
 pub struct CoordinatorConfig {
     /// Leadership under which it acts; stands in each assignment.
     pub term: Term,
-    /// A worker silent for this long is suspect. Default 3 s, three heartbeats.
+    /// A worker silent for this long is suspect. Default 2 s, two heartbeats.
     pub suspect: Duration,
-    /// A worker silent for this long is lost. Default 5 s.
+    /// A worker silent for this long is lost, and others get its share. Default 3 s.
     pub lost: Duration,
+    /// If nobody at all is heard, the trouble is more likely between the workers and this
+    /// coordinator than theirs; they are lost only after this long. Default 30 s.
+    pub all_lost: Duration,
+    /// Of the load, in percent, that changes hands in one second at most when shares are levelled. The
+    /// share of a lost worker is given away at once. Default 10.
+    pub rebalance_percent: u32,
     /// For fetching and compiling, before the run fails. Default 30 s.
     pub prepare_timeout: Duration,
     /// From the decision to start to the common instant, so that all workers know it in time.
@@ -51,8 +57,10 @@ impl Default for CoordinatorConfig {
     fn default() -> Self {
         Self {
             term: Term(1),
-            suspect: Duration::from_secs(3),
-            lost: Duration::from_secs(5),
+            suspect: Duration::from_secs(2),
+            lost: Duration::from_secs(3),
+            all_lost: Duration::from_secs(30),
+            rebalance_percent: 10,
             prepare_timeout: Duration::from_secs(30),
             start_delay: Duration::from_secs(1),
             change_lead: Duration::from_millis(500),

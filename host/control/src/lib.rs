@@ -15,6 +15,8 @@ pub mod ports;
 pub mod report;
 mod restored;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod testing;
 pub mod view;
 

@@ -7,13 +7,18 @@
 //!    └───────────┴────────────┴────────────┴── fails, is stopped ──^
 //! ```
 
+mod balance;
 mod change;
+mod distribute;
+mod fair;
 mod finish;
+mod loss;
 mod measure;
 mod registry;
 mod run;
 mod shape;
 mod show;
+mod slots;
 pub(crate) mod snapshot;
 mod split;
 mod steps;
@@ -154,7 +159,7 @@ impl Machine {
         // more than everything else, so that is done when something moved, and with each tick.
         let moved = match input {
             Input::Report(Report::Status(status)) => self.hear(now, status),
-            Input::Report(Report::Interval(interval)) => self.merge(*interval),
+            Input::Report(Report::Interval(interval)) => self.merge(now, *interval),
             // Logs are for watchers, positions for checkpoints; the actor knows what to do.
             Input::Report(Report::Log(_) | Report::Position(_)) => false,
             Input::Shape(run, answer) => self.shape_answered(now, &run, answer),
@@ -191,6 +196,10 @@ impl Machine {
                 deadline: now.mono.saturating_add(new.max_wait),
             },
             parts: Vec::new(),
+            slots: slots::Slots::default(),
+            next_seat: 0,
+            balance: balance::Balance::default(),
+            losses: Vec::new(),
             setup_data: None,
             started: None,
             stood_still: None,
@@ -269,13 +278,45 @@ impl Machine {
             Heard::News | Heard::Restarted => true,
             Heard::Same => false,
         };
-        for run in self.runs.values_mut() {
-            moved |= follow(run, now, &status, &self.config);
+        let ids: Vec<RunId> = self.runs.keys().cloned().collect();
+        for id in ids {
+            let Some(mut run) = self.runs.remove(&id) else { continue };
+            moved |= self.follow(now, &mut run, &status);
+            self.runs.insert(id, run);
         }
         if self.is_astray(&status) {
             self.state(status.worker, None);
         }
         self.news |= moved;
+        moved
+    }
+
+    /// A run learns from a worker's word. True if that moved something.
+    fn follow(&mut self, now: Now, run: &mut Run, status: &WorkerStatus) -> bool {
+        let (worker, incarnation) = (&status.worker, status.incarnation);
+        let Some(at) = run.position(worker) else { return false };
+        let mut moved = false;
+        if run.parts[at].standing == run::Standing::Out {
+            return false;
+        }
+        if run.parts[at].incarnation != incarnation {
+            self.restart(now, run, at, incarnation);
+            moved = true;
+        }
+        if run.parts[at].lost {
+            self.welcome(now, run, at);
+            moved = true;
+        }
+        if status.run.as_ref() != Some(&run.plan.run) {
+            return moved;
+        }
+        let mut setup = run.setup_data.take();
+        let part = &mut run.parts[at];
+        moved |= part.follow(self.config.term, status, &mut setup);
+        if let Some(last) = part.last_seq {
+            run.aggregate.ledger.expect(worker, incarnation, last);
+        }
+        run.setup_data = setup;
         moved
     }
 
@@ -286,11 +327,12 @@ impl Machine {
             && !self.runs.values().any(|run| run.part(&status.worker).is_some())
     }
 
-    fn merge(&mut self, interval: Interval) -> bool {
+    fn merge(&mut self, now: Now, interval: Interval) -> bool {
         if interval.term > self.config.term {
             // Sent under a newer leadership: that one merges it.
             return self.ignore("newer_term");
         }
+        self.registry.lives(now.mono, &interval.worker, interval.incarnation);
         let Some(run) = self.runs.get_mut(&interval.run) else {
             return self.ignore("late_interval");
         };
@@ -322,41 +364,6 @@ impl Machine {
         self.deposed = true;
         false
     }
-}
-
-/// A run learns from a worker's word. True if that moved something.
-fn follow(run: &mut Run, now: Now, status: &WorkerStatus, config: &CoordinatorConfig) -> bool {
-    let (worker, incarnation) = (&status.worker, status.incarnation);
-    let Some(part) = run.part_mut(worker) else { return false };
-    let mut moved = false;
-    if part.incarnation != incarnation {
-        part.restart(incarnation);
-        run.note(
-            now.mono,
-            NoteKind::Warning,
-            format!(
-                "worker `{worker}` was restarted; what it had measured and not yet sent is lost"
-            ),
-        );
-        moved = true;
-    }
-    let Some(part) = run.part_mut(worker) else { return moved };
-    if std::mem::take(&mut part.lost) {
-        run.note(now.mono, NoteKind::Info, format!("worker `{worker}` is back"));
-        moved = true;
-    }
-    if status.run.as_ref() != Some(&run.plan.run) {
-        return moved;
-    }
-    let mut setup = run.setup_data.take();
-    if let Some(part) = run.part_mut(worker) {
-        moved |= part.follow(config.term, status, &mut setup);
-        if let Some(last) = part.last_seq {
-            run.aggregate.ledger.expect(worker, incarnation, last);
-        }
-    }
-    run.setup_data = setup;
-    moved
 }
 
 #[cfg(test)]

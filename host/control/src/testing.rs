@@ -156,3 +156,12 @@ pub(crate) fn interval(worker: &WorkerId, seq: u64, series: &[(&str, &[u64])]) -
         last: false,
     }
 }
+
+/// Of an interval of [`interval`].
+pub(crate) fn requests(interval: &Interval) -> u64 {
+    let of = |stats: &SeriesStats| match stats {
+        SeriesStats::Http(http) => http.requests,
+        _ => 0,
+    };
+    interval.statistics.series.values().map(of).sum()
+}

@@ -158,6 +158,12 @@ pub struct RunView {
     pub workers: u32,
     /// Lost ones among them.
     pub workers_lost: u32,
+    /// Workers that were lost, failed or left while load was made, oldest first.
+    #[serde(default)]
+    pub losses: Vec<Loss>,
+    /// 0 to 1 of the load that nobody makes at the moment, or made at the end.
+    #[serde(default)]
+    pub unserved: f64,
     /// Users running.
     pub users: u32,
     /// The same by user type.
@@ -323,6 +329,26 @@ pub struct Point {
     pub counted: bool,
     /// The generator was saturated.
     pub saturated: bool,
+}
+
+/// A worker that went out of a run while load was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Loss {
+    /// Its name.
+    pub worker: WorkerId,
+    /// When it was noticed, since the start of the run.
+    pub at: Duration,
+    /// 0 to 1 of the load that it had.
+    pub share: f64,
+    /// For how long at most it had worked without its measurements having come in. They are lost if it
+    /// does not come back.
+    pub unmeasured: Duration,
+    /// Its share was given to others; otherwise it is missing until the worker is back.
+    pub moved: bool,
+    /// When others had taken over all of it.
+    pub served: Option<Duration>,
+    /// When it was heard of again.
+    pub returned: Option<Duration>,
 }
 
 /// What a note is about.

@@ -27,13 +27,14 @@ pub(super) fn verdict(report: &RunReport, interrupted: bool) -> Result<ExitCode,
     if interrupted || report.ended == EndReason::Interrupted {
         return Ok(ExitCode::Interrupted);
     }
-    if report.view.workers_lost > 0 {
-        let RunView { run, workers_lost, workers, .. } = &report.view;
+    if report.view.unserved > 0.0 {
+        let RunView { run, workers_lost, workers, unserved, .. } = &report.view;
+        let percent = 100.0 * unserved;
         return Err(Failure::new(
             ExitCode::WorkerFailed,
-            format!("run {run} lost {workers_lost} of its {workers} workers"),
+            format!("run {run} lost {workers_lost} of its {workers} workers: {percent:.1} % of the load was missing"),
         )
-        .hint("their share of the load is missing; see their logs"));
+        .hint("see their logs; with `--on-worker-lost rebalance` and room enough, others take their share over"));
     }
     if let Some(error) = unreachable(&report.view) {
         let target = report.view.target.as_deref().unwrap_or("the target");
@@ -77,7 +78,9 @@ mod tests {
         assert_eq!(code(|_| ()), ExitCode::Thresholds);
         assert_eq!(code(|report| report.verdict.passed = true), ExitCode::Ok);
         assert_eq!(code(|report| report.ended = EndReason::Interrupted), ExitCode::Interrupted);
-        assert_eq!(code(|report| report.view.workers_lost = 1), ExitCode::WorkerFailed);
+        assert_eq!(code(|report| report.view.unserved = 0.5), ExitCode::WorkerFailed);
+        let taken_over = |report: &mut RunReport| report.view.workers_lost = 1;
+        assert_eq!(code(taken_over), ExitCode::Thresholds, "others took its share over");
         let aborted = EndReason::AbortedByScenario { message: "enough".into() };
         assert_eq!(code(|report| report.ended = aborted), ExitCode::ScenarioAborted);
         let failed = |code: &str| EndReason::WorkerFailed {

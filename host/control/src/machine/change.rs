@@ -69,9 +69,10 @@ impl Machine {
             return Ok(());
         }
         let rooms = || {
-            run.parts.iter().filter(|part| !part.lost).filter_map(|part| {
-                Some((part, self.registry.get(&part.worker)?.status.capacity))
-            })
+            run.parts
+                .iter()
+                .filter(|part| !part.lost)
+                .filter_map(|part| Some((part, self.registry.get(&part.worker)?.status.capacity)))
         };
         let share = |part: &Part| part.share.count_of(u64::from(wanted));
         match rooms().find(|(part, room)| share(part) > u64::from(*room)) {

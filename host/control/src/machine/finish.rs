@@ -6,7 +6,7 @@ use std::time::Duration;
 use loadhost_model::text::format_duration;
 use loadhost_model::wire::{Step, StopMode};
 
-use super::run::{Part, Progress, Run, Stage};
+use super::run::{Part, Progress, Run, Stage, Standing};
 use super::{Effect, Machine, Now};
 use crate::report::{EndReason, RunReport, Verdict};
 use crate::view::NoteKind;
@@ -29,7 +29,10 @@ impl Machine {
             Some(_) => ledger.is_complete(&part.worker, part.incarnation),
             None => part.failed.is_none() || now.mono.saturating_sub(since) >= FAILED_GRACE,
         };
-        let all_here = run.parts.iter().all(|part| part.lost || settled(part));
+        let all_here = run
+            .parts
+            .iter()
+            .all(|part| part.lost || part.standing == Standing::Out || settled(part));
         if !all_here && now.mono < deadline && !self.deposed {
             return false;
         }
@@ -99,7 +102,9 @@ impl Machine {
         let elapsed = run.elapsed(now.mono);
         run.aggregate.judge(elapsed);
         for part in std::mem::take(&mut run.parts) {
-            self.state(part.worker.clone(), None);
+            if part.standing != Standing::Out {
+                self.state(part.worker.clone(), None);
+            }
             run.parts.push(part);
         }
         let ended = run.ended.get_or_insert(EndReason::Completed).clone();
@@ -147,7 +152,7 @@ fn note_late_failures(now: Now, run: &mut Run) {
         return;
     }
     let failed = |part: &Part| {
-        let (_, message) = part.failed.as_ref()?;
+        let (_, message) = part.failed.as_ref().filter(|_| part.standing != Standing::Out)?;
         Some(format!("worker `{}` failed while the run ended: {message}", part.worker))
     };
     let messages: Vec<String> = run.parts.iter().filter_map(failed).collect();
@@ -158,7 +163,11 @@ fn note_late_failures(now: Now, run: &mut Run) {
 
 /// A worker that is well, else one that failed.
 fn teardown_part(run: &Run) -> Option<usize> {
-    let there = |part: &&Part| !part.lost;
-    let well = run.parts.iter().position(|part| there(&part) && part.failed.is_none());
-    well.or_else(|| run.parts.iter().position(|part| there(&part)))
+    let there = |part: &&Part| !part.lost && part.standing != Standing::Out;
+    let well = |part: &Part| there(&part) && part.failed.is_none();
+    // Whoever was there from the start has the scenario ready for sure.
+    let first = run.parts.iter().position(|part| well(part) && !part.late);
+    first
+        .or_else(|| run.parts.iter().position(well))
+        .or_else(|| run.parts.iter().position(|part| there(&part)))
 }

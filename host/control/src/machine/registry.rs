@@ -48,6 +48,9 @@ pub(crate) enum Heard {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Registry {
     workers: BTreeMap<WorkerId, Worker>,
+    /// Nobody at all has been heard for a while.
+    #[serde(default)]
+    is_deaf: bool,
 }
 
 impl Registry {
@@ -92,14 +95,35 @@ impl Registry {
         }
     }
 
+    /// An interval of a process came in, so it lives. Who is lost must say itself that it is back.
+    pub(crate) fn lives(&mut self, now: Duration, worker: &WorkerId, incarnation: Incarnation) {
+        if let Some(worker) = self.workers.get_mut(worker)
+            && worker.status.incarnation == incarnation
+            && worker.liveness != Liveness::Lost
+        {
+            worker.heard = now;
+        }
+    }
+
     /// Judges silence. True if somebody's liveness changed.
     pub(crate) fn sweep(&mut self, now: Duration, config: &CoordinatorConfig) -> bool {
         let before = self.workers.len();
         self.workers.retain(|_, worker| now.saturating_sub(worker.heard) < FORGET);
         let mut changed = self.workers.len() != before;
+        // Half of the patience with one worker is more than a heartbeat.
+        let newest = self.workers.values().map(|worker| worker.heard).max();
+        let was_deaf = self.is_deaf;
+        self.is_deaf = newest.is_some_and(|newest| now.saturating_sub(newest) >= config.lost / 2);
+        if was_deaf && !self.is_deaf {
+            self.listen_anew(now);
+        }
+        let lost = if self.is_deaf { config.all_lost.max(config.lost) } else { config.lost };
         for worker in self.workers.values_mut() {
             let liveness = match now.saturating_sub(worker.heard) {
-                silent if silent >= config.lost => Liveness::Lost,
+                silent if silent >= lost => Liveness::Lost,
+                silent if silent >= config.lost && worker.liveness == Liveness::Lost => {
+                    Liveness::Lost
+                }
                 silent if silent >= config.suspect => Liveness::Suspect,
                 _ => Liveness::Alive,
             };

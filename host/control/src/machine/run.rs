@@ -10,9 +10,11 @@ use loadhost_model::share::Share;
 use loadhost_model::wire::{Step, StopMode, WorkerState, WorkerStatus};
 use serde::{Deserialize, Serialize};
 
+use super::balance::Balance;
+use super::slots::{SeatNumber, Slots};
 use crate::aggregate::Aggregate;
 use crate::report::EndReason;
-use crate::view::{Note, NoteKind, RunState};
+use crate::view::{Loss, Note, NoteKind, RunState};
 
 /// Notes kept per run; later ones are counted in the last.
 const MAX_NOTES: usize = 100;
@@ -79,7 +81,15 @@ impl From<&Step> for Told {
 pub(crate) struct Part {
     pub(crate) worker: WorkerId,
     pub(crate) incarnation: Incarnation,
+    /// Its number among all that ever took part in the run.
+    pub(crate) seat: SeatNumber,
+    /// What was stated last, and from when on it holds: microseconds since the Unix epoch, 0: from the start.
     pub(crate) share: Share,
+    pub(crate) share_from: u64,
+    /// Generation of the assignment that stated it first.
+    pub(crate) stated: u64,
+    /// Since when the worker says that it works by the share of the newest assignment it has applied.
+    pub(crate) holds_from: u64,
     /// The last assignment.
     pub(crate) told: Option<Told>,
     /// Generation of the last assignment.
@@ -93,14 +103,41 @@ pub(crate) struct Part {
     /// Whether its last word was a failure.
     pub(crate) failing: bool,
     pub(crate) lost: bool,
+    pub(crate) standing: Standing,
+    /// Came when load was being made already.
+    pub(crate) late: bool,
+    /// How often it was tried again after a failure.
+    pub(crate) retries: u32,
+}
+
+/// Whether a worker is to take part.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Standing {
+    #[default]
+    Member,
+    /// It was told to be idle after a failure, and is asked again once it is.
+    Retrying,
+    /// Its slots go to others; then it is told to stop, and is free.
+    Leaving,
+    /// It has nothing to do with the run any more; what it measured counts.
+    Out,
 }
 
 impl Part {
-    pub(crate) fn new(worker: WorkerId, incarnation: Incarnation, share: Share) -> Self {
+    pub(crate) fn new(
+        seat: SeatNumber,
+        worker: WorkerId,
+        incarnation: Incarnation,
+        share: Share,
+    ) -> Self {
         Self {
             worker,
             incarnation,
+            seat,
             share,
+            share_from: 0,
+            stated: 0,
+            holds_from: 0,
             told: None,
             assigned: 0,
             applied: 0,
@@ -109,6 +146,9 @@ impl Part {
             failed: None,
             failing: false,
             lost: false,
+            standing: Standing::Member,
+            late: false,
+            retries: 0,
         }
     }
 
@@ -121,11 +161,15 @@ impl Part {
         setup: &mut Option<Arc<str>>,
     ) -> bool {
         let (applied_term, applied) = status.applied;
-        if applied_term != term || applied < self.applied {
+        if applied_term != term || applied < self.applied || self.standing == Standing::Out {
             return false;
+        }
+        if self.standing == Standing::Retrying && applied < self.assigned {
+            return false; // its last word on what failed
         }
         let before = (self.progress, self.last_seq, self.failed.is_some(), self.applied);
         self.applied = applied;
+        self.holds_from = status.share_from;
         self.failing = matches!(status.state, WorkerState::Failed { .. });
         let progress = match &status.state {
             WorkerState::Idle => Progress::Assigned,
@@ -164,7 +208,46 @@ impl Part {
 
     /// Nothing more is to be expected of it before it is told to tear down.
     pub(crate) fn is_still(&self) -> bool {
-        self.lost || self.failed.is_some() || self.progress >= Progress::Stopped
+        self.lost
+            || self.failed.is_some()
+            || self.progress >= Progress::Stopped
+            || self.standing == Standing::Out
+    }
+
+    /// Takes part, as far as is known.
+    pub(crate) fn is_well(&self) -> bool {
+        !self.is_still() && self.standing == Standing::Member
+    }
+
+    /// Makes load, or would if it had slots.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.is_still() && self.progress == Progress::Running
+    }
+
+    /// Goes to another run, or away.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.standing == Standing::Leaving
+    }
+
+    /// Has said that it works, or soon will, by the share that was stated last.
+    pub(crate) fn has_confirmed(&self) -> bool {
+        self.applied >= self.stated
+    }
+
+    /// Since when the share that was stated last holds, once that is confirmed.
+    pub(crate) fn holds_since(&self) -> u64 {
+        self.share_from.max(self.holds_from)
+    }
+
+    /// Works by the share that was stated last. Before, another one must not be stated: it would take the place
+    /// of a change that is still ahead.
+    pub(crate) fn is_settled(&self, wall: u64) -> bool {
+        self.has_confirmed() && self.holds_since() <= wall
+    }
+
+    /// Whether its intervals are waited for before a second counts as known.
+    pub(crate) fn is_measuring(&self) -> bool {
+        !self.is_still() && (!self.late || self.progress >= Progress::Running)
     }
 }
 
@@ -190,6 +273,12 @@ pub(crate) struct Run {
     /// Elapsed time when load ended.
     pub(crate) stood_still: Option<Duration>,
     pub(crate) ended: Option<EndReason>,
+    /// Who has which part of the load.
+    pub(crate) slots: Slots,
+    pub(crate) next_seat: SeatNumber,
+    pub(crate) balance: Balance,
+    /// Workers that were lost or failed while load was made.
+    pub(crate) losses: Vec<Loss>,
     /// Saved apart, less often: see [`super::snapshot`].
     #[serde(skip)]
     pub(crate) aggregate: Aggregate,
@@ -241,13 +330,8 @@ impl Run {
     }
 
     /// Parts are in order of their workers' names.
-    fn position(&self, worker: &WorkerId) -> Option<usize> {
+    pub(crate) fn position(&self, worker: &WorkerId) -> Option<usize> {
         self.parts.binary_search_by(|part| part.worker.cmp(worker)).ok()
-    }
-
-    pub(crate) fn part_mut(&mut self, worker: &WorkerId) -> Option<&mut Part> {
-        let at = self.position(worker)?;
-        self.parts.get_mut(at)
     }
 
     pub(crate) fn part(&self, worker: &WorkerId) -> Option<&Part> {
@@ -265,6 +349,17 @@ impl Run {
         }
         let at = self.started.filter(|start| start.mono <= now).map(|_| self.elapsed(now));
         self.notes.push(Note { at, kind, message });
+    }
+
+    /// 0 to 1 of the load that nobody makes: slots of nobody, and those of lost workers.
+    pub(crate) fn unserved(&self) -> f64 {
+        if self.slots.of() == 0 {
+            return 0.0;
+        }
+        let gone = |part: &&Part| part.lost && part.standing != Standing::Out;
+        let lost: u32 =
+            self.parts.iter().filter(gone).map(|part| self.slots.held_by(part.seat)).sum();
+        f64::from(self.slots.unserved().saturating_add(lost)) / f64::from(self.slots.of())
     }
 
     /// Names of the parts that `which` is true of, for people.

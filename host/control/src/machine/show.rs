@@ -7,7 +7,7 @@ use std::time::Duration;
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::Phase;
 
-use super::run::{Run, Stage};
+use super::run::{Run, Stage, Standing};
 use super::{Machine, Now};
 use crate::aggregate::Wanted;
 use crate::view::{FleetView, NoteKind, RunState, RunView, WorkerView};
@@ -28,8 +28,12 @@ impl Machine {
     }
 
     fn show_workers(&self, now: Now) -> Vec<WorkerView> {
-        let share =
-            |worker| self.runs.values().find_map(|run| run.part(worker)).map(|part| part.share.clone());
+        let share = |worker| {
+            self.runs
+                .values()
+                .find_map(|run| run.part(worker).filter(|part| part.standing != Standing::Out))
+                .map(|part| part.share.clone())
+        };
         self.registry
             .iter()
             .map(|(id, worker)| {
@@ -64,8 +68,10 @@ impl Machine {
             if running { Wanted::at(&run.plan.profile, elapsed) } else { Wanted::default() };
         let count = |parts: usize| u32::try_from(parts).unwrap_or(u32::MAX);
         let mut view = RunView {
-            workers: count(run.parts.len()),
+            workers: count(run.parts.iter().filter(|part| part.standing != Standing::Out).count()),
             workers_lost: count(run.parts.iter().filter(|part| part.lost).count()),
+            losses: run.losses.clone(),
+            unserved: run.unserved(),
             params: shown_params(&run.plan),
             state: run.state(now.mono),
             phase: if running { phases(&run.plan.profile.phases, elapsed) } else { String::new() },
@@ -106,6 +112,8 @@ fn blank(run: &Run) -> RunView {
         remaining: None,
         workers: 0,
         workers_lost: 0,
+        losses: Vec::new(),
+        unserved: 0.0,
         users: 0,
         users_by_type: BTreeMap::new(),
         users_wanted: None,

@@ -180,6 +180,12 @@ fn move_walls(run: &mut Run, shift: i64) {
     if let Some(start) = &mut run.started {
         start.wall = start.wall.saturating_add_signed(shift);
     }
+    run.slots.move_walls(shift);
+    for part in &mut run.parts {
+        for wall in [&mut part.share_from, &mut part.holds_from] {
+            *wall = super::slots::moved_wall(*wall, shift);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,24 +1,23 @@
 //! How a run goes from stage to stage.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use loadhost_model::id::RunId;
+use loadhost_model::id::{Incarnation, RunId, WorkerId};
 use loadhost_model::text::format_duration;
 use loadhost_model::wire::{Assignment, Step, StopMode, VERSION, Work};
 
-use super::run::{Part, Progress, Run, Stage, Started, Told};
-use super::split::{self, Candidate};
-use super::{Effect, Machine, Now};
+use super::run::{Part, Progress, Run, Stage, Standing, Started, Told};
+use super::slots::Slots;
+use super::{Effect, Machine, Now, distribute, split};
 use crate::error::StartError;
 use crate::ports::ShapeNow;
 use crate::report::EndReason;
-use crate::view::{Liveness, NoteKind};
+use crate::view::NoteKind;
 
+/// New workers may be on their way; only after this long others are asked to give some up.
+const COMING: Duration = Duration::from_secs(1);
 /// Workers stop by themselves when time is over; after this long they are also told.
 const TELL_AFTER: Duration = Duration::from_secs(1);
-/// Codes by which a worker says that it was the scenario that wanted the end.
-const ABORT_RUN: &str = "abort-run";
 
 impl Machine {
     /// Moves each run as far as it can go.
@@ -55,31 +54,6 @@ impl Machine {
         }
     }
 
-    fn notice_losses(&mut self, now: Now, run: &mut Run) {
-        let of = run.parts.len();
-        let mut lost = Vec::new();
-        for part in
-            run.parts.iter_mut().filter(|part| !part.lost && part.progress < Progress::Stopped)
-        {
-            let liveness =
-                self.registry.get(&part.worker).map_or(Liveness::Lost, |worker| worker.liveness);
-            if liveness == Liveness::Lost {
-                part.lost = true;
-                lost.push(part.worker.clone());
-            }
-        }
-        for worker in lost {
-            // Moving its users to others has its place here.
-            run.aggregate.forget_users(&worker);
-            let message = format!(
-                "worker `{worker}` is lost: nothing heard for {}; 1/{of} of the load is missing until it is back",
-                format_duration(self.config.lost)
-            );
-            run.note(now.mono, NoteKind::Warning, message);
-            self.news = true;
-        }
-    }
-
     fn wait_for_workers(
         &mut self,
         now: Now,
@@ -89,18 +63,17 @@ impl Machine {
     ) -> bool {
         let (mut able, mut unable) = (Vec::new(), Vec::new());
         for (id, worker) in self.registry.iter() {
-            let taken = self.runs.values().any(|other| other.part(id).is_some());
-            match split::obstacle(worker, taken) {
-                None => able.push(Candidate {
-                    worker: id.clone(),
-                    incarnation: worker.status.incarnation,
-                    capacity: worker.status.capacity,
-                }),
+            match split::obstacle(worker, &run.plan, self.is_taken(id)) {
+                None => able.push((id.clone(), worker.status.incarnation)),
                 Some(why) => unable.push(format!("`{id}` ({why})")),
             }
         }
         if able.len() < run.expect_workers as usize {
             if now.mono < deadline {
+                let missing = run.expect_workers as usize - able.len();
+                if now.mono.saturating_sub(since) >= COMING {
+                    self.claim(now, run, missing);
+                }
                 return false;
             }
             let error = StartError::TooFewWorkers {
@@ -119,18 +92,9 @@ impl Machine {
             run.stage = Stage::Finished;
             return true;
         }
-        let users = run.plan.profile.planned_users_max();
-        let present = able.len();
-        let chosen = split::choose(able, users);
-        if chosen.len() < present {
-            let message = format!(
-                "{} of {present} workers take part; the others are too small",
-                chosen.len()
-            );
-            run.note(now.mono, NoteKind::Info, message);
-        }
-        // Cannot fail: each index is below the number of parts.
-        run.parts = split::parts(chosen).unwrap_or_default();
+        run.parts = split::parts(able);
+        run.next_seat = u32::try_from(run.parts.len()).unwrap_or(u32::MAX);
+        self.deal(run);
         run.stage =
             Stage::Preparing { deadline: now.mono.saturating_add(self.config.prepare_timeout) };
         self.assign_all(run, &Step::Prepare);
@@ -138,11 +102,24 @@ impl Machine {
         true
     }
 
+    /// Deals all slots anew; only before load is made.
+    pub(super) fn deal(&mut self, run: &mut Run) {
+        let of = distribute::slots_for(run.parts.iter().filter(|part| part.is_well()).count());
+        let counts = self.first_goal(run, of);
+        run.slots = Slots::deal(of, &counts);
+        for part in &mut run.parts {
+            if let Ok(share) = run.slots.share(part.seat) {
+                part.share = share;
+            }
+        }
+    }
+
     fn prepare(&mut self, now: Now, run: &mut Run, deadline: Duration) -> bool {
-        if let Some(reason) = failure(run).or_else(|| loss_before_start(run)) {
+        self.ask_again(run);
+        if let Some(reason) = self.settle_before_start(now, run, None) {
             return self.end(now, run, reason, StopMode::Now);
         }
-        let late = |part: &Part| part.progress < Progress::Ready;
+        let late = |part: &Part| part.standing != Standing::Out && part.progress < Progress::Ready;
         if run.parts.iter().any(late) {
             if now.mono < deadline {
                 return false;
@@ -159,13 +136,14 @@ impl Machine {
             return self.end(now, run, reason, StopMode::Now);
         }
         let limit = run.plan.limits.start_time.saturating_add(self.config.stop_margin);
-        run.stage = Stage::SettingUp { part: 0, deadline: now.mono.saturating_add(limit) };
-        self.assign(run, 0, Step::Setup);
+        let part = run.parts.iter().position(Part::is_well).unwrap_or(0);
+        run.stage = Stage::SettingUp { part, deadline: now.mono.saturating_add(limit) };
+        self.assign(run, part, Step::Setup);
         true
     }
 
     fn set_up(&mut self, now: Now, run: &mut Run, part: usize, deadline: Duration) -> bool {
-        if let Some(reason) = failure(run).or_else(|| loss_before_start(run)) {
+        if let Some(reason) = self.settle_before_start(now, run, Some(part)) {
             return self.end(now, run, reason, StopMode::Now);
         }
         let done = run.parts.get(part).is_some_and(|part| part.progress >= Progress::SetUp);
@@ -193,22 +171,20 @@ impl Machine {
     }
 
     fn keep_running(&mut self, now: Now, run: &mut Run) -> bool {
-        if let Some(reason) = failure(run) {
+        self.ask_again(run);
+        if let Some(reason) = self.settle_failures(now, run) {
             return self.end(now, run, reason, StopMode::Graceful);
         }
-        if run.parts.iter().all(|part| part.lost) {
-            let reason = EndReason::WorkerFailed {
-                worker: None,
-                code: "lost".to_string(),
-                message: format!("all workers are lost: {}", run.names(|_| true)),
-            };
+        if let Some(reason) = self.nobody_left(run) {
             return self.end(now, run, reason, StopMode::Now);
         }
+        self.notice_departures(now, run);
         let elapsed = run.elapsed(now.mono);
         let over = run.plan.profile.length().is_some_and(|length| elapsed >= length);
         if over || run.parts.iter().all(Part::is_still) {
             return self.end(now, run, EndReason::Completed, StopMode::Graceful);
         }
+        self.balance(now, run);
         if self.look_at_numbers(now, run, elapsed) {
             return true;
         }
@@ -218,7 +194,7 @@ impl Machine {
 
     /// Judges each second that is complete. True if that ended the run.
     fn look_at_numbers(&mut self, now: Now, run: &mut Run, elapsed: Duration) -> bool {
-        let live = run.parts.iter().filter(|part| !part.is_still()).map(|part| &part.worker);
+        let live = run.parts.iter().filter(|part| part.is_measuring()).map(|part| &part.worker);
         if !run.aggregate.complete(live) {
             return false;
         }
@@ -299,7 +275,7 @@ impl Machine {
         tell: Option<Duration>,
         deadline: Duration,
     ) -> bool {
-        let live = run.parts.iter().filter(|part| !part.is_still()).map(|part| &part.worker);
+        let live = run.parts.iter().filter(|part| part.is_measuring()).map(|part| &part.worker);
         self.news |= run.aggregate.complete(live);
         if run.parts.iter().all(Part::is_still) || self.deposed {
             let deadline = now.mono.saturating_add(self.config.collect_timeout);
@@ -337,20 +313,23 @@ impl Machine {
         true
     }
 
-    /// States a step to everybody.
+    /// States a step to everybody who takes part.
     pub(super) fn assign_all(&mut self, run: &mut Run, step: &Step) {
         for part in 0..run.parts.len() {
             self.assign(run, part, step.clone());
         }
     }
 
-    /// States a step to one.
-    pub(super) fn assign(&mut self, run: &mut Run, part: usize, step: Step) {
-        let plan = Arc::clone(&run.plan);
-        if let Some(part) = run.parts.get_mut(part) {
-            let work = Work { plan, share: part.share.clone(), share_from: 0, step };
-            part.told = Some(Told::from(&work.step));
-            part.assigned = self.state(part.worker.clone(), Some(work));
+    /// States a step to one, unless it has nothing to do with the run any more, or is to be idle for a moment.
+    pub(super) fn assign(&mut self, run: &mut Run, at: usize, step: Step) {
+        let takes_part =
+            |part: &&Part| matches!(part.standing, Standing::Member | Standing::Leaving);
+        let Some(part) = run.parts.get(at).filter(takes_part) else { return };
+        let (worker, told) = (part.worker.clone(), Told::from(&step));
+        let work = Self::work(run, part, step);
+        let generation = self.state(worker, Some(work));
+        if let Some(part) = run.parts.get_mut(at) {
+            (part.assigned, part.told) = (generation, Some(told));
         }
     }
 
@@ -372,39 +351,9 @@ impl Machine {
     }
 }
 
-/// Why the run must end, if a worker failed.
-fn failure(run: &Run) -> Option<EndReason> {
-    let (worker, (code, message)) = run
-        .parts
-        .iter()
-        .find_map(|part| part.failed.as_ref().map(|failed| (&part.worker, failed)))?;
-    Some(if &**code == ABORT_RUN {
-        EndReason::AbortedByScenario { message: message.to_string() }
-    } else {
-        EndReason::WorkerFailed {
-            worker: Some(worker.clone()),
-            code: code.to_string(),
-            message: message.to_string(),
-        }
-    })
-}
-
-fn loss_before_start(run: &Run) -> Option<EndReason> {
-    let part = run.parts.iter().find(|part| part.lost)?;
-    Some(EndReason::WorkerFailed {
-        worker: Some(part.worker.clone()),
-        code: "lost".to_string(),
-        message: format!(
-            "worker {} was lost before the run began; start it again",
-            run.names(|part| part.lost)
-        ),
-    })
-}
-
 /// Who is there, and who of them cannot take part.
-fn who(able: &[Candidate], unable: &[String]) -> String {
-    let mut names: Vec<String> =
-        able.iter().map(|candidate| format!("`{}`", candidate.worker)).collect();
+fn who(able: &[(WorkerId, Incarnation)], unable: &[String]) -> String {
+    let mut names: Vec<String> = able.iter().map(|(worker, _)| format!("`{worker}`")).collect();
     names.extend_from_slice(unable);
     if names.is_empty() { "nobody is there".to_string() } else { names.join(", ") }
 }

@@ -134,9 +134,10 @@ fn iterations_end_the_run_when_all_workers_are_done() {
 #[test]
 fn a_busy_worker_is_not_given_a_second_run() {
     let mut stage = Stage::running(&["a"], plan(60));
-    stage.hears(status(&worker("b"), 1, WorkerState::Idle));
     stage.started = None;
     stage.start(RunPlan { run: "run-2".parse().unwrap(), ..plan(60) }, 1, false);
+    assert_eq!(stage.started, None);
+    stage.hears(status(&worker("b"), 1, WorkerState::Idle));
     assert_eq!(stage.started, Some(Ok(())));
     assert_eq!(stage.assigned[&worker("b")].work.as_ref().unwrap().plan.run.as_str(), "run-2");
     assert_eq!(stage.assigned[&worker("a")].work.as_ref().unwrap().plan.run, testing::run_id());

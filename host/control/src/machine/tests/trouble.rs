@@ -111,31 +111,13 @@ fn intervals_said_to_exist_are_waited_for_and_missed() {
 }
 
 #[test]
-fn a_lost_worker_is_marked_and_welcome_back() {
-    let both = ["a", "b"];
-    let mut stage = Stage::running(&both, plan(60));
-    stage.seconds(&both, 1..=2);
-    stage.seconds(&["a"], 3..=9);
-    let fleet = stage.machine.show(stage.time());
-    assert_eq!(fleet.workers[1].liveness, Liveness::Lost);
-    assert_eq!((stage.view().workers_lost, stage.view().state), (1, RunState::Running));
-    assert!(stage.notes().contains("worker `b` is lost"), "{}", stage.notes());
-    assert!(stage.notes().contains("1/2 of the load"), "{}", stage.notes());
-    assert_eq!(stage.view().users, 5, "its users are no longer counted");
-    stage.says("b", WorkerState::Running);
-    assert_eq!(stage.view().workers_lost, 0);
-    for seq in 3..=9 {
-        stage.sends(interval(&worker("b"), seq, &[("/", &[1000, 2000])]));
-    }
-    stage.feed(Input::Tick);
-    assert_eq!(stage.view().total.requests, 36, "what it measured meanwhile counts");
-}
-
-#[test]
-fn a_run_without_any_worker_left_ends() {
+fn a_run_without_any_worker_left_ends_but_only_when_it_is_sure() {
     let mut stage = Stage::running(&["a"], plan(60));
     stage.seconds(&["a"], 1..=2);
     stage.passes(secs(6));
+    assert_eq!(stage.view().state, RunState::Running, "nobody is heard: the broker may be away");
+    assert_eq!(stage.machine.show(stage.time()).workers[0].liveness, Liveness::Suspect);
+    stage.passes(secs(24));
     let EndReason::WorkerFailed { code, message, .. } = stage.ended() else {
         panic!("{:?}", stage.ended())
     };

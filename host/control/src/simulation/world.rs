@@ -1,0 +1,456 @@
+//! The coordinator, its workers, the network between them, and what befalls them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use loadhost_model::id::WorkerId;
+use loadhost_model::plan::{FleetSettings, LossPolicy, RunPlan};
+use loadhost_model::profile::{Curve, Load};
+use loadhost_model::wire::{Assignment, Report};
+
+use super::agent::Agent;
+use crate::config::CoordinatorConfig;
+use crate::machine::{Effect, Input, Machine, NewRun, Now};
+use crate::report::RunReport;
+use crate::testing;
+
+/// Microseconds of virtual time.
+pub(super) type Time = u64;
+
+pub(super) const SECOND: Time = 1_000_000;
+/// Wall time at the beginning of the history.
+pub(super) const EPOCH: u64 = 1_000_000_000_000;
+/// Between two arrivals.
+pub(super) const GRID: Time = SECOND / 48;
+/// A worker without a leader stops after this long.
+pub(super) const DEAD_MAN: Time = 30 * SECOND;
+
+const STEP: Time = 20_000;
+const TICK: Time = 100_000;
+const BEAT: Time = SECOND;
+const POLL: Time = 5 * SECOND;
+const RUN_TIME: Time = 90 * SECOND;
+/// Faults are over by then, so that all can settle.
+const CALM: Time = 60 * SECOND;
+/// After the end of a fault its traces may be seen for so long: polls, steps of levelling.
+const TRACES: Time = 7 * SECOND;
+
+/// What differs between histories of one kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting {
+    pub(super) workers: usize,
+    /// Of messages, 0 to 1.
+    pub(super) loss: f64,
+    pub(super) on_worker_lost: LossPolicy,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self { workers: 3, loss: 0.1, on_worker_lost: LossPolicy::Rebalance }
+    }
+}
+
+/// What befalls a fleet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Fault {
+    /// A worker dies and stays dead.
+    Crash,
+    /// A worker dies, and a new process begins.
+    Restart,
+    /// A worker stands still.
+    Pause,
+    /// A worker is cut off.
+    Cut,
+    /// A worker is told to go away.
+    Drain,
+    /// Another worker comes.
+    Join,
+}
+
+/// A fault of a history.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Befalls {
+    pub(super) at: Time,
+    fault: Fault,
+    /// Which of the workers that are there.
+    which: usize,
+    lasts: Time,
+}
+
+/// When and for which slots arrivals may be missing or doubled.
+struct Window {
+    from: Time,
+    to: Time,
+    worker: WorkerId,
+    slots: BTreeSet<u32>,
+}
+
+enum Event {
+    Reaches(Report),
+    Look(usize),
+}
+
+pub(super) struct World {
+    random: fastrand::Rng,
+    setting: Setting,
+    now: Time,
+    machine: Machine,
+    desired: BTreeMap<WorkerId, Assignment>,
+    agents: Vec<Agent>,
+    /// By time and number.
+    events: BTreeMap<(Time, u64), Event>,
+    number: u64,
+    /// Requests in intervals that the transport has taken.
+    published: u64,
+    /// How often each arrival was served.
+    served: BTreeMap<u64, u32>,
+    windows: Vec<Window>,
+    of: u32,
+    start: Option<Time>,
+    report: Option<Arc<RunReport>>,
+    /// Who worked for how many slots shortly before the end.
+    levelled: Vec<(WorkerId, Vec<u32>)>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, setting: Setting) -> Self {
+        let agents = (0..setting.workers).map(|at| Agent::new(name(at), 1, 0)).collect();
+        let mut world = Self {
+            random: fastrand::Rng::with_seed(seed),
+            setting,
+            now: 0,
+            machine: Machine::new(CoordinatorConfig::default()),
+            desired: BTreeMap::new(),
+            agents,
+            events: BTreeMap::new(),
+            number: 0,
+            published: 0,
+            served: BTreeMap::new(),
+            windows: Vec::new(),
+            of: 1,
+            start: None,
+            report: None,
+            levelled: Vec::new(),
+        };
+        world.submit();
+        world
+    }
+
+    fn submit(&mut self) {
+        let load = Load::Arrivals {
+            rate: Curve { start: 48.0, stages: Vec::new(), hold: true },
+            poisson: false,
+            preallocated: 10,
+            max_users: 100,
+            max_lag: Duration::from_secs(10),
+        };
+        let plan = testing::plan_of(load, Some(Duration::from_micros(RUN_TIME)));
+        let on_worker_lost = self.setting.on_worker_lost;
+        let fleet = FleetSettings { on_worker_lost, ..FleetSettings::default() };
+        let new = NewRun {
+            plan: Arc::new(RunPlan { fleet, ..plan }),
+            description: testing::description(),
+            expect_workers: self.setting.workers as u32,
+            max_wait: Duration::from_secs(60),
+            shaped: false,
+        };
+        let effects = self.machine.start(self.time(), new).unwrap();
+        self.apply(effects);
+    }
+
+    /// One fault of each kind, some time apart, in this order.
+    pub(super) fn plan_of(&mut self, faults: &[Fault]) -> Vec<Befalls> {
+        let mut at = 8 * SECOND;
+        let mut plan = Vec::new();
+        for fault in faults {
+            at += self.random.u64(0..8 * SECOND);
+            let (which, lasts) = (self.random.usize(..), self.random.u64(100_000..12 * SECOND));
+            plan.push(Befalls { at, fault: *fault, which, lasts });
+            at += 4 * SECOND;
+        }
+        plan
+    }
+
+    pub(super) fn any_faults(&mut self) -> Vec<Befalls> {
+        let all =
+            [Fault::Crash, Fault::Restart, Fault::Pause, Fault::Cut, Fault::Drain, Fault::Join];
+        let count = self.random.usize(1..4);
+        let chosen: Vec<Fault> = (0..count).map(|_| all[self.random.usize(..all.len())]).collect();
+        self.plan_of(&chosen)
+    }
+
+    /// Until the run is over.
+    pub(super) fn play(&mut self, faults: &[Befalls]) {
+        let mut faults = faults.to_vec();
+        faults.reverse();
+        let mut next_tick = 0;
+        while self.report.is_none() {
+            assert!(self.now < 300 * SECOND, "the run does not end");
+            self.now += STEP;
+            while faults.last().is_some_and(|fault| fault.at <= self.now) {
+                let fault = faults.pop().unwrap();
+                self.befall(fault);
+            }
+            while let Some(entry) = self.events.first_entry() {
+                if entry.key().0 > self.now {
+                    break;
+                }
+                match entry.remove() {
+                    Event::Reaches(report) => self.feed(Input::Report(report)),
+                    Event::Look(at) => self.look(at),
+                }
+            }
+            if self.now >= next_tick {
+                next_tick = self.now + TICK;
+                self.feed(Input::Tick);
+            }
+            (0..self.agents.len()).for_each(|at| self.live(at));
+            if self
+                .start
+                .is_some_and(|start| self.now.abs_diff(start + RUN_TIME - 4 * SECOND) < STEP)
+            {
+                let works = |agent: &&Agent| agent.alive && agent.job.is_some();
+                let share = |agent: &Agent| {
+                    (
+                        agent.id.clone(),
+                        agent.share().map_or_else(Vec::new, |share| share.slots().to_vec()),
+                    )
+                };
+                self.levelled = self.agents.iter().filter(works).map(share).collect();
+            }
+        }
+    }
+
+    fn befall(&mut self, befalls: Befalls) {
+        if befalls.fault == Fault::Join {
+            let agent = Agent::new(name(self.agents.len()), 1, self.now);
+            return self.agents.push(agent);
+        }
+        let well = |agent: &Agent| agent.hears(self.now) && !agent.draining;
+        let there: Vec<usize> =
+            (0..self.agents.len()).filter(|at| well(&self.agents[*at])).collect();
+        if there.len() < 2 {
+            return; // somebody must be left
+        }
+        let at = there[befalls.which % there.len()];
+        let until = (self.now + befalls.lasts).min(CALM);
+        match befalls.fault {
+            Fault::Drain => self.agents[at].draining = true,
+            Fault::Pause => self.agents[at].paused_until = until,
+            Fault::Cut => self.agents[at].cut_until = until,
+            Fault::Crash => self.agents[at].alive = false,
+            Fault::Restart => {
+                let (id, incarnation) = (self.agents[at].id.clone(), self.agents[at].incarnation);
+                self.agents[at].alive = false;
+                let mut agent = Agent::new(id, incarnation + 1, until);
+                agent.paused_until = until;
+                // The old process is dead at once; the new one speaks only later.
+                self.mark(at, until);
+                self.agents[at] = agent;
+                return;
+            }
+            Fault::Join => {}
+        }
+        if befalls.fault != Fault::Drain {
+            let seen = if befalls.fault == Fault::Crash { self.now } else { until };
+            self.mark(at, seen);
+        }
+    }
+
+    /// What a worker has, or is to get, may be missing or doubled until its fault is over and seen.
+    fn mark(&mut self, at: usize, until: Time) {
+        let agent = &self.agents[at];
+        let slots = agent.shares().flat_map(|share| share.slots().to_vec()).collect();
+        // Who had not begun yet leaves out what was due from the start on.
+        let from = agent.share().map_or(0, |_| self.now.saturating_sub(SECOND));
+        let to = until + TRACES;
+        self.windows.push(Window { from, to, worker: agent.id.clone(), slots });
+        self.widen();
+    }
+
+    /// So many messages may be lost that a worker is given up which is well: that is a fault, too.
+    fn mark_if_given_up(&mut self, at: Option<usize>, assignment: &Assignment) {
+        let is_given_up = assignment
+            .work
+            .as_ref()
+            .is_some_and(|work| work.share.is_empty() && work.share_from == EPOCH + self.now);
+        if let Some(at) = at.filter(|_| is_given_up) {
+            self.mark(at, self.now);
+        }
+    }
+
+    /// Adds what workers with faults are told, and what is on its way.
+    fn widen(&mut self) {
+        let held: BTreeSet<u32> = self.desired.values().flat_map(slots_of).collect();
+        let moving: Vec<u32> = (0..self.of).filter(|slot| !held.contains(slot)).collect();
+        for window in self.windows.iter_mut().filter(|window| window.to >= self.now) {
+            window.slots.extend(self.desired.get(&window.worker).into_iter().flat_map(slots_of));
+            window.slots.extend(&moving);
+        }
+    }
+
+    fn time(&self) -> Now {
+        Now { mono: Duration::from_micros(self.now), wall: EPOCH + self.now }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let effects = self.machine.handle(self.time(), input);
+        self.apply(effects);
+    }
+
+    fn apply(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Assign(worker, assignment) => {
+                    self.note(&assignment);
+                    let at = self.agents.iter().position(|agent| agent.id == worker);
+                    self.mark_if_given_up(at, &assignment);
+                    let before = self.desired.insert(worker, assignment.clone());
+                    assert!(before.is_none_or(|before| before.generation < assignment.generation));
+                    self.widen();
+                    if let Some(at) = at.filter(|_| !self.is_lost()) {
+                        let delay = self.random.u64(1_000..200_000);
+                        self.later(delay, Event::Look(at));
+                    }
+                }
+                Effect::Finished(_, report) => self.report = Some(report),
+                Effect::Started(_, result) => result.unwrap(),
+                Effect::AskShape(..) => {}
+            }
+        }
+    }
+
+    fn note(&mut self, assignment: &Assignment) {
+        let Some(work) = &assignment.work else { return };
+        self.of = work.share.of();
+        if let loadhost_model::wire::Step::Run { start, .. } = work.step {
+            self.start = Some(start - EPOCH);
+        }
+    }
+
+    fn is_lost(&mut self) -> bool {
+        self.random.f64() < self.setting.loss
+    }
+
+    fn later(&mut self, delay: Time, event: Event) {
+        self.number += 1;
+        self.events.insert((self.now + delay, self.number), event);
+    }
+
+    /// A worker reads what is wanted of it.
+    fn look(&mut self, at: usize) {
+        let agent = &mut self.agents[at];
+        if agent.hears(self.now)
+            && let Some(assignment) = self.desired.get(&agent.id)
+        {
+            agent.apply(self.now, assignment);
+        }
+    }
+
+    fn live(&mut self, at: usize) {
+        let now = self.now;
+        if !self.agents[at].runs(now) {
+            return;
+        }
+        let served = &mut self.served;
+        self.agents[at].work(now, &mut |n| *served.entry(n).or_default() += 1);
+        if !self.agents[at].hears(now) {
+            return;
+        }
+        if now >= self.agents[at].next_poll {
+            self.agents[at].next_poll = now + POLL;
+            self.look(at);
+        }
+        for interval in std::mem::take(&mut self.agents[at].outbox) {
+            self.published += testing::requests(&interval);
+            for _ in 0..1 + u32::from(self.random.f64() < 0.1) {
+                let delay = self.random.u64(1_000..800_000);
+                self.later(delay, Event::Reaches(Report::Interval(Box::new(interval.clone()))));
+            }
+        }
+        let agent = &mut self.agents[at];
+        if now >= agent.next_beat || std::mem::take(&mut agent.news) {
+            agent.next_beat = now + BEAT;
+            let status = agent.status();
+            for _ in 0..1 + u32::from(self.random.f64() < 0.05) {
+                if !self.is_lost() {
+                    let delay = self.random.u64(1_000..300_000);
+                    self.later(delay, Event::Reaches(Report::Status(status.clone())));
+                }
+            }
+        }
+    }
+
+    pub(super) fn report(&self) -> &RunReport {
+        self.report.as_ref().unwrap()
+    }
+
+    fn due(&self, n: u64) -> Time {
+        self.start.unwrap() + n * GRID
+    }
+
+    fn arrivals(&self) -> u64 {
+        RUN_TIME.div_ceil(GRID)
+    }
+
+    /// Each arrival was served once, but for those that a fault explains.
+    pub(super) fn check_arrivals(&self) {
+        for n in 0..self.arrivals() {
+            let (times, due) = (self.served.get(&n).copied().unwrap_or(0), self.due(n));
+            let slot = (n % u64::from(self.of)) as u32;
+            let explains = |window: &Window| {
+                window.slots.contains(&slot) && (window.from..window.to).contains(&due)
+            };
+            assert!(
+                times == 1 || self.windows.iter().any(explains),
+                "arrival {n} of slot {slot}, due at {:.3} s, was served {times} times",
+                due as f64 / SECOND as f64
+            );
+        }
+    }
+
+    /// The longest time in which some slot was not served.
+    pub(super) fn longest_gap(&self) -> Duration {
+        let mut last: BTreeMap<u64, Time> = BTreeMap::new();
+        let mut longest = 0;
+        let period = u64::from(self.of) * GRID;
+        for n in (0..self.arrivals()).filter(|n| self.served.contains_key(n)) {
+            let slot = n % u64::from(self.of);
+            if let Some(last) = last.insert(slot, self.due(n)) {
+                longest = longest.max((self.due(n) - last).saturating_sub(period));
+            }
+        }
+        Duration::from_micros(longest)
+    }
+
+    /// What the report says was measured is what workers have sent.
+    pub(super) fn check_totals(&self) {
+        let view = &self.report().view;
+        assert_eq!(view.total.requests, self.published, "requests merged and sent");
+        assert_eq!(view.collection.missing, 0);
+    }
+
+    /// Shortly before the end each slot was with one worker, and all had equally many.
+    pub(super) fn check_levelled(&self) {
+        let mut all: Vec<u32> = self.levelled.iter().flat_map(|(_, slots)| slots.clone()).collect();
+        all.sort_unstable();
+        let counts: Vec<(&WorkerId, usize)> =
+            self.levelled.iter().map(|(worker, slots)| (worker, slots.len())).collect();
+        assert!(all.iter().copied().eq(0..self.of), "{counts:?} of {}", self.of);
+        let (least, most) = (
+            counts.iter().map(|(_, count)| count).min(),
+            counts.iter().map(|(_, count)| count).max(),
+        );
+        assert!(most.unwrap() - least.unwrap() <= 1, "{counts:?}");
+        assert_eq!(self.report().view.unserved, 0.0, "{:?}", self.report().view.losses);
+    }
+}
+
+fn slots_of(assignment: &Assignment) -> Vec<u32> {
+    assignment.work.as_ref().map_or_else(Vec::new, |work| work.share.slots().to_vec())
+}
+
+fn name(at: usize) -> WorkerId {
+    testing::worker(&format!("w{at}"))
+}

@@ -52,6 +52,10 @@ pub(super) struct Job<W: Workshop> {
     logs: mpsc::Sender<LogLine>,
     prepared: Option<Result<W::Stage, PrepareError>>,
     set_up: Option<Result<Arc<str>, Arc<str>>>,
+    /// Why the load ended, until somebody orders the end.
+    aborted: Option<Abort>,
+    /// `teardown` is called once, however often it is asked for.
+    torn_down: Option<Result<(), Arc<str>>>,
     /// Once the load is over: the number of its last interval.
     last_seq: Option<u64>,
 }
@@ -73,6 +77,8 @@ impl<W: Workshop> Job<W> {
             logs,
             prepared: None,
             set_up: None,
+            aborted: None,
+            torn_down: None,
             last_seq: None,
         }
     }
@@ -216,10 +222,13 @@ impl<W: Workshop> Job<W> {
         let Some(Ok(stage)) = self.prepared.clone() else {
             return self.enter(wanted, WorkerState::TornDown);
         };
-        let once = self.once(wanted, stage, Hook::Teardown(data), CancellationToken::new());
-        match once.run().await {
-            Ok(_) => self.enter(wanted, WorkerState::TornDown),
-            Err(message) => self.fail(wanted, "teardown", message),
+        if self.torn_down.is_none() {
+            let once = self.once(wanted, stage, Hook::Teardown(data), CancellationToken::new());
+            self.torn_down = Some(once.run().await.map(drop).map_err(Into::into));
+        }
+        match self.torn_down.clone() {
+            Some(Err(message)) => self.fail(wanted, "teardown", message),
+            _ => self.enter(wanted, WorkerState::TornDown),
         }
     }
 
@@ -244,7 +253,11 @@ impl<W: Workshop> Job<W> {
     /// Makes load until it is over by itself or by order.
     async fn load(&mut self, wanted: &Wanted, start: u64, setup_data: Arc<str>) {
         if self.last_seq.is_some() {
-            return self.stopped(wanted);
+            // Another leader asks, who may not have heard how it ended.
+            return match self.aborted.clone() {
+                Some(abort) => self.fail(wanted, abort.code, abort.message),
+                None => self.stopped(wanted),
+            };
         }
         let Some(stage) = self.stage(wanted).await else { return };
         let clock = RunClock::starting_at(self.instant_of(start));
@@ -324,7 +337,7 @@ impl<W: Workshop> Job<W> {
         let is_told = matches!(wanted.work.step, Step::Stop { .. } | Step::Teardown { .. });
         match aborted {
             // Told or not, the failure comes first: the coordinator answers it by a stop.
-            Some(_) if !is_told => {}
+            Some(abort) if !is_told => self.aborted = Some(abort),
             _ => self.stopped(&wanted),
         }
         if matches!(wanted.work.step, Step::Teardown { .. }) {

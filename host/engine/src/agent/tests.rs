@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod shares;
+mod terms;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,6 +25,9 @@ use crate::load::vu::{CallOutcome, Due, MakeError, ShardContext, UserIdentity, V
 struct Script {
     description: Arc<Description>,
     iterations: Arc<AtomicU64>,
+    /// Users that were made.
+    made: Arc<AtomicU64>,
+    torn_down: Arc<AtomicU64>,
     task: fn(u64) -> CallOutcome,
     setup: fn() -> Result<Arc<str>, CallOutcome>,
     prepares: bool,
@@ -34,6 +38,8 @@ impl Default for Script {
         Self {
             description: Arc::new(fake::description(WaitTime::Constant(Duration::from_millis(10)))),
             iterations: Arc::default(),
+            made: Arc::default(),
+            torn_down: Arc::default(),
             task: |_| CallOutcome::Done,
             setup: || Ok("data".into()),
             prepares: true,
@@ -75,6 +81,7 @@ impl RunFactory for Script {
     }
 
     async fn teardown(&self, _: UserIdentity) -> CallOutcome {
+        self.torn_down.fetch_add(1, Ordering::Relaxed);
         CallOutcome::Done
     }
 }
@@ -83,6 +90,7 @@ impl VuFactory for Script {
     type Vu = Script;
 
     async fn make(&self, _: UserIdentity) -> Result<Script, MakeError> {
+        self.made.fetch_add(1, Ordering::Relaxed);
         Ok(self.clone())
     }
 }
@@ -106,6 +114,7 @@ impl Vu for Script {
 struct Boss {
     assignments: watch::Sender<Option<Assignment>>,
     reports: mpsc::Receiver<Report>,
+    term: Term,
     generation: u64,
     plan: Arc<RunPlan>,
     intervals: Vec<Interval>,
@@ -141,6 +150,7 @@ impl Boss {
         Self {
             assignments,
             reports,
+            term: Term(1),
             generation: 0,
             plan: Arc::new(fake::plan(fake::profile(load))),
             intervals: vec![],
@@ -161,7 +171,7 @@ impl Boss {
 
     fn send_share(&self, generation: u64, step: Step, (share, share_from): (Share, u64)) {
         let work = Work { plan: Arc::clone(&self.plan), share, share_from, step };
-        let (version, term) = (wire::VERSION, Term(1));
+        let (version, term) = (wire::VERSION, self.term);
         self.assignments.send_replace(Some(Assignment {
             version,
             term,
@@ -203,8 +213,11 @@ impl Boss {
     }
 
     async fn until_state(&mut self, state: WorkerState) -> WorkerStatus {
-        let generation = self.generation;
-        self.until(|status| status.state == state && status.applied.1 == generation).await
+        let applied = match self.generation {
+            0 => (Term(0), 0),
+            generation => (self.term, generation),
+        };
+        self.until(|status| status.state == state && status.applied == applied).await
     }
 
     async fn until_stopped(&mut self) -> u64 {

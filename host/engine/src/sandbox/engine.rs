@@ -79,11 +79,11 @@ pub(crate) fn pooled(
         .max_memory_size(usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX).min(1 << 32))
         .table_elements(limits.table_elements as usize)
         .max_unused_warm_slots(users)
-        // What a user touched stays resident while its slot waits for the next one; the pages
-        // are zeroed by hand, which is cheaper than giving them back for small memories.
-        .linear_memory_keep_resident(64 << 10)
-        .table_keep_resident(16 << 10)
-        .async_stack_keep_resident(16 << 10);
+        // A place is used again only after a crash, and zeroing by hand touches pages that the
+        // user never did: the system takes them all back for less.
+        .linear_memory_keep_resident(0)
+        .table_keep_resident(0)
+        .async_stack_keep_resident(0);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config)
 }

@@ -93,13 +93,15 @@ impl<F: VuFactory> User<F> {
         let mut is_first = true;
         while !self.control.is_leaving() {
             self.control.enter(Activity::Starting);
-            let (vu, then) = self.make(&mut is_first).await;
+            // Making a user and parting with it take several times the state of an iteration,
+            // which lives as long as the user.
+            let (vu, then) = Box::pin(self.make(&mut is_first)).await;
             let then = match (vu, then) {
                 (Some(mut vu), Then::GoOn) => {
                     let then = self.iterate(&mut vu, &mut back_off).await;
-                    self.leave_unless_crashed(vu, then).await
+                    Box::pin(self.leave_unless_crashed(vu, then)).await
                 }
-                (Some(vu), then) => self.leave_unless_crashed(vu, then).await,
+                (Some(vu), then) => Box::pin(self.leave_unless_crashed(vu, then)).await,
                 (None, then) => then,
             };
             if then != Then::MakeAnew {

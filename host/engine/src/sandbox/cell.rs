@@ -1,5 +1,6 @@
 //! A store with one instance of the scenario in it, and the calls into it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +96,8 @@ impl Cell {
         let mut wall = WallTimer::default();
         let deadline = Instant::now() + limits.start_time;
         store.data_mut().enter(Instant::now(), Duration::ZERO, Interrupts::Heeded);
-        let guest = match wall.until(deadline, sandbox.instantiate(&mut store)).await {
+        let instance = wall.until(deadline, pin!(sandbox.instantiate(&mut store))).await;
+        let guest = match instance {
             Some(Ok(guest)) => guest,
             Some(Err(error)) => {
                 let evidence = evidence(&mut store, "the start of the component");
@@ -124,7 +126,10 @@ impl Cell {
         self.store.data_mut().enter(now, call.lag, call.interrupts);
         self.store.set_epoch_deadline(1);
         let (limit, time) = call.time;
-        let outcome = self.wall.until(now + time, work(&self.guest, &mut self.store)).await;
+        let outcome = {
+            let work = pin!(work(&self.guest, &mut self.store));
+            self.wall.until(now + time, work).await
+        };
         self.store.data_mut().leave();
         match outcome {
             Some(Ok(value)) => Ok(value),

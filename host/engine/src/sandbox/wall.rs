@@ -4,7 +4,7 @@
 //! is looked at only when it fires, or when a call has to end before it would.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -14,13 +14,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(crate) struct WallTimer(Option<Pin<Box<Sleep>>>);
 
 impl WallTimer {
-    /// The outcome, or `None` if it is not there by the deadline.
+    /// The outcome, or `None` if it is not there by the deadline. The work is pinned by the
+    /// caller, because it is large and would be moved twice on its way here.
     pub(crate) async fn until<F: Future>(
         &mut self,
         deadline: Instant,
-        work: F,
+        mut work: Pin<&mut F>,
     ) -> Option<F::Output> {
-        let mut work = pin!(work);
         poll_fn(|cx| {
             if let Poll::Ready(output) = work.as_mut().poll(cx) {
                 return Poll::Ready(Some(output));
@@ -46,13 +46,15 @@ impl WallTimer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::pin::pin;
     use std::time::Duration;
     use tokio::time::sleep;
 
     async fn call(timer: &mut WallTimer, limit: u64, takes: u64) -> (bool, Duration) {
         let began = Instant::now();
         let deadline = began + Duration::from_secs(limit);
-        let done = timer.until(deadline, sleep(Duration::from_secs(takes))).await.is_some();
+        let work = pin!(sleep(Duration::from_secs(takes)));
+        let done = timer.until(deadline, work).await.is_some();
         (done, began.elapsed())
     }
 

@@ -150,8 +150,8 @@ impl Connection {
             connection: self,
             out: Outgoing::default(),
             reader: Reader::new(wanted),
-            begun,
-            deadlines,
+            deadline: begun + deadlines.whole,
+            first_byte_limit: deadlines.first_byte,
             sent: None,
             first_byte: None,
             end: begun,
@@ -195,10 +195,13 @@ struct Exchanging<'a> {
     connection: &'a mut Connection,
     out: Outgoing,
     reader: Reader,
-    begun: Instant,
-    deadlines: Deadlines,
+    /// Of the whole exchange.
+    deadline: Instant,
+    /// From the end of the request.
+    first_byte_limit: Option<Duration>,
     sent: Option<Instant>,
     first_byte: Option<Instant>,
+    /// When something last happened: at first, the beginning.
     end: Instant,
     /// End of the stream or an error: nothing more will come.
     closed: bool,
@@ -216,7 +219,7 @@ impl Exchanging<'_> {
                 if head < buffer.len() {
                     self.out.rest().body = Some(buffer.split_off(head).into());
                 }
-                self.out.rest().held = Some(self.begun + CONTINUE_WAIT);
+                self.out.rest().held = Some(self.end + CONTINUE_WAIT);
             }
             let mut at = 0;
             while at < buffer.len() {
@@ -247,7 +250,7 @@ impl Exchanging<'_> {
                 Poll::Ready(Ok(true)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(failure)) => return Poll::Ready(Err(failure)),
                 Poll::Ready(Ok(false)) => {
-                    if self.end >= self.begun + self.deadlines.whole {
+                    if self.end >= self.deadline {
                         return Poll::Ready(Err(self.timed_out()));
                     }
                 }
@@ -295,8 +298,8 @@ impl Exchanging<'_> {
 
     /// The deadline that counts now.
     fn deadline(&self) -> Instant {
-        let whole = self.begun + self.deadlines.whole;
-        let first_byte = match (self.deadlines.first_byte, self.sent, self.first_byte) {
+        let whole = self.deadline;
+        let first_byte = match (self.first_byte_limit, self.sent, self.first_byte) {
             (Some(limit), Some(sent), None) => sent + limit,
             _ => whole,
         };
@@ -307,7 +310,7 @@ impl Exchanging<'_> {
         if self.sent.is_none() {
             return Failure::timeout("the server did not take the request within the timeout");
         }
-        let in_first_byte = self.end < self.begun + self.deadlines.whole;
+        let in_first_byte = self.end < self.deadline;
         match self.first_byte {
             None if in_first_byte => Failure::timeout("no answer within first_byte_timeout"),
             None => Failure::timeout("no answer within the timeout"),

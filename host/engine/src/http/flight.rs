@@ -83,33 +83,37 @@ impl<'a> Flight<'a> {
     }
 
     /// One hop: opens a connection if there is none, sends, and reads the answer.
-    pub(super) async fn fly(
+    // Not an `async fn`, which would hold its arguments twice: see `Client::send`.
+    #[allow(clippy::manual_async_fn)]
+    pub(super) fn fly(
         &mut self,
         connection: Option<Connection>,
         timer: &mut Timer,
-    ) -> Landing {
-        let reused = connection.is_some();
-        let mut connection = match connection {
-            Some(connection) => connection,
-            // Opening takes a hundred times the state of an exchange, and is rare.
-            None => match Box::pin(self.open()).await {
-                Ok(connection) => connection,
-                Err(failure) => {
-                    self.timings.total = self.started.elapsed();
-                    return Landing { result: Err(failure), connection: None, vanished: false };
-                }
-            },
-        };
-        let is_first_hop = self.bytes_sent == 0;
-        let begun = if reused && is_first_hop { self.started } else { Instant::now() };
-        let (wanted, deadlines) = (self.wanted(), self.deadlines());
-        let outcome = connection.exchange(&self.request, wanted, deadlines, begun, timer).await;
-        self.account(begun, &outcome);
-        let reusable = outcome.reusable && self.request.shared.settings.keep_alive;
-        Landing {
-            result: outcome.result,
-            connection: reusable.then_some(connection),
-            vanished: outcome.vanished && reused,
+    ) -> impl Future<Output = Landing> {
+        async move {
+            let reused = connection.is_some();
+            let mut connection = match connection {
+                Some(connection) => connection,
+                // Opening takes a hundred times the state of an exchange, and is rare.
+                None => match Box::pin(self.open()).await {
+                    Ok(connection) => connection,
+                    Err(failure) => {
+                        self.timings.total = self.started.elapsed();
+                        return Landing { result: Err(failure), connection: None, vanished: false };
+                    }
+                },
+            };
+            let is_first_hop = self.bytes_sent == 0;
+            let begun = if reused && is_first_hop { self.started } else { Instant::now() };
+            let (wanted, deadlines) = (self.wanted(), self.deadlines());
+            let outcome = connection.exchange(&self.request, wanted, deadlines, begun, timer).await;
+            self.account(begun, &outcome);
+            let reusable = outcome.reusable && self.request.shared.settings.keep_alive;
+            Landing {
+                result: outcome.result,
+                connection: reusable.then_some(connection),
+                vanished: outcome.vanished && reused,
+            }
         }
     }
 

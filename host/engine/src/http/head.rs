@@ -7,6 +7,9 @@ use super::outcome::Failure;
 
 /// Header lines of an answer at most, as many as hyper takes.
 const MAX_HEADERS: usize = 100;
+/// Header lines of most answers. The list of them stands on the user's own stack, whose pages
+/// are cold and stay resident: a list for all would take one more of them for each user.
+const FEW_HEADERS: usize = 24;
 
 /// What the engine wants to know of a head.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,18 +53,45 @@ pub(super) struct Parsed {
 ///
 /// `bodiless`: the request was HEAD, so the answer has no body whatever it says.
 pub(super) fn parse(bytes: &[u8], bodiless: bool) -> Result<Option<Parsed>, Failure> {
+    let mut headers = [MaybeUninit::uninit(); FEW_HEADERS];
+    parse_with(&mut headers, bytes, bodiless).unwrap_or_else(|TooMany| parse_many(bytes, bodiless))
+}
+
+#[cold]
+#[inline(never)]
+fn parse_many(bytes: &[u8], bodiless: bool) -> Result<Option<Parsed>, Failure> {
     let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
+    parse_with(&mut headers, bytes, bodiless)
+        .unwrap_or_else(|TooMany| Err(Failure::protocol(fault(httparse::Error::TooManyHeaders))))
+}
+
+/// There are more headers than places for them.
+struct TooMany;
+
+fn parse_with<'b>(
+    headers: &mut [MaybeUninit<httparse::Header<'b>>],
+    bytes: &'b [u8],
+    bodiless: bool,
+) -> Result<Result<Option<Parsed>, Failure>, TooMany> {
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
         &mut response,
         bytes,
-        &mut headers,
+        headers,
     );
-    let length = match parsed {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(error) => return Err(Failure::protocol(fault(error))),
-    };
+    Ok(match parsed {
+        Ok(httparse::Status::Complete(length)) => understand(&response, length, bodiless).map(Some),
+        Ok(httparse::Status::Partial) => Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(TooMany),
+        Err(error) => Err(Failure::protocol(fault(error))),
+    })
+}
+
+fn understand(
+    response: &httparse::Response<'_, '_>,
+    length: usize,
+    bodiless: bool,
+) -> Result<Parsed, Failure> {
     let status = response.code.unwrap_or_default();
     if status < 100 {
         return Err(Failure::protocol("the answer has an impossible status"));
@@ -73,7 +103,7 @@ pub(super) fn parse(bytes: &[u8], bodiless: bool) -> Result<Option<Parsed>, Fail
     let framing = lines.framing(status, bodiless)?;
     let keep_alive = lines.keep_alive && framing != Framing::Close;
     let head = Head { status, keep_alive, extras: lines.extras };
-    Ok(Some(Parsed { head, framing, length }))
+    Ok(Parsed { head, framing, length })
 }
 
 fn fault(error: httparse::Error) -> &'static str {

@@ -7,6 +7,7 @@ mod fuzz;
 mod oracle;
 mod redirects;
 mod server;
+mod size;
 mod table;
 mod tls;
 

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use loadhost_cluster::lease::Standing;
+use loadhost_cluster::subjects::Names;
 use loadhost_cluster::{
-    AgentConfig, AgentLink, Connection, FleetConfig, JoinError, Membership, NatsFleet,
+    AgentConfig, AgentLink, Connection, FleetConfig, JoinError, Membership, NatsFleet, NatsState,
 };
+use loadhost_control::ports::StateStore;
 use loadhost_model::histogram::Histogram;
 use loadhost_model::id::{ClusterId, Digest, Incarnation, RunId, Term, WorkerId};
 use loadhost_model::interval::{HttpStats, Interval, SeriesStats, Statistics};
@@ -79,8 +81,24 @@ pub(crate) async fn lead_with(
 ) -> Result<(Leader, mpsc::Receiver<Report>), JoinError> {
     let membership = Membership::join(connection, &config, None).await?;
     let standing = membership.elected().await;
-    let (fleet, reports) = NatsFleet::open(connection, &membership, standing, 0).await?;
-    Ok((Leader { fleet, membership }, reports))
+    let term = standing.term();
+    let names = Names::new(config.cluster.clone());
+    let state = NatsState::open(connection, &names, config.replicas).await?;
+    state.load(term).await.expect("nothing is saved");
+    let (fleet, mut reports) = NatsFleet::open(connection, &membership, standing, 0).await?;
+    let (sender, receiver) = mpsc::channel(1);
+    // As a coordinator does that keeps all it is told.
+    tokio::spawn(async move {
+        while let Some(report) = reports.recv().await {
+            if let Report::Position(position) = report {
+                // It is told again.
+                let _ = state.release(term, position).await;
+            } else if sender.send(report).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok((Leader { fleet, membership }, receiver))
 }
 
 pub(crate) async fn join(connection: &Connection, name: &str) -> AgentLink {

@@ -111,13 +111,15 @@ def compare(shop, title, ours, theirs, rounds):
     print(f"| {title} | {our_cost:.1f} | {their_cost:.1f} | {ratio:.2f} | {rate:,.0f} |", flush=True)
 
 
-def resident(pid):
-    with open(f"/proc/{pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+def footprint(pid):
+    """KiB resident, and the part of it that is not shared (pages of n mappings count 1/n)."""
+    with open(f"/proc/{pid}/smaps_rollup") as sums:
+        sizes = {line.split(":")[0]: int(line.split()[1]) for line in sums if line.startswith(("Rss:", "Pss:"))}
+    return sizes["Rss"], sizes["Pss"]
 
 
 def memory(shop, users, baseline):
-    """KiB per connected user, and seconds from launch until all are connected."""
+    """KiB per connected user, resident and its own, and seconds from launch until all are connected."""
     shop.reset()
     launched = time.monotonic()
     process = subprocess.Popen(loadhost(shop, "http_get", users, 20, "--param", "pause=2s"),
@@ -132,9 +134,10 @@ def memory(shop, users, baseline):
                 break
             time.sleep(0.02)
         if connected is None:
-            return None, None
+            return None
         time.sleep(2)
-        return (resident(process.pid) - baseline) / users, connected
+        sizes = zip(footprint(process.pid), baseline)
+        return *((size - base) / users for size, base in sizes), connected
     finally:
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
@@ -145,7 +148,7 @@ def baseline_memory(shop):
     process = subprocess.Popen(loadhost(shop, "http_get", 1, 20), stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
     time.sleep(3)
-    size = resident(process.pid)
+    size = footprint(process.pid)
     process.send_signal(signal.SIGINT)
     process.wait(timeout=30)
     return size
@@ -190,12 +193,12 @@ def main():
         compare(shop, "scripted flow, 64 users", loadhost(shop, "checkout", 64, seconds, "--param", "pause=0s"),
                 wrk(shop, 64, seconds, flow.name), rounds)
 
-        print("\n| users | KiB per user | seconds from launch until connected |\n|---|---|---|")
+        print("\n| users | KiB per user, resident | its own | seconds from launch until connected |\n|---|---|---|---|")
         baseline = baseline_memory(shop)
         for users in (1000, 10000):
-            size, connected = memory(shop, users, baseline)
-            print(f"| {users:,} | {size:.1f} | {connected:.2f} |" if size else f"| {users:,} | not connected within 18 s | |",
-                  flush=True)
+            figures = memory(shop, users, baseline)
+            line = "{:.1f} | {:.1f} | {:.2f}".format(*figures) if figures else "not connected within 18 s | |"
+            print(f"| {users:,} | {line} |", flush=True)
         print(f"\nfirst request after launch, compiled module cached: {first_request(shop):.3f} s")
     finally:
         shop.stop()

@@ -18,7 +18,7 @@ fn path(folder: &Path, name: &str) -> String {
 /// A broker as `loadhost nats-config` describes it, for workers `w1` and `w2`.
 fn guarded(folder: &Path) -> Result<Nats> {
     let args = ["nats-config", &path(folder, "nats"), "--worker", "w1", "--worker", "w2"];
-    Program::new(args)?.run()?.expect_code(0)?;
+    Program::new(args)?.args(["--store", &path(folder, "store")]).run()?.expect_code(0)?;
     Nats::configured(&folder.join("nats/nats-server.conf"))
 }
 

@@ -24,7 +24,7 @@ impl Nats {
         Self::serving(None)
     }
 
-    /// The same with this configuration file, but a free port and a store of its own.
+    /// The same with this configuration file, but a free port.
     pub fn configured(config: &Path) -> Result<Nats> {
         Self::serving(Some(config.to_path_buf()))
     }
@@ -56,10 +56,11 @@ impl Nats {
 
 fn serve(port: u16, store: &TempDir, config: Option<&Path>) -> Result<Process> {
     let mut command = Command::new(program()?);
-    command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"]).arg(store.path());
-    if let Some(config) = config {
-        command.arg("-c").arg(config);
-    }
+    command.args(["-a", "127.0.0.1", "-p", &port.to_string()]);
+    match config {
+        Some(config) => command.arg("-c").arg(config),
+        None => command.args(["-js", "-sd"]).arg(store.path()),
+    };
     let mut process = Process::spawn("nats-server", &mut command)?;
     process.wait_until(Duration::from_secs(20), |log| log.find("Server is ready"))?;
     Ok(process)

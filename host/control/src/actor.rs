@@ -466,6 +466,6 @@ async fn next_of<T, R>(
 }
 
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 mod takeover_tests;
+#[cfg(test)]
+mod tests;

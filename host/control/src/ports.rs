@@ -33,12 +33,7 @@ pub struct Outside {
 impl Outside {
     /// Of one process: nothing is kept, and each run brings its own load shape.
     pub fn of_one_process(fleet: Arc<dyn Fleet>) -> Self {
-        Self {
-            fleet,
-            store: None,
-            shapes: Arc::new(NoShapes),
-            clock: Arc::new(SystemClock),
-        }
+        Self { fleet, store: None, shapes: Arc::new(NoShapes), clock: Arc::new(SystemClock) }
     }
 }
 
@@ -103,10 +98,7 @@ pub trait LoadShape: Send {
 /// Makes the load shape of a run that came without one: from another master, or from a store.
 pub trait ShapeFactory: Send + Sync {
     /// The shape of the plan's scenario; None: it has none. An error's text ends the run as aborted.
-    fn make(
-        &self,
-        plan: &RunPlan,
-    ) -> BoxFuture<'_, Result<Option<Box<dyn LoadShape>>, String>>;
+    fn make(&self, plan: &RunPlan) -> BoxFuture<'_, Result<Option<Box<dyn LoadShape>>, String>>;
 }
 
 /// Knows no scenario.

@@ -131,7 +131,7 @@ impl Share {
         let first = self.slots.first().copied().unwrap_or(0);
         let step = self.of() / u32::try_from(self.slots.len().max(1)).unwrap_or(u32::MAX);
         let is_even = step > 0
-            && self.of() % step == 0
+            && self.of().is_multiple_of(step)
             && first < step
             && (first..self.of()).step_by(step as usize).eq(self.slots.iter().copied());
         if is_even { (first, step) } else { (first, self.of()) }

@@ -142,10 +142,11 @@ impl Courier {
             } else {
                 let state = self.views.borrow().run(run).map(|run| run.state);
                 match (state, self.leader_is_seen()) {
-                    (Some(RunState::Finished), _) => match self.stored(run).await {
-                        Ok(Some(report)) => return Some(report),
-                        Ok(None) | Err(()) => {}
-                    },
+                    (Some(RunState::Finished), _) => {
+                        if let Ok(Some(report)) = self.stored(run).await {
+                            return Some(report);
+                        }
+                    }
                     // The view may be of a moment before the run.
                     (None, true) => match self.stored(run).await {
                         Ok(Some(report)) => return Some(report),

@@ -44,6 +44,7 @@ fn one(name: &str) -> Workers {
 fn configured(config: &ServerConfig, env: &[(&str, &str)]) -> (Broker, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("nats-server.conf");
+    let config = ServerConfig { store: folder.path().join("store"), ..config.clone() };
     std::fs::write(&path, config.to_string()).expect("write");
     (Broker::with_env(&["-c", path.to_str().expect("a path")], env), folder)
 }

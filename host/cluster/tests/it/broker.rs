@@ -26,7 +26,7 @@ impl Broker {
         Self::with(&["-js"])
     }
 
-    /// One with these arguments; `-sd` and the port are given.
+    /// One with these arguments; the port is given, and `-sd` unless a configuration says where.
     pub(crate) fn with(args: &[&str]) -> Self {
         Self::with_env(args, &[])
     }
@@ -60,10 +60,12 @@ impl Broker {
 
     /// Waits until it accepts connections, and until its streams are there again.
     fn serve(&mut self) {
-        let child = Command::new(program())
-            .args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-sd"])
-            .arg(self.store.path())
-            .args(&self.args)
+        let mut command = Command::new(program());
+        command.args(["-a", "127.0.0.1", "-p", &self.port.to_string()]).args(&self.args);
+        if !self.args.iter().any(|arg| arg == "-c") {
+            command.arg("-sd").arg(self.store.path());
+        }
+        let child = command
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(Stdio::null())

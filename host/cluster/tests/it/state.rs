@@ -147,7 +147,7 @@ async fn a_leader_that_was_deposed_can_save_and_purge_no_more() {
 #[tokio::test]
 async fn an_upload_that_breaks_off_changes_nothing_and_is_collected() {
     let broker = Broker::start();
-    intervals(&broker).await;
+    drop(intervals(&broker).await);
     let (first, connection, _) = master(&broker, 1).await;
     first.save_decisions(Term(1), b"decisions".to_vec()).await.expect("save");
     first.save_checkpoint(Term(1), run("r1"), checkpoint(1, 1)).await.expect("save");

@@ -68,7 +68,7 @@ pub enum Command {
 
 /// Where what handles ask for comes in, and what they see goes out.
 pub struct Desk {
-    /// At most [`COMMANDS`] wait.
+    /// At most 64 wait.
     pub commands: mpsc::Receiver<Command>,
     /// For [`Handle::view`].
     pub views: watch::Sender<Arc<FleetView>>,
@@ -77,7 +77,7 @@ pub struct Desk {
 }
 
 /// Requests of handles that may wait.
-pub const COMMANDS: usize = 64;
+pub(super) const COMMANDS: usize = 64;
 /// Log lines that a slow watcher may be behind; older ones are skipped for it.
 const LOG_LINES: usize = 1_024;
 

@@ -35,8 +35,7 @@ impl House {
         }
         let stop = CancellationToken::new();
         let config = CoordinatorConfig { term: Term(1), ..CoordinatorConfig::default() };
-        let outside =
-            Outside { clock: Arc::new(clock), ..Outside::of_one_process(fleet) };
+        let outside = Outside { clock: Arc::new(clock), ..Outside::of_one_process(fleet) };
         let (handle, task) = Coordinator::resume(config, outside, inbox, None, stop.clone());
         Self { handle, task, stop }
     }

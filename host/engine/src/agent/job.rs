@@ -49,6 +49,8 @@ pub(super) struct Job<W: Workshop> {
     wanted: watch::Receiver<Wanted>,
     end: watch::Receiver<Option<StopMode>>,
     made: Arc<AtomicU64>,
+    /// When it joined a run that was under way already: what was due before was its predecessor's.
+    joined: Option<Instant>,
     logs: mpsc::Sender<LogLine>,
     prepared: Option<Result<W::Stage, PrepareError>>,
     set_up: Option<Result<Arc<str>, Arc<str>>>,
@@ -63,6 +65,8 @@ pub(super) struct Job<W: Workshop> {
 impl<W: Workshop> Job<W> {
     pub(super) fn new(config: Arc<AgentConfig>, workshop: Arc<W>, ties: Ties) -> Self {
         let Ties { reports, clock_offset, status, wanted, end, made } = ties;
+        let is_late = matches!(wanted.borrow().work.step, Step::Run { .. });
+        let joined = is_late.then(Instant::now);
         let (logs, lines) = mpsc::channel(QUEUED_LINES);
         tokio::spawn(forward(lines, reports.clone())); // ends with the last sender, which is this job's
         Self {
@@ -74,6 +78,7 @@ impl<W: Workshop> Job<W> {
             wanted,
             end,
             made,
+            joined,
             logs,
             prepared: None,
             set_up: None,
@@ -266,7 +271,7 @@ impl<W: Workshop> Job<W> {
             description: stage.description(),
             worker: self.config.worker.clone(),
             share: wanted.work.share.clone(),
-            share_from: since(start, wanted.work.share_from),
+            share_from: self.share_since(start, &clock, wanted),
             shards: self.config.shards,
             clock,
             setup_data,
@@ -276,6 +281,21 @@ impl<W: Workshop> Job<W> {
             Ok(loader) => self.follow(wanted, loader, (start, clock)).await,
             Err(error) => self.fail(wanted, "load", error.to_string()),
         }
+    }
+
+    /// From when on it has its first share.
+    fn share_since(&self, start: u64, clock: &RunClock, wanted: &Wanted) -> Duration {
+        let from = since(start, wanted.work.share_from);
+        let joined = self.joined.map_or(0, |joined| clock.at(joined).as_micros());
+        let joined = u64::try_from(joined).unwrap_or(u64::MAX);
+        if from >= Duration::from_micros(joined) {
+            return from;
+        }
+        self.status.send_if_modified(|status| {
+            status.share_from = start.saturating_add(joined);
+            false // goes out with the next state
+        });
+        Duration::from_micros(joined)
     }
 
     /// The moment of this coordinator's time, by this machine's clock.

@@ -31,8 +31,8 @@ use wasmtime::component::Component;
 
 use crate::bindings::guest;
 use crate::load::vu::Crash;
-use crate::sandbox::engine::{self, Footprint, Reservation};
 use crate::sandbox::crash::symbols::Symbols;
+use crate::sandbox::engine::{self, Footprint, Reservation};
 use crate::sandbox::ticker::Ticker;
 use cache::{Artefact, Key};
 

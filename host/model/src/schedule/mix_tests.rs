@@ -72,10 +72,7 @@ fn a_type_does_not_sit_on_one_worker() {
         for index in 0..of {
             let share = Share::stripe(index, of).unwrap();
             let b = (0..1000).filter(|k| mix.type_of(share.nth(*k).unwrap()) == Some(1)).count();
-            assert!(
-                (200..300).contains(&b),
-                "{b} of 1000 are of type b in slot {index} of {of}"
-            );
+            assert!((200..300).contains(&b), "{b} of 1000 are of type b in slot {index} of {of}");
         }
     }
 }

@@ -68,3 +68,27 @@ async fn a_worker_that_is_to_end_goes_on_until_others_have_its_share() {
         boss.finish().await;
     }
 }
+
+#[tokio::test]
+async fn a_process_that_joins_in_the_middle_repeats_nothing_of_its_predecessor() {
+    let load = Load::Arrivals {
+        rate: Curve::constant(100.0),
+        poisson: false,
+        preallocated: 5,
+        max_users: 50,
+        max_lag: Duration::from_secs(60),
+    };
+    let mut boss = Boss::of(Script::default(), load);
+    let began = wall_micros();
+    boss.assign(Step::Run { start: began - 3_000_000, setup_data: "data".into() });
+    let status = boss.until_state(WorkerState::Running).await;
+    assert!(status.share_from >= began, "{} before {began}", status.share_from);
+    boss.until(|status| status.users > 0).await;
+    boss.assign(Step::Stop { mode: StopMode::Graceful });
+    boss.until_stopped().await;
+    let lived = Duration::from_micros(wall_micros() - began);
+    let arrivals: u64 =
+        boss.intervals.iter().map(|interval| interval.statistics.counters.arrivals).sum();
+    assert!(arrivals as f64 <= lived.as_secs_f64() * 100.0 + 1.0, "{arrivals} in {lived:?}");
+    boss.finish().await;
+}

@@ -1,7 +1,7 @@
 //! Which masters there are: each says so on a subject of its own, and hears the others.
 //!
 //! This is on core NATS, beside the store: it decides nothing but who goes first when the
-//! leader is gone ([`Masters::ranks`]), and shows people what there is.
+//! leader is gone (ranks), and shows people what there is.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

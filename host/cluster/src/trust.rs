@@ -1,7 +1,7 @@
 //! Signed modules: whose code a worker runs.
 //!
 //! Keys and their texts are those of NATS' nkeys (Ed25519), of the kind *account*: public keys begin with
-//! `A`, seeds with `SA`. What is signed is [`statement`]: the module's SHA-256 behind a word that no
+//! `A`, seeds with `SA`. What is signed is a short statement: the module's SHA-256 behind a word that no
 //! other signature of such a key begins with. Signatures lie beside the module in the store; a worker
 //! that trusts certain keys runs only what one of them has signed.
 

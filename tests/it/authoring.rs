@@ -85,3 +85,12 @@ fn every_call_of_the_sdk_does_what_it_says_on_the_real_host() -> Result<()> {
     assert_eq!((checks("✓ check"), checks("✗ check")), (21, 0), "{}", outcome.stdout);
     Ok(())
 }
+
+#[test]
+fn trace_calls_on_stop_of_a_user_that_is_done() -> Result<()> {
+    let args = ["trace", "--host", "http://127.0.0.1:9", "--param", "mode=stop", "--scenario"];
+    let outcome = Program::new(args)?.args([scenario("hostile")?]).run()?;
+    let (task, stop) = (outcome.stdout.find("done here"), outcome.stdout.find("on_stop"));
+    anyhow::ensure!(task.is_some() && task < stop, "{}\n{}", outcome.stdout, outcome.stderr);
+    Ok(())
+}

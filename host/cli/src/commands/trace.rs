@@ -115,16 +115,16 @@ impl Tracer {
         };
         let outcome = user.start().await;
         self.said(&outcome);
-        let mut usable = is_usable(&outcome);
+        let (mut carries_on, mut usable) = (carries_on(&outcome), is_usable(&outcome));
         for (task, about) in user_type.tasks.iter().enumerate() {
             let task = task as u32;
             let wanted = self.plan.tasks.admits(user_type, task)
                 && (about.weight > 0 || self.plan.tasks.names.contains(&about.name));
-            if wanted && usable {
+            if wanted && carries_on {
                 println!("{}.{}", user_type.name, about.name);
                 let outcome = user.run_task(task, Due::now()).await;
                 self.said(&outcome);
-                usable = is_usable(&outcome);
+                (carries_on, usable) = (self::carries_on(&outcome), is_usable(&outcome));
             }
         }
         if usable {
@@ -185,7 +185,13 @@ impl Tracer {
     }
 }
 
-/// After a crash nothing can be called, and who is done or ends the run runs no more tasks.
-fn is_usable(outcome: &CallOutcome) -> bool {
+/// Who is done, or ends the run, runs no more tasks.
+fn carries_on(outcome: &CallOutcome) -> bool {
     matches!(outcome, CallOutcome::Done | CallOutcome::Failed(_))
+}
+
+/// After a crash nothing can be called, and who ends the run is not asked again; who is done
+/// still stops.
+fn is_usable(outcome: &CallOutcome) -> bool {
+    carries_on(outcome) || matches!(outcome, CallOutcome::StopUser(_))
 }

@@ -41,7 +41,7 @@ pub(super) struct Courier {
 
 impl Courier {
     /// Until there is an answer.
-    pub(super) async fn carry(self, command: Command) {
+    pub(super) async fn carry(mut self, command: Command) {
         // Whoever asked may have gone away.
         match command {
             Command::Start(request, answer) => drop(answer.send(self.start(*request).await)),
@@ -54,8 +54,12 @@ impl Courier {
             Command::Reset(run, answer) => {
                 drop(answer.send(self.control(Ask::Reset { run }).await));
             }
-            // Known only where the run's numbers are merged.
-            Command::Distributions(answer) => drop(answer),
+            Command::Distributions(answer) => {
+                // Known only where the run's numbers are merged; elsewhere there are none.
+                if let Some(reign) = self.reign() {
+                    drop(answer.send(reign.handle.distributions().await));
+                }
+            }
             Command::Finished(run, answer) => {
                 if let Some(report) = self.finished(&run).await {
                     drop(answer.send(report));

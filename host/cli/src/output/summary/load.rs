@@ -1,6 +1,8 @@
 //! The load of a run in words.
 
-use loadhost_model::profile::{Curve, Load, Phase, Profile};
+use std::time::Duration;
+
+use loadhost_model::profile::{Curve, Load, Phase, Profile, Stage};
 use loadhost_model::text::format_stages;
 
 use super::super::format::{grouped, plain};
@@ -43,14 +45,36 @@ fn curve(curve: &Curve, unit: &str) -> String {
         0.0 => String::new(),
         start => format!("from {}, ", plain(start)),
     };
-    format!("{from}{}{unit}", format_stages(&curve.stages))
+    let stages: Vec<Stage> = curve
+        .stages
+        .iter()
+        .map(|stage| Stage { duration: rounded(stage.duration), ..*stage })
+        .collect();
+    format!("{from}{}{unit}", format_stages(&stages))
+}
+
+/// A change while running begins at whatever microsecond it is: people need tenths of a second.
+fn rounded(duration: Duration) -> Duration {
+    let tenths = (duration.as_secs_f64() * 10.0).round();
+    if duration < Duration::from_secs(1) {
+        duration
+    } else {
+        Duration::from_secs_f64(tenths / 10.0)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use loadhost_model::profile::Stage;
-    use std::time::Duration;
+
+    #[test]
+    fn a_change_is_told_in_tenths_of_a_second() {
+        let stage = |micros, target| Stage { duration: Duration::from_micros(micros), target };
+        let stages = vec![stage(3_035_448, 5.0), stage(0, 20.0), stage(250_000, 7.0)];
+        let users = Curve { start: 5.0, stages, hold: true };
+        let text = of(&Load::Closed { users });
+        assert_eq!(text, "from 5, 3s->5, 0s->20, 250ms->7 users");
+    }
 
     #[test]
     fn each_model_has_its_words() {

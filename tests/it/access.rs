@@ -73,7 +73,7 @@ async fn a_worker_that_trusts_a_key_refuses_an_unsigned_scenario_and_the_run_say
     let (process, home) = master(&nats, folder.path(), &shop, 1)?.spawn()?;
     let outcome = Outcome::of(process, home, FLEET)?.expect_code(117)?;
     let said = format!("{}{}", outcome.stdout, outcome.stderr);
-    for text in ["w1", "signature", "it is not signed", "--sign"] {
+    for text in ["worker `w1` failed", "it is not signed", "--sign"] {
         ensure!(said.contains(text), "does not say `{text}`:\n{said}");
     }
     ensure!(shop.requests().await? == 0, "an unsigned scenario was run");

@@ -26,6 +26,7 @@ impl Master {
         let program = Program::new(["master", "--nats", nats, "--listen", "127.0.0.1:0"])?;
         let (mut process, folder) = program.args(args).spawn()?;
         let url = process.word_after("listening on ", PATIENCE)?;
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build()?;
         Ok(Master { process, url, client, _folder: folder })
     }

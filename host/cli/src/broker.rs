@@ -116,6 +116,12 @@ fn nkey(settings: &Effective) -> Result<Option<String>, Failure> {
 /// Whose scenarios a worker runs (`--trust`): anybody's without it.
 pub(crate) fn trust(settings: &Effective) -> Result<Trust, Failure> {
     let keys = settings.items("worker.trust").iter().map(|item| {
+        if item.text.trim().starts_with('S') {
+            // Whoever mistakes one half of a key for the other must not find it in a log.
+            let message = "`worker.trust` is given the secret half of a key";
+            return Err(Failure::new(ExitCode::Configuration, message)
+                .hint("`loadhost key show FILE` shows the public one; if this one was logged, make a new key"));
+        }
         item.text
             .trim()
             .parse()

@@ -68,7 +68,7 @@ pub struct Node {
     pub listen: String,
     /// `HOST:PORT` of the others.
     pub routes: Vec<String>,
-    /// Nodes know each other by it.
+    /// Nodes know each other by it. Letters and digits: it becomes part of a URL.
     pub password: String,
 }
 

@@ -178,7 +178,7 @@ async fn three_nodes_that_know_each_other_are_one_broker() {
                     name: format!("n{port}"),
                     listen: at(port),
                     routes: ports.iter().filter(|other| *other != port).map(at).collect(),
-                    password: "between nodes".into(),
+                    password: "between-nodes".into(),
                 }),
                 ..server(vec![tenant("loadhost", Login::Nkey(master.public_key()), Vec::new())])
             };

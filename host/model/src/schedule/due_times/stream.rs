@@ -86,8 +86,10 @@ impl Stream {
         (self.until, self.end) = (None, f64::INFINITY);
     }
 
-    /// It ends at that moment, or before.
+    /// It ends at that moment, or before; where it has not begun by then, at its own beginning, so
+    /// that it goes on if a later share has it.
     pub(super) fn end_at(&mut self, at: Duration, arrivals: &Arrivals) {
+        let at = at.max(self.from);
         if self.until.is_none_or(|until| at < until) {
             (self.until, self.end) = (Some(at), arrivals.area_at(at));
         }

@@ -90,6 +90,21 @@ fn a_slot_that_was_given_up_too_late_to_tell_is_made_up_for() {
     assert_eq!(next, [31, 33, 35, 37, 39, 40, 41, 42]);
 }
 
+#[test]
+fn a_gain_that_is_heard_of_after_a_later_one_doubles_nothing() {
+    let arrivals = Arc::new(Arrivals::new(&Curve::constant(10.0)));
+    let slot = |slot| Share::new(4, [slot]).unwrap();
+    let mut shares = Timeline::always(Share::empty(4).unwrap());
+    let mut due = DueTimes::new(arrivals, Gaps::Even, shares.clone());
+    shares.gain(Duration::from_secs(2), &slot(1)).unwrap();
+    due.follow(&shares);
+    assert!(due.by_ref().take(3).map(|(n, _)| n).eq([21, 25, 29]));
+    shares.gain(Duration::from_secs(1), &slot(0)).unwrap();
+    due.follow(&shares);
+    let next: Vec<u64> = due.take(8).map(|(n, _)| n).collect();
+    assert_eq!(next, [12, 16, 20, 24, 28, 32, 33, 36]);
+}
+
 /// A move of slots from a moment on: which slots, to whom, told so long before, and taken up
 /// so long after, by whoever gains them.
 #[derive(Debug, Clone)]

@@ -48,6 +48,14 @@ impl Running {
         eventually(SOON, look).await
     }
 
+    /// Stops it in good order; its count must be the target's.
+    async fn stop(self, shop: &Shop) -> Result<()> {
+        self.done(&["stop"])?;
+        let outcome = self.end()?.expect_code(0)?;
+        same_count(&outcome, shop).await?;
+        Ok(())
+    }
+
     fn end(self) -> Result<Outcome> {
         Outcome::of(self.process, self.folder, Duration::from_secs(60))
     }
@@ -98,10 +106,7 @@ async fn users_of_a_fleet_are_raised_and_lowered_while_it_runs() -> Result<()> {
         Ok(())
     };
     eventually(SOON, words).await?;
-    master.done(&["stop"])?;
-    let outcome = master.end()?.expect_code(0)?;
-    same_count(&outcome, &shop).await?;
-    Ok(())
+    master.stop(&shop).await
 }
 
 #[tokio::test]
@@ -123,10 +128,7 @@ async fn the_rate_of_one_process_is_changed_while_it_runs_and_the_run_is_stopped
         let served = rate_at(&shop).await?;
         assert!((rate * 0.8..rate * 1.2).contains(&served), "{served}/s instead of {rate}/s");
     }
-    running.done(&["stop"])?;
-    let outcome = running.end()?.expect_code(0)?;
-    same_count(&outcome, &shop).await?;
-    Ok(())
+    running.stop(&shop).await
 }
 
 #[tokio::test]
@@ -199,10 +201,7 @@ async fn an_outage_of_the_broker_is_told_and_over() -> Result<()> {
             .filter(|line| !line.contains("away"))
             .map(drop)
     })?;
-    master.done(&["stop"])?;
-    let outcome = master.end()?.expect_code(0)?;
-    same_count(&outcome, &shop).await?;
-    Ok(())
+    master.stop(&shop).await
 }
 
 #[tokio::test]

@@ -9,47 +9,26 @@
 //! not there in the one before, how long handing over took (copying, encoding, and a store that takes no
 //! time), and how long a successor takes to read it.
 
-use std::collections::{BTreeMap, HashSet};
+mod common;
+
+use std::collections::HashSet;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use common::{Loopback, REQUESTS_PER_NAME, description, interval, plan, statistics, status};
 use futures_util::future::BoxFuture;
 use loadhost_control::ports::{
-    Fleet, FleetError, NoShapes, Outside, Saved, SavedCheckpoint, StateStore, StoreError,
-    SystemClock,
+    NoShapes, Outside, Saved, SavedCheckpoint, StateStore, StoreError, SystemClock,
 };
 use loadhost_control::{AtEnd, Coordinator, CoordinatorConfig, Restored, StartRequest};
-use loadhost_model::description::Description;
-use loadhost_model::histogram::Histogram;
-use loadhost_model::id::{Digest, Incarnation, RunId, Term, WorkerId};
-use loadhost_model::interval::{HttpStats, Interval, SeriesStats, Statistics};
-use loadhost_model::metric::SeriesKey;
-use loadhost_model::plan::{HttpSettings, Limits, RunPlan, TaskFilter};
-use loadhost_model::profile::{Curve, Load, Phase, Profile};
-use loadhost_model::wire::{Assignment, Report, Step, VERSION, WorkerState, WorkerStatus};
+use loadhost_model::id::{RunId, Term, WorkerId};
+use loadhost_model::plan::{Limits, RunPlan};
+use loadhost_model::wire::{Report, Step, WorkerState};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-const REQUESTS_PER_NAME: u64 = 10;
 const CHECKPOINT: Duration = Duration::from_secs(3);
-
-/// Hands assignments back to the loop below.
-struct Loopback(mpsc::UnboundedSender<Assignment>);
-
-impl Fleet for Loopback {
-    fn assign(
-        &self,
-        worker: &WorkerId,
-        assignment: Assignment,
-    ) -> BoxFuture<'_, Result<(), FleetError>> {
-        let worker = worker.clone();
-        Box::pin(async move {
-            let sent = self.0.send(assignment);
-            sent.map_err(|error| FleetError::Undelivered { worker, reason: error.to_string() })
-        })
-    }
-}
 
 /// Keeps what was saved last, and how much of it was news.
 #[derive(Default)]
@@ -130,7 +109,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let id = WorkerId::new("w")?;
     reports.send(Report::Status(status(&id, (Term(0), 0), None, WorkerState::Idle))).await?;
     let request = StartRequest {
-        plan: plan(u32::try_from(names)?)?,
+        plan: RunPlan {
+            limits: Limits { names: u32::try_from(names)?, ..Limits::default() },
+            ..plan()?
+        },
         description: Arc::new(description()),
         expect_workers: 1,
         max_wait: Duration::from_secs(10),
@@ -138,7 +120,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let run = handle.start(request).await?;
     loop {
-        let assignment = assigned.recv().await.ok_or("the coordinator ended")?;
+        let (_, assignment) = assigned.recv().await.ok_or("the coordinator ended")?;
         let (applied, mut runs) = ((assignment.term, assignment.generation), false);
         let state = match assignment.work.map(|work| work.step) {
             Some(Step::Prepare) => WorkerState::Ready,
@@ -187,110 +169,4 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-fn plan(names: u32) -> Result<RunPlan, Box<dyn Error>> {
-    let users = Curve { start: 10.0, stages: Vec::new(), hold: true };
-    let load = Load::Closed { users };
-    let phase =
-        Phase { name: "main".to_string(), start: Duration::ZERO, load, user_types: Vec::new() };
-    Ok(RunPlan {
-        run: RunId::new("cost")?,
-        scenario: "cost".to_string(),
-        module: Digest::new([0; 32]),
-        target: None,
-        params: BTreeMap::new(),
-        secret_params: Vec::new(),
-        seed: 1,
-        profile: Profile { phases: vec![phase], run_time: None, max_request_rate: None },
-        user_types: BTreeMap::new(),
-        tasks: TaskFilter::default(),
-        http: HttpSettings::default(),
-        limits: Limits { names, ..Limits::default() },
-        thresholds: Vec::new(),
-        graceful_stop: Duration::ZERO,
-        warm_up: None,
-        fleet: Default::default(),
-    })
-}
-
-fn description() -> Description {
-    Description {
-        name: "cost".to_string(),
-        version: None,
-        sdk: None,
-        user_types: Vec::new(),
-        thresholds: Vec::new(),
-        data_sets: Vec::new(),
-        hosts: Vec::new(),
-        parameters: Vec::new(),
-        settings: Vec::new(),
-        has_load_shape: false,
-    }
-}
-
-fn status(
-    worker: &WorkerId,
-    applied: (Term, u64),
-    run: Option<RunId>,
-    state: WorkerState,
-) -> WorkerStatus {
-    WorkerStatus {
-        version: VERSION,
-        worker: worker.clone(),
-        incarnation: Incarnation(1),
-        release: "cost".to_string(),
-        tags: BTreeMap::new(),
-        capacity: 1000,
-        weight: 1,
-        shards: 1,
-        users: 0,
-        cpu: 0.0,
-        memory: 0,
-        applied,
-        share_from: 0,
-        run,
-        state,
-        draining: false,
-    }
-}
-
-/// Times around 5 ms, spread like those of a real server.
-fn statistics(names: u64, seq: u64) -> Statistics {
-    let mut statistics = Statistics::default();
-    for name in 0..names {
-        let mut times = Histogram::new();
-        for n in 0..REQUESTS_PER_NAME {
-            times.record(4000 + (name * 37 + seq * 101 + n * n * 311) % 9000);
-        }
-        let key = SeriesKey::Http {
-            method: "GET".into(),
-            name: format!("/item/{name}").into(),
-            tags: [].into(),
-            group: "".into(),
-        };
-        let stats = HttpStats {
-            requests: REQUESTS_PER_NAME,
-            service_time: times.clone(),
-            response_time: times,
-            ..HttpStats::default()
-        };
-        statistics.series.insert(key, SeriesStats::Http(Box::new(stats)));
-    }
-    statistics
-}
-
-fn interval(run: &RunId, worker: &WorkerId, seq: u64, statistics: Statistics) -> Interval {
-    Interval {
-        run: run.clone(),
-        worker: worker.clone(),
-        incarnation: Incarnation(1),
-        seq,
-        term: Term(1),
-        begin: Duration::from_secs(seq - 1),
-        end: Duration::from_secs(seq),
-        users: BTreeMap::from([("User".into(), 10)]),
-        statistics,
-        last: false,
-    }
 }

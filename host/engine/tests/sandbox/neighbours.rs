@@ -113,40 +113,31 @@ async fn check_neighbours(attack: &str) {
     );
 }
 
+async fn check_each(attacks: &[&str]) {
+    let checks = async {
+        for attack in attacks {
+            check_neighbours(attack).await;
+        }
+    };
+    LocalSet::new().run_until(checks).await;
+}
+
 #[tokio::test]
 async fn neighbours_of_guests_that_compute_where_the_host_waits_go_on() {
     let attacks = ["realloc-loop", "post-return-loop", "start-loop", "new-loop", "overflow"];
-    LocalSet::new()
-        .run_until(async {
-            for attack in attacks {
-                check_neighbours(attack).await;
-            }
-        })
-        .await;
+    check_each(&attacks).await;
 }
 
 #[tokio::test]
 async fn neighbours_of_guests_that_take_what_they_can_go_on() {
     let attacks = ["memory-bomb", "small-grows", "handles", "host-calls", "bodies", "answers"];
-    LocalSet::new()
-        .run_until(async {
-            for attack in attacks {
-                check_neighbours(attack).await;
-            }
-        })
-        .await;
+    check_each(&attacks).await;
 }
 
 #[tokio::test]
 async fn neighbours_of_guests_that_flood_go_on() {
     let attacks = ["many-lines", "batch", "batch-templates", "big-names", "tags", "get /endless"];
-    LocalSet::new()
-        .run_until(async {
-            for attack in attacks {
-                check_neighbours(attack).await;
-            }
-        })
-        .await;
+    check_each(&attacks).await;
 }
 
 fn cpu_of_this_thread() -> Duration {

@@ -5,4 +5,5 @@ set -euo pipefail
 if cargo nextest --version >/dev/null 2>&1; then
     exec cargo nextest run --locked --no-fail-fast "$@"
 fi
-exec cargo test --locked --no-fail-fast "$@"
+# Doc tests are run apart, as nextest knows none.
+exec cargo test --tests --locked --no-fail-fast "$@"

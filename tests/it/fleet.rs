@@ -9,15 +9,14 @@ use crate::local::same_count;
 
 const FLEET: Duration = Duration::from_secs(60);
 
-/// Workers `w1`, `w2`, … on `nats`.
-fn workers(nats: &Nats, count: usize) -> Result<Vec<(Process, tempfile::TempDir)>> {
-    (1..=count)
-        .map(|number| {
-            let id = format!("w{number}");
-            Program::new(["worker", "--nats", &nats.url(), "--id", &id, "--listen", "127.0.0.1:0"])?
-                .spawn()
-        })
-        .collect()
+/// Workers `w1`, `w2`, … on the broker at `nats`.
+pub(crate) fn workers(nats: &str, count: usize) -> Result<Vec<(Process, tempfile::TempDir)>> {
+    let worker = |number: usize| {
+        let id = format!("w{number}");
+        let args = ["worker", "--nats", nats, "--id", &id, "--listen", "127.0.0.1:0"];
+        Program::new(args)?.spawn()
+    };
+    (1..=count).map(worker).collect()
 }
 
 fn master(nats: &Nats, shop: &Shop, name: &str, expect: usize) -> Result<Program> {
@@ -30,7 +29,7 @@ fn master(nats: &Nats, shop: &Shop, name: &str, expect: usize) -> Result<Program
 #[tokio::test]
 async fn three_workers_report_exactly_what_the_target_served() -> Result<()> {
     let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
-    let fleet = workers(&nats, 3)?;
+    let fleet = workers(&nats.url(), 3)?;
     let master = master(&nats, &shop, "checkout", fleet.len())?.args([
         "--users",
         "30",
@@ -50,7 +49,7 @@ async fn three_workers_report_exactly_what_the_target_served() -> Result<()> {
 #[tokio::test]
 async fn arrivals_of_three_workers_add_up_to_the_rate() -> Result<()> {
     let (nats, shop) = (Nats::start()?, Shop::start(&[])?);
-    let fleet = workers(&nats, 3)?;
+    let fleet = workers(&nats.url(), 3)?;
     let master = master(&nats, &shop, "http-get", fleet.len())?.args([
         "--rate",
         "300/s",
@@ -69,7 +68,7 @@ async fn arrivals_of_three_workers_add_up_to_the_rate() -> Result<()> {
 #[tokio::test]
 async fn a_restart_of_the_only_broker_loses_no_request() -> Result<()> {
     let (mut nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
-    let fleet = workers(&nats, 2)?;
+    let fleet = workers(&nats.url(), 2)?;
     let master = master(&nats, &shop, "checkout", fleet.len())?.args([
         "--users",
         "10",
@@ -93,7 +92,7 @@ async fn a_restart_of_the_only_broker_loses_no_request() -> Result<()> {
 #[tokio::test]
 async fn too_few_workers_are_named_after_the_wait() -> Result<()> {
     let (nats, shop) = (Nats::start()?, Shop::start(&[])?);
-    let _fleet = workers(&nats, 1)?;
+    let _fleet = workers(&nats.url(), 1)?;
     let outcome =
         master(&nats, &shop, "http-get", 2)?.args(["--users", "2", "--run-time", "2s"]).run()?;
     assert!(!matches!(outcome.code, Some(0) | None), "{}", outcome.stderr);

@@ -7,6 +7,7 @@ use loadhost_tests::{Nats, NatsCluster, Outcome, Process, Program, Shop, eventua
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::fleet::workers;
 use crate::local::same_count;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,15 +64,6 @@ impl Master {
     async fn post(&self, what: &str, body: Value) -> Result<reqwest::Response> {
         Ok(self.client.post(format!("{}/api/v1/{what}", self.url)).json(&body).send().await?)
     }
-}
-
-fn workers(nats: &str, count: usize) -> Result<Vec<(Process, tempfile::TempDir)>> {
-    let worker = |number: usize| {
-        let id = format!("w{number}");
-        let args = ["worker", "--nats", nats, "--id", &id, "--listen", "127.0.0.1:0"];
-        Program::new(args)?.spawn()
-    };
-    (1..=count).map(worker).collect()
 }
 
 /// A master that runs the checkout scenario with twenty users.
@@ -272,5 +264,45 @@ async fn the_node_that_leads_a_broker_of_three_is_killed_and_nothing_is_lost() -
     same_count(&outcome, &shop).await?;
     nats.restart()?;
     leader.process.signal(Signal::TERM)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_short_lease_needs_no_heartbeat_to_be_given() -> Result<()> {
+    let nats = Nats::start()?;
+    Master::leading(&nats.url(), &["--lease", "2s"]).map(drop)
+}
+
+#[tokio::test]
+async fn a_master_says_where_it_really_listens() -> Result<()> {
+    let nats = Nats::start()?;
+    let master = Master::leading(&nats.url(), &[])?;
+    let told = Program::new(["cluster", "status", "--nats", &nats.url()])?.run()?.expect_code(0)?;
+    ensure!(told.stdout.contains(&master.url), "{} is not in\n{}", master.url, told.stdout);
+    Ok(())
+}
+
+#[test]
+fn a_master_whose_port_is_taken_leaves_nothing_in_the_broker() -> Result<()> {
+    let nats = Nats::start()?;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = taken.local_addr()?.to_string();
+    let args = ["master", "--nats", &nats.url(), "--listen", &address];
+    Program::new(args)?.run()?.expect_code(113)?.expect_said(&["in use"])?;
+    let told = Program::new(["cluster", "status", "--nats", &nats.url()])?.run()?;
+    ensure!(!told.stdout.contains("term"), "{}", told.stdout);
+    Ok(())
+}
+
+#[test]
+fn wrong_settings_of_a_master_are_told_before_the_broker_is_asked() -> Result<()> {
+    for args in [["--lease", "100ms"], ["--heartbeat", "2s"], ["--sign", "absent.nk"]] {
+        let began = Instant::now();
+        let master = Program::new(["master", "--nats", "nats://127.0.0.1:1", "--max-wait", "30s"])?
+            .args(["--host", "http://127.0.0.1:9", "--scenario"])
+            .args([scenario("http-get")?]);
+        let outcome = master.args(args).run()?.expect_code(104)?;
+        ensure!(began.elapsed() < Duration::from_secs(20), "{args:?}: {}", outcome.stderr);
+    }
     Ok(())
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use loadhost_tests::{Nats, Outcome, Process, Program, Shop, Terminal, eventually, scenario};
 use serde_json::Value;
 
+use crate::fleet::workers;
 use crate::local::{run, same_count};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -76,9 +77,7 @@ async fn rate_at(shop: &Shop) -> Result<f64> {
 #[tokio::test]
 async fn users_of_a_fleet_are_raised_and_lowered_while_it_runs() -> Result<()> {
     let (nats, shop) = (Nats::start()?, Shop::start(&[])?);
-    let (_worker, _folder) =
-        Program::new(["worker", "--nats", &nats.url(), "--id", "w1", "--listen", "127.0.0.1:0"])?
-            .spawn()?;
+    let _fleet = workers(&nats.url(), 1)?;
     let master = Program::new(["master", "--nats", &nats.url(), "--listen", "127.0.0.1:0"])?
         .args(["--users", "4", "--param", "pause=20ms", "--json", "out.json"])
         .args(["--host", shop.url(), "--scenario"])
@@ -90,7 +89,8 @@ async fn users_of_a_fleet_are_raised_and_lowered_while_it_runs() -> Result<()> {
         (&["--users", "3", "--spawn-rate", "20"], 3),
         (&["--stages", "1s->6"], 6),
     ] {
-        master.done(&[&["change"], flags].concat())?.stdout.contains("goes to");
+        let said = master.done(&[&["change"], flags].concat())?.stdout;
+        ensure!(said.contains("goes to"), "{said}");
         master.until("users follow", |run| run["users"] == users).await?;
         let open = async || {
             let open = users_at(&shop).await?;
@@ -179,9 +179,7 @@ fn who_asks_nobody_or_somebody_else_is_told_so() -> Result<()> {
 #[tokio::test]
 async fn an_outage_of_the_broker_is_told_and_over() -> Result<()> {
     let (mut nats, shop) = (Nats::start()?, Shop::start(&[])?);
-    let (_worker, _folder) =
-        Program::new(["worker", "--nats", &nats.url(), "--id", "w1", "--listen", "127.0.0.1:0"])?
-            .spawn()?;
+    let _fleet = workers(&nats.url(), 1)?;
     let master = Program::new(["master", "--nats", &nats.url(), "--listen", "127.0.0.1:0"])?
         .args(["--users", "4", "--param", "pause=20ms", "--json", "out.json"])
         .args(["--host", shop.url(), "--scenario"])

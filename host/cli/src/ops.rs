@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use loadhost_web::ops::{Exposure, ListenError, Ops};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -17,14 +18,13 @@ pub(crate) const MASTER: SocketAddr =
 /// What was spawned; ends when its token is cancelled.
 pub(crate) type Served = JoinHandle<std::io::Result<()>>;
 
-/// Serves at the address that the option `key` gives, or else at `default`. None: nowhere.
-pub(crate) async fn serve(
+/// Listens at the address that the option `key` gives, or else at `default`, and says where. None:
+/// nowhere.
+pub(crate) async fn bind(
     settings: &Effective,
     key: &str,
     default: Option<SocketAddr>,
-    ops: Ops,
-    stop: CancellationToken,
-) -> Result<Option<Served>, Failure> {
+) -> Result<Option<TcpListener>, Failure> {
     let Some(address) = settings.address(key)?.or(default) else { return Ok(None) };
     let open = settings.switch("listen-beyond-loopback")?;
     let exposure = if open { Exposure::Anyone } else { Exposure::Loopback };
@@ -40,7 +40,16 @@ pub(crate) async fn serve(
     if let Ok(address) = listener.local_addr() {
         eprintln!("listening on http://{address}");
     }
-    Ok(Some(tokio::spawn(loadhost_web::ops::serve(listener, ops, stop))))
+    Ok(Some(listener))
+}
+
+/// Serves where [`bind`] listens, if it does. Who asked before waits until now.
+pub(crate) fn serve(
+    listener: Option<TcpListener>,
+    ops: Ops,
+    stop: CancellationToken,
+) -> Option<Served> {
+    listener.map(|listener| tokio::spawn(loadhost_web::ops::serve(listener, ops, stop)))
 }
 
 /// Waits for the end of what [`serve`] started.

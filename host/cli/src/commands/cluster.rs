@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use loadhost_cluster::masters::MasterPresence;
 use loadhost_cluster::overview::{Overview, StreamStatus, overview};
-use loadhost_control::view::{Liveness, WorkerView};
 
+use super::status::worker_line;
 use super::{Layers, runtime};
 use crate::args::{ClusterCommand, ClusterStatusArgs};
 use crate::broker;
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
-use crate::output::format::{bytes, grouped, percent};
+use crate::output::format::{bytes, grouped};
 use crate::output::print;
 
 /// For masters to say that they are there.
@@ -87,22 +87,6 @@ fn master_line(master: &MasterPresence) -> String {
     format!(
         "master {} · {role} · priority {} · {}{url}\n",
         master.id, master.priority, master.release
-    )
-}
-
-fn worker_line(worker: &WorkerView) -> String {
-    let liveness = match worker.liveness {
-        Liveness::Alive => String::new(),
-        Liveness::Suspect => format!(" · silent for {} s", worker.silent_for.as_secs()),
-        Liveness::Lost => format!(" · lost {} s ago", worker.silent_for.as_secs()),
-    };
-    let draining = if worker.draining { " · draining" } else { "" };
-    format!(
-        "worker {} · {} of {} users · CPU {}{draining}{liveness}\n",
-        worker.worker,
-        grouped(worker.users.into()),
-        grouped(worker.capacity.into()),
-        percent(worker.cpu.min(1.0))
     )
 }
 

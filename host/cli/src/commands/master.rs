@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_cluster::fleet::{HEARTBEATS_PER_LEASE, JoinError, SHORTEST_LEASE};
-use loadhost_cluster::store::digest_of;
 use loadhost_cluster::subjects::Names;
 use loadhost_cluster::trust::Signature;
 use loadhost_cluster::{
     Connection, FleetConfig, ModuleStore, NatsState, Node, NodeConfig, NodeParts,
 };
 use loadhost_control::{CoordinatorConfig, StartRequest};
-use loadhost_model::id::{Incarnation, Term};
+use loadhost_model::id::{Digest, Incarnation, Term};
 use loadhost_model::text::format_duration;
 use loadhost_web::ops::{Ops, Role};
 use tokio_util::sync::CancellationToken;
@@ -39,7 +38,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// What a master is there for.
 enum Task {
     /// One run.
-    Run(Box<Prepared>, Box<Outputs>),
+    Run(Box<Prepared>, Box<Outputs>, Option<Signature>),
     /// Whatever others ask for, until it is told to stop.
     Stand,
 }
@@ -54,31 +53,44 @@ pub(crate) fn master<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Outcome {
         Some(path) => {
             let prepared = prepare_from(&layers, &path)?;
             let outputs = Outputs::new(&prepared.settings)?;
-            (prepared.settings.clone(), Task::Run(Box::new(prepared), Box::new(outputs)))
+            let signature = signature(&prepared.settings, prepared.scenario.digest())?;
+            let settings = prepared.settings.clone();
+            (settings, Task::Run(Box::new(prepared), Box::new(outputs), signature))
         }
         None => (layers.effective(), Task::Stand),
     };
-    runtime(Some(2))?.block_on(with_server(&settings, task))
+    // What is wrong with the settings is said before anybody is asked.
+    let config = config(&settings)?;
+    runtime(Some(2))?.block_on(with_server(&settings, config, task))
 }
 
 /// With the NATS server that is given, else with a private one.
-async fn with_server(settings: &Effective, task: Task) -> Outcome {
+async fn with_server(settings: &Effective, config: NodeConfig, task: Task) -> Outcome {
     if let Some(urls) = broker::urls(settings) {
         let connection = broker::join(settings, urls, "master").await?;
-        return with_node(connection, settings, task).await;
+        return with_node(connection, settings, config, task).await;
     }
     let server = broker::private_server(settings).await?;
     eprintln!("{}", server.how_to_join());
     let outcome = match broker::join(settings, vec![server.url().to_string()], "master").await {
-        Ok(connection) => with_node(connection, settings, task).await,
+        Ok(connection) => with_node(connection, settings, config, task).await,
         Err(failure) => Err(failure),
     };
     server.stop().await;
     outcome
 }
 
-async fn with_node(connection: Connection, settings: &Effective, task: Task) -> Outcome {
-    let config = config(&connection, settings)?;
+async fn with_node(
+    connection: Connection,
+    settings: &Effective,
+    mut config: NodeConfig,
+    task: Task,
+) -> Outcome {
+    // Nobody stands for election who cannot be asked.
+    let listener = ops::bind(settings, "listen", Some(ops::MASTER)).await?;
+    let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    config.url = address.map(|address| format!("http://{address}"));
+    config.fleet = config.fleet.with_replicas_of(&connection);
     let names = Names::new(config.fleet.cluster.clone());
     let modules = ModuleStore::new(&connection, &names);
     let cache = scenario_file::cache(settings);
@@ -89,8 +101,8 @@ async fn with_node(connection: Connection, settings: &Effective, task: Task) -> 
         store: Arc::new(store.await?),
         shapes: Arc::new(StoredShapes { modules: modules.clone(), cache }),
     };
-    if let Task::Run(prepared, _) = &task {
-        store_module(&modules, prepared).await?;
+    if let Task::Run(prepared, _, signature) = &task {
+        store_module(&modules, prepared, signature.as_ref()).await?;
     }
     let start = async || Node::start(&connection, config.clone(), parts.clone()).await;
     let node = insist(patience, start).await?;
@@ -98,15 +110,14 @@ async fn with_node(connection: Connection, settings: &Effective, task: Task) -> 
     let faces = Ops::new(Role::Master(node.handle().clone()))
         .ready_if(node.readiness())
         .counting(broker::counters(&connection));
-    let served = ops::serve(settings, "listen", Some(ops::MASTER), faces, stop.clone()).await;
-    let outcome = match (&served, task) {
-        (Err(failure), _) => Err(failure.clone()),
-        (Ok(_), Task::Stand) => stand(&node).await,
-        (Ok(_), Task::Run(prepared, outputs)) => run(&node, &connection, *prepared, *outputs).await,
+    let served = ops::serve(listener, faces, stop.clone());
+    let outcome = match task {
+        Task::Stand => stand(&node).await,
+        Task::Run(prepared, outputs, _) => run(&node, &connection, *prepared, *outputs).await,
     };
     node.stop().await;
     stop.cancel();
-    ops::ended(served.unwrap_or_default()).await;
+    ops::ended(served).await;
     outcome
 }
 
@@ -128,21 +139,22 @@ async fn insist<T>(
     }
 }
 
-fn config(connection: &Connection, settings: &Effective) -> Result<NodeConfig, Failure> {
+/// Without what only the broker and the listener know.
+fn config(settings: &Effective) -> Result<NodeConfig, Failure> {
     let incarnation = Incarnation(ulid::Ulid::generate().random() as u64);
     let id = format!("{}-{}", machine_name(), std::process::id());
     let usual = FleetConfig::new(broker::cluster(settings)?, id, incarnation);
     let lease = settings.duration("lease")?.unwrap_or(usual.lease);
-    let heartbeat = settings.duration("heartbeat")?.unwrap_or(usual.heartbeat);
+    let longest = lease / HEARTBEATS_PER_LEASE;
+    let heartbeat = settings.duration("heartbeat")?.unwrap_or(usual.heartbeat.min(longest));
     if let Some(item) = settings.item("lease").filter(|_| lease < SHORTEST_LEASE) {
         let least = format_duration(SHORTEST_LEASE);
         return Err(refuse("lease", item, &format!("it must be {least} at least")));
     }
-    let longest = lease / HEARTBEATS_PER_LEASE;
     if let Some(item) =
         settings.item("heartbeat").filter(|_| heartbeat > longest || heartbeat.is_zero())
     {
-        let most = format_duration(longest);
+        let most = format_duration(Duration::from_millis(longest.as_millis() as u64));
         return Err(refuse(
             "heartbeat",
             item,
@@ -158,16 +170,19 @@ fn config(connection: &Connection, settings: &Effective) -> Result<NodeConfig, F
     let default = CoordinatorConfig::default();
     let checkpoint = settings.duration("state-checkpoint")?.unwrap_or(default.checkpoint);
     Ok(NodeConfig {
-        fleet: fleet.with_replicas_of(connection),
+        fleet,
         coordinator: CoordinatorConfig { prepare_timeout: PREPARE, checkpoint, ..default },
-        url: settings.text("listen").map(|address| format!("http://{address}")),
+        url: None,
     })
 }
 
-async fn store_module(modules: &ModuleStore, prepared: &Prepared) -> Result<(), Failure> {
+async fn store_module(
+    modules: &ModuleStore,
+    prepared: &Prepared,
+    signature: Option<&Signature>,
+) -> Result<(), Failure> {
     let bytes = prepared.scenario.bytes();
-    let signature = signature(&prepared.settings, bytes)?;
-    let stored = modules.put_signed(bytes, signature.as_ref(), broker::MODULE_TIME).await;
+    let stored = modules.put_signed(bytes, signature, broker::MODULE_TIME).await;
     stored.map(drop).map_err(|error| {
         Failure::new(ExitCode::NatsUnreachable, "the scenario cannot be stored for the workers")
             .because(&error)
@@ -228,9 +243,9 @@ async fn stand(node: &Node) -> Outcome {
 }
 
 /// By the key of `--sign`.
-fn signature(settings: &Effective, module: &[u8]) -> Result<Option<Signature>, Failure> {
+fn signature(settings: &Effective, module: Digest) -> Result<Option<Signature>, Failure> {
     let Some(path) = settings.path("sign") else { return Ok(None) };
-    let signed = super::key::read(&path)?.sign(digest_of(module)).map_err(|error| {
+    let signed = super::key::read(&path)?.sign(module).map_err(|error| {
         Failure::new(ExitCode::Configuration, format!("`{}` cannot sign", path.display()))
             .because(&error)
     })?;

@@ -101,14 +101,16 @@ async fn local(prepared: Prepared, outputs: Outputs) -> Outcome {
         shape,
     };
     let faces = Ops::new(Role::Master(handle.clone()));
-    let served = ops::serve(&settings, "listen", None, faces, stop.clone()).await;
-    let outcome = match &served {
-        Ok(_) => conduct(&handle, request, outputs).await,
-        Err(failure) => Err(failure.clone()),
+    let (served, outcome) = match ops::bind(&settings, "listen", None).await {
+        Ok(listener) => {
+            let served = ops::serve(listener, faces, stop.clone());
+            (served, conduct(&handle, request, outputs).await)
+        }
+        Err(failure) => (None, Err(failure)),
     };
     stop.cancel();
     let ended = async {
-        ops::ended(served.unwrap_or_default()).await;
+        ops::ended(served).await;
         let _ = coordinator.await;
         local.agent.await
     };
@@ -143,7 +145,11 @@ pub(crate) fn grants(settings: &Effective) -> Result<Grants, Failure> {
 
 /// One per core, unless said otherwise.
 pub(crate) fn shards(settings: &Effective) -> Result<u32, Failure> {
-    let cores = std::thread::available_parallelism()
-        .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
-    Ok(settings.number("shards")?.unwrap_or(cores).max(1))
+    Ok(settings.number("shards")?.unwrap_or_else(cores).max(1))
+}
+
+/// Of this machine, as far as this process may use them.
+pub(crate) fn cores() -> u32 {
+    let cores = std::thread::available_parallelism();
+    cores.map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1))
 }

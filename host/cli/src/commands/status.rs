@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use loadhost_control::view::Liveness;
+use loadhost_control::view::{Liveness, WorkerView};
 use loadhost_control::{FleetView, RunView};
 
 use super::{Layers, runtime};
@@ -25,32 +25,35 @@ pub(crate) fn status(args: StatusArgs) -> Outcome {
 
 fn words(view: &FleetView) -> String {
     let mut text = String::new();
-    for worker in &view.workers {
-        let alive = match worker.liveness {
-            Liveness::Alive => String::new(),
-            Liveness::Suspect => format!(" · silent for {} s", worker.silent_for.as_secs()),
-            Liveness::Lost => format!(" · lost {} s ago", worker.silent_for.as_secs()),
-        };
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "worker {} · {} of {} users · CPU {}{alive}",
-            worker.worker,
-            grouped(worker.users.into()),
-            grouped(worker.capacity.into()),
-            percent(worker.cpu.min(1.0))
-        );
-    }
+    view.workers.iter().for_each(|worker| text.push_str(&worker_line(worker)));
     if view.workers.is_empty() {
         text.push_str("no worker has joined\n");
     }
     for run in &view.runs {
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "run {}\n  {}", named(run), progress::words(run));
     }
     if view.runs.is_empty() {
         text.push_str("no run\n");
     }
     text
+}
+
+/// A worker, and whether it is to be relied on.
+pub(super) fn worker_line(worker: &WorkerView) -> String {
+    let liveness = match worker.liveness {
+        Liveness::Alive => String::new(),
+        Liveness::Suspect => format!(" · silent for {} s", worker.silent_for.as_secs()),
+        Liveness::Lost => format!(" · lost {} s ago", worker.silent_for.as_secs()),
+    };
+    let draining = if worker.draining { " · draining" } else { "" };
+    format!(
+        "worker {} · {} of {} users · CPU {}{draining}{liveness}\n",
+        worker.worker,
+        grouped(worker.users.into()),
+        grouped(worker.capacity.into()),
+        percent(worker.cpu.min(1.0))
+    )
 }
 
 fn named(run: &RunView) -> String {

@@ -73,7 +73,8 @@ async fn work(settings: &Effective, part: Option<Part>) -> Outcome {
     }
     let server_stop = CancellationToken::new();
     let faces = faces(&connection, &link);
-    let server = ops::serve(settings, "worker.listen", None, faces, server_stop.clone()).await?;
+    let listener = ops::bind(settings, "worker.listen", None).await?;
+    let server = ops::serve(listener, faces, server_stop.clone());
     let allowance = Allowance { memory, processes: part.map_or(1, |part| part.count) };
     let modules = ModuleStore::new(&connection, &Names::new(cluster)).trusting(trust);
     let grants = Grants { private: settings.switch("allow-private")?, refused };

@@ -191,7 +191,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("sign", "FILE", Commands::MASTER, FLEET_GROUP, "Sign the scenario with this key (`loadhost key new`), for workers with `--trust`"),
     Opt::with("priority", "NUMBER", Commands::MASTER, FLEET_GROUP, "Of masters that stand by, the one with the greatest follows a leader that is gone").default("0"),
     Opt::with("lease", "DURATION", Commands::MASTER, FLEET_GROUP, "A leader that was not heard for so long is gone; 1s at least, and the same for all masters").default("3s"),
-    Opt::with("heartbeat", "DURATION", Commands::MASTER, FLEET_GROUP, "How often a leader says that it leads; at most a third of `--lease`").default("1s"),
+    Opt::with("heartbeat", "DURATION", Commands::MASTER, FLEET_GROUP, "How often a leader says that it leads; at most a third of `--lease`; default: 1s, or that third if it is less"),
     Opt::with("state-checkpoint", "DURATION", Commands::MASTER, FLEET_GROUP, "How often the numbers of a run are saved for the next leader").default("3s"),
     Opt::with("expect-workers", "N", Commands::MASTER, FLEET_GROUP, "Start when so many are there").default("1"),
     Opt::with("placement", "EXPRESSION", Commands::MASTER, FLEET_GROUP, "Workers that may take part, by their tags, such as `region=eu && type!=small`; default: all"),
@@ -199,7 +199,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("rebalance-interval", "DURATION", Commands::MASTER, FLEET_GROUP, "How often shares are weighed anew, besides when a worker comes or goes; 0s: never").default("30s"),
     Opt::with("on-worker-lost", "POLICY", Commands::MASTER, FLEET_GROUP, "What becomes of the share of a lost worker: `rebalance` (others take it over), `continue` (it is missing until the worker is back) or `abort`").default("rebalance"),
     Opt::with("max-retries", "N", Commands::MASTER, FLEET_GROUP, "How often a worker that failed is tried again in one run").default("3"),
-    Opt::with("max-wait", "DURATION", FLEET, FLEET_GROUP, "For workers to join; of a worker: for the server to be reached").default("1m"),
+    Opt::with("max-wait", "DURATION", FLEET, FLEET_GROUP, "For workers to join, and for the NATS server to be reached").default("1m"),
 
     Opt::with("listen", "ADDRESS", RUN, API, "Serve /health, /ready, /metrics and the API here; default: 127.0.0.1:8089 for a master, nowhere for `run`"),
     Opt::with("listen-beyond-loopback", "", RUN | Commands::WORKER, API, "Allow `--listen` on an address that others reach; there is no login yet").shape(Switch),

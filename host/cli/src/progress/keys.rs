@@ -83,21 +83,11 @@ impl Signals {
 }
 
 impl Keyboard {
-    /// None: stdin is no terminal, or not ours.
-    pub(super) fn open() -> Option<Self> {
-        // Opened anew, because not to wait would otherwise hold for all who share it, the shell among them.
-        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let terminal = rustix::fs::open("/dev/tty", flags, rustix::fs::Mode::empty()).ok()?;
-        if !io::stdin().is_terminal() || !in_foreground(&terminal) {
-            return None;
-        }
-        let mode = Mode { own: tcgetattr(&terminal).ok()?, terminal, keys: false };
-        let signals = Signals::new().ok()?;
+    /// Takes signals over too, which nobody can give back: only for a view that stays.
+    pub(super) fn listen(mode: Mode) -> io::Result<Self> {
         let mut looks = tokio::time::interval(BETWEEN_LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut keyboard = Self { mode, looks, signals };
-        keyboard.mode.take().ok()?;
-        Some(keyboard)
+        Ok(Self { mode, looks, signals: Signals::new()? })
     }
 
     /// Waits for keys. Returns none when the screen should be drawn anew.
@@ -140,14 +130,27 @@ impl Keyboard {
     }
 }
 
-/// How the terminal was, and whether it is so now.
-struct Mode {
+/// How the terminal was, and whether it is so now; as it was once this is dropped.
+pub(super) struct Mode {
     terminal: OwnedFd,
     own: Termios,
     keys: bool,
 }
 
 impl Mode {
+    /// Key by key, and unseen. None: stdin is no terminal, or not ours.
+    pub(super) fn open() -> Option<Self> {
+        // Opened anew, because not to wait would otherwise hold for all who share it, the shell among them.
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let terminal = rustix::fs::open("/dev/tty", flags, rustix::fs::Mode::empty()).ok()?;
+        if !io::stdin().is_terminal() || !in_foreground(&terminal) {
+            return None;
+        }
+        let mut mode = Self { own: tcgetattr(&terminal).ok()?, terminal, keys: false };
+        mode.take().ok()?;
+        Some(mode)
+    }
+
     fn take(&mut self) -> io::Result<()> {
         let mut wanted = self.own.clone();
         wanted.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);

@@ -14,7 +14,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Gauge, Paragraph, Sparkline, Widget};
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
-use super::keys::{HELP, Key, Keyboard};
+use super::keys::{HELP, Key, Keyboard, Mode};
 use super::{News, Source};
 use crate::output::format::{clock, grouped, millis, millis_or_dash, percent, rate};
 use crate::output::summary::{error_text, threshold_value};
@@ -43,9 +43,10 @@ enum Event {
 
 /// Draws until the run is over; takes the view away at the end.
 pub(super) async fn follow(source: &mut Source) -> io::Result<()> {
-    let mut keyboard = source.keys.as_ref().and_then(|_| Keyboard::open());
-    let keys = keyboard.is_some();
+    let mode = source.keys.as_ref().and_then(|_| Mode::open());
+    let keys = mode.is_some();
     let mut screen = open(keys)?;
+    let mut keyboard = mode.map(Keyboard::listen).transpose()?;
     let colours = Colours::choose();
     let mut event = Event::News(News::View);
     loop {

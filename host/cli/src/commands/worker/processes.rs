@@ -5,6 +5,7 @@
 //! counted by process), and a crash takes only a part of them. Each is a worker of its own, `ID-1`
 //! to `ID-N`. A process that ends is not started again: its load goes where the master gives it.
 
+use std::convert::Infallible;
 use std::io::Read;
 use std::process::{ExitStatus, Stdio};
 
@@ -14,6 +15,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::super::run::cores;
 use super::super::{runtime, signals};
 use crate::config::{Effective, Origin, refuse};
 use crate::exit_code::ExitCode;
@@ -75,11 +77,6 @@ impl Part {
     }
 }
 
-fn cores() -> u32 {
-    let cores = std::thread::available_parallelism();
-    cores.map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1))
-}
-
 /// How many processes are wanted.
 pub(super) fn wanted(settings: &Effective) -> Result<u32, Failure> {
     let key = "worker.processes";
@@ -116,52 +113,25 @@ pub(super) fn stop_with_parent(stop: CancellationToken) -> Result<(), Failure> {
 /// The exit code is that of the first that failed.
 pub(super) fn supervise(id: &WorkerId, count: u32) -> Outcome {
     runtime(Some(1))?.block_on(async {
+        let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
         let mut children = JoinSet::new();
-        let mut pids = Vec::new();
         for index in 0..count {
             let part = Part { index, count, id: id.clone() };
             let child = start(&part)?;
-            pids.extend(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
-            children.spawn(ended(part.name(), child));
+            children.spawn(ended(part.name(), child, [stop.clone(), at_once.clone()]));
         }
         eprintln!("worker {id}: {count} processes, {id}-1 to {id}-{count}");
-        let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
-        let signals = tokio::spawn(signals(stop.clone(), at_once.clone()));
-        let mut asked = [(stop, false), (at_once, false)];
+        let signals = tokio::spawn(signals(stop, at_once));
         let mut code = ExitCode::Ok;
-        loop {
-            let next = asked.iter_mut().find(|(_, is_done)| !is_done);
-            tokio::select! {
-                ended = children.join_next() => match ended {
-                    None => break,
-                    Some(ended) => if let Some(failed) = ended.unwrap_or(Some(ExitCode::Unexpected))
-                        && code == ExitCode::Ok
-                    {
-                        code = failed;
-                    },
-                },
-                () = asked_for(next) => {
-                    // One that has ended meanwhile needs no signal.
-                    for pid in &pids {
-                        kill_process(*pid, Signal::TERM).ok();
-                    }
-                }
+        while let Some(ended) = children.join_next().await {
+            match ended.unwrap_or(Some(ExitCode::Unexpected)) {
+                Some(failed) if code == ExitCode::Ok => code = failed,
+                _ => {}
             }
         }
         signals.abort();
         Ok(code)
     })
-}
-
-/// Resolves when the next signal came; never if there is none to come.
-async fn asked_for(next: Option<&mut (CancellationToken, bool)>) {
-    match next {
-        Some((token, is_done)) => {
-            token.cancelled().await;
-            *is_done = true;
-        }
-        None => std::future::pending().await,
-    }
 }
 
 /// Starts one. A group of its own keeps a terminal's Ctrl-C from it, which the parent passes on; an open
@@ -180,15 +150,31 @@ fn start(part: &Part) -> Result<Child, Failure> {
 }
 
 /// Waits for the end of one, and says what was wrong with it. Its stdin stays open until then.
-async fn ended(name: String, mut child: Child) -> Option<ExitCode> {
+async fn ended(name: String, mut child: Child, asked: [CancellationToken; 2]) -> Option<ExitCode> {
     let stdin = child.stdin.take();
-    let status = child.wait().await;
+    let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let status = tokio::select! {
+        status = child.wait() => status,
+        never = pass_on(pid, asked) => match never {},
+    };
     drop(stdin);
     let failed = status.map_or(Some(ExitCode::Unexpected), failure_of);
     if let Some(code) = failed {
         eprintln!("worker {name} failed ({}); the others go on", code.meaning());
     }
     failed
+}
+
+/// Tells a process to stop as often as this one is told. It has not been waited for yet, so the
+/// number is still its own.
+async fn pass_on(pid: Option<Pid>, asked: [CancellationToken; 2]) -> Infallible {
+    for token in &asked {
+        token.cancelled().await;
+        if let Some(pid) = pid {
+            kill_process(pid, Signal::TERM).ok();
+        }
+    }
+    std::future::pending().await
 }
 
 fn failure_of(status: ExitStatus) -> Option<ExitCode> {

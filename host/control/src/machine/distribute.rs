@@ -4,6 +4,8 @@
 //! in *every* beginning `0..s` each seat has about its part of them: users and arrivals that
 //! fill only a few slots are shared as evenly as those that fill all.
 
+use std::collections::BTreeMap;
+
 use loadhost_model::share::MAX_SLOTS;
 
 /// Slots that a run has at least, so that shares can differ finely.
@@ -94,12 +96,13 @@ fn fill(
 
 /// Which slots move so that each seat comes to its target: as few as possible. Of those that
 /// somebody has at most `most`, spread over all that would. Seats without a target have target 0.
+///
+/// What is left to move after some of the moves is the rest of them, so going step by step comes to the same end.
 pub(crate) fn moves(holders: &[Option<u32>], targets: &[(u32, u32)], most: u32) -> Vec<Move> {
     let mut balance = Balance::new(holders, targets);
-    let released = balance.release(holders);
-    let all = balance.give(released, holders);
+    let all = (0..).zip(holders).filter_map(|(slot, holder)| balance.visit(slot, *holder));
     let (mut taken, mut chosen): (Vec<Move>, Vec<Move>) =
-        all.into_iter().partition(|a_move| a_move.from.is_some());
+        all.partition(|a_move| a_move.from.is_some());
     // Multiples of the golden ratio: however few go at a time, they come from all over.
     taken.sort_unstable_by_key(|a_move| a_move.slot.wrapping_mul(0x9E37_79B9));
     taken.truncate(most as usize);
@@ -107,87 +110,81 @@ pub(crate) fn moves(holders: &[Option<u32>], targets: &[(u32, u32)], most: u32) 
     chosen
 }
 
-/// What each seat has and should have, over a beginning of the slots.
+/// What each seat has and should have, over a beginning of the slots that grows.
 struct Balance {
     of: f64,
-    seats: std::collections::BTreeMap<u32, Account>,
+    seats: BTreeMap<u32, Account>,
+    /// Seats that have less than they should, in order.
+    takers: Vec<u32>,
 }
 
 #[derive(Default)]
 struct Account {
     target: u32,
+    /// With the moves so far.
     has: u32,
-    /// Within the beginning looked at.
+    /// Of those, within the beginning looked at.
     before: u32,
+}
+
+impl Account {
+    /// Slots that it has in the beginning beyond its part of them; negative: it lacks some.
+    fn ahead(&self, beginning: f64) -> f64 {
+        f64::from(self.before) - f64::from(self.target) * beginning
+    }
 }
 
 impl Balance {
     fn new(holders: &[Option<u32>], targets: &[(u32, u32)]) -> Self {
-        let mut seats: std::collections::BTreeMap<u32, Account> = Default::default();
+        let mut seats: BTreeMap<u32, Account> = BTreeMap::new();
         for (seat, target) in targets {
             seats.entry(*seat).or_default().target = *target;
         }
         for seat in holders.iter().flatten() {
             seats.entry(*seat).or_default().has += 1;
         }
-        Self { of: holders.len() as f64, seats }
+        let lacks =
+            |(seat, account): (&u32, &Account)| (account.has < account.target).then_some(*seat);
+        let takers = seats.iter().filter_map(lacks).collect();
+        Self { of: holders.len() as f64, seats, takers }
     }
 
-    /// Slots that go, those of nobody among them, in order.
-    fn release(&mut self, holders: &[Option<u32>]) -> Vec<(u32, Option<u32>)> {
-        let mut released = Vec::new();
-        for (slot, holder) in (0..).zip(holders) {
-            let Some(seat) = holder else {
-                released.push((slot, None));
-                continue;
-            };
-            let Some(account) = self.seats.get_mut(seat) else { continue };
-            account.before += 1;
-            // What it keeps is spread over all slots: it gives where it is ahead of that.
-            let keeps = f64::from(account.has.min(account.target)) * f64::from(slot + 1) / self.of;
-            if account.has > account.target && f64::from(account.before) > keeps {
-                released.push((slot, Some(*seat)));
-                account.before -= 1;
-                account.has -= 1;
-            }
-        }
-        released
-    }
-
-    /// Each released slot goes to the seat that is most behind in the beginning up to it.
-    fn give(&mut self, released: Vec<(u32, Option<u32>)>, holders: &[Option<u32>]) -> Vec<Move> {
-        let mut moves = Vec::new();
-        let kept: Vec<Option<u32>> = {
-            let mut kept = holders.to_vec();
-            released.iter().for_each(|(slot, _)| kept[*slot as usize] = None);
-            kept
+    /// Adds a slot to the beginning; it goes to a taker, or stays where it is.
+    fn visit(&mut self, slot: u32, from: Option<u32>) -> Option<Move> {
+        let beginning = f64::from(slot + 1) / self.of;
+        let to = match from {
+            Some(giver) => self.taker_for(giver, beginning),
+            None => self.neediest(beginning).map(|(seat, _)| seat),
         };
-        self.seats.values_mut().for_each(|account| account.before = 0);
-        let mut released = released.into_iter().peekable();
-        for (slot, holder) in (0..).zip(kept) {
-            if let Some(account) = holder.and_then(|seat| self.seats.get_mut(&seat)) {
-                account.before += 1;
-            }
-            let Some((_, from)) = released.next_if(|(released, _)| *released == slot) else {
-                continue;
-            };
-            let share = f64::from(slot + 1) / self.of;
-            let behind =
-                |account: &Account| f64::from(account.target) * share - f64::from(account.before);
-            let neediest = self
-                .seats
-                .iter()
-                .filter(|(_, account)| account.has < account.target)
-                .max_by(|(a, x), (b, y)| behind(x).total_cmp(&behind(y)).then(b.cmp(a)))
-                .map(|(seat, _)| *seat);
-            let Some(to) = neediest else { continue };
-            if let Some(account) = self.seats.get_mut(&to) {
-                account.has += 1;
-                account.before += 1;
-            }
-            moves.push(Move { slot, from, to });
+        if let Some(account) = to.or(from).and_then(|seat| self.seats.get_mut(&seat)) {
+            account.before += 1;
         }
-        moves
+        let to = to?;
+        if let Some(giver) = from.and_then(|seat| self.seats.get_mut(&seat)) {
+            giver.has -= 1;
+        }
+        if let Some(taker) = self.seats.get_mut(&to) {
+            taker.has += 1;
+            if taker.has >= taker.target {
+                self.takers.retain(|seat| *seat != to);
+            }
+        }
+        Some(Move { slot, from, to })
+    }
+
+    /// Who gets the next slot of a seat: a taker that is further behind, or any once the seat has enough.
+    fn taker_for(&self, giver: u32, beginning: f64) -> Option<u32> {
+        let account = self.seats.get(&giver).filter(|account| account.has > account.target)?;
+        let (taker, ahead) = self.neediest(beginning)?;
+        let has_enough = account.before >= account.target;
+        (has_enough || account.ahead(beginning) > ahead).then_some(taker)
+    }
+
+    /// The taker that is most behind, and how many slots it is ahead.
+    fn neediest(&self, beginning: f64) -> Option<(u32, f64)> {
+        let ahead = |seat: &u32| Some((*seat, self.seats.get(seat)?.ahead(beginning)));
+        // Of equals the first.
+        self.takers.iter().filter_map(ahead).min_by(|a, b| a.1.total_cmp(&b.1))
     }
 }
 

@@ -96,6 +96,47 @@ fn unevenness(holders: &[Option<u32>], targets: &[(u32, u32)]) -> f64 {
     })
 }
 
+/// The rooms and weights of eight seats, as a history of the property below changes them: who is there
+/// after each change, and what it should have.
+fn targets_through(history: &[(u32, u8)]) -> Vec<Vec<(u32, u32)>> {
+    let mut weights = [1_u8, 1, 0, 0, 0, 0, 0, 0];
+    let targets = |(seat, weight): &(u32, u8)| {
+        weights[*seat as usize] = *weight;
+        let there: Vec<Seat> = (0..)
+            .zip(weights)
+            .filter(|(_, weight)| *weight > 0)
+            .map(|(seat, weight)| Seat { seat, room: 1_000, weight: weight.into() })
+            .collect();
+        let counts = apportion(240, 100, &there);
+        there.iter().map(|seat| seat.seat).zip(counts).collect()
+    };
+    history.iter().map(targets).collect()
+}
+
+#[test]
+fn givers_that_give_at_the_same_places_do_not_pile_up_slots_in_one_beginning() {
+    let history =
+        [(6, 2), (2, 2), (5, 1), (0, 2), (4, 2), (3, 2), (7, 2), (2, 0), (3, 1), (3, 0), (2, 2)];
+    let mut holders = vec![None; 240];
+    for targets in targets_through(&history) {
+        holders = after(&holders, &targets, 240);
+        let worst = unevenness(&holders, &targets);
+        assert!(worst < 4.0, "{worst} slots off: {targets:?} {holders:?}");
+    }
+}
+
+#[test]
+fn going_step_by_step_comes_to_the_same_end_as_going_at_once() {
+    let mut holders = vec![None; 240];
+    for targets in targets_through(&[(6, 2), (2, 2), (0, 0), (5, 1), (6, 0), (1, 2)]) {
+        let at_once = after(&holders, &targets, 240);
+        for _ in 0..240 {
+            holders = after(&holders, &targets, 1);
+        }
+        assert_eq!(holders, at_once, "{targets:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn parts_are_within_rooms_and_as_near_to_weights_as_they_can(
@@ -117,17 +158,8 @@ proptest! {
     fn shares_stay_even_in_every_beginning_through_any_history(
         history in prop::collection::vec((0_u32..8, 0_u8..3), 1..30), most in 1_u32..240,
     ) {
-        let mut weights = [1_u8, 1, 0, 0, 0, 0, 0, 0];
         let mut holders: Vec<Option<u32>> = vec![None; 240];
-        for (seat, weight) in history {
-            weights[seat as usize] = weight;
-            let there: Vec<Seat> = (0..8).filter(|seat| weights[*seat as usize] > 0)
-                .map(|seat| Seat { seat, room: 1_000, weight: weights[seat as usize].into() }).collect();
-            if there.is_empty() {
-                continue;
-            }
-            let counts = apportion(240, 100, &there);
-            let targets: Vec<(u32, u32)> = there.iter().map(|seat| seat.seat).zip(counts).collect();
+        for targets in targets_through(&history).into_iter().filter(|targets| !targets.is_empty()) {
             let mut steps = 0;
             loop {
                 let before = holders.clone();
@@ -142,7 +174,8 @@ proptest! {
                 prop_assert_eq!(holders.iter().filter(|holder| **holder == Some(*seat)).count() as u32, *target);
             }
             let worst = unevenness(&holders, &targets);
-            prop_assert!(worst < 12.0, "{worst} slots off: {:?} {:?}", targets, holders);
+            // The worst of 400 000 histories was 5.0, and each slot more is a hundred times rarer.
+            prop_assert!(worst < 8.0, "{worst} slots off: {:?} {:?}", targets, holders);
         }
     }
 }

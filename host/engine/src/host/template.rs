@@ -15,8 +15,6 @@ pub struct HostTemplate {
     request: Result<Template, Faulty>,
     /// Under which it was counted last, and the path of groups that were open then.
     series: Option<(Arc<str>, Series)>,
-    /// Of its settings.
-    settings_bytes: u64,
     /// Held against the user's `kept_bytes`.
     pub(super) held: u64,
 }
@@ -34,7 +32,6 @@ impl Default for HostTemplate {
         Self {
             request: Err(Faulty { method: String::new(), name: String::new(), why }),
             series: None,
-            settings_bytes: 0,
             held: 0,
         }
     }
@@ -55,7 +52,7 @@ impl HostTemplate {
         let wit::Request { method, url, headers, body, name, tags, options } = from;
         let build = || -> Result<Template, TemplateError> {
             let mut template = Template::once(&method, &url)?;
-            headers.iter().try_for_each(|(name, value)| template.header(name, value))?;
+            template.headers(headers)?;
             template.body(converted(body))?;
             options.iter().try_for_each(|(key, value)| template.set(key, value))?;
             if name.is_some() || !tags.is_empty() {
@@ -98,7 +95,6 @@ impl HostTemplate {
     }
 
     pub(super) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
-        self.settings_bytes += (key.len() + value.len()) as u64;
         self.change(|template| template.set(key, value))
     }
 
@@ -109,11 +105,10 @@ impl HostTemplate {
 
     /// Bytes of memory that it takes, roughly.
     pub(super) fn kept_bytes(&self) -> u64 {
-        let request = match &self.request {
+        match &self.request {
             Ok(template) => template.kept_bytes(),
             Err(Faulty { method, name, why }) => (method.len() + name.len() + why.len()) as u64,
-        };
-        request + self.settings_bytes
+        }
     }
 
     /// The request, or what is wrong with it, and under what it is counted while these

@@ -11,6 +11,12 @@ use super::template::TemplateError;
 /// Texts and pointers that one template may expect: each is looked for in the whole body.
 const MOST: usize = 16;
 
+/// Bytes of one `expect-json`, which is taken apart.
+const JSON_BYTES: usize = 64 << 10;
+
+/// Bytes of memory that JSON takes apart for each byte of its text: `[[[[]]]]` takes 144.
+const JSON_GROWTH: usize = 160;
+
 /// Expectations of one template. Empty: a status below 400.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Expect {
@@ -31,6 +37,8 @@ struct Statuses {
 struct JsonExpectation {
     pointer: String,
     value: Option<Value>,
+    /// Bytes of memory that both take, at most.
+    kept: usize,
 }
 
 impl Expect {
@@ -74,11 +82,28 @@ impl Expect {
         if self.json.len() == MOST {
             return Err(TemplateError::setting("expect-json", text, "16 of them at most"));
         }
+        if text.len() > JSON_BYTES {
+            let start = shortened(text);
+            return Err(TemplateError::setting("expect-json", &start, "at most 64 KiB"));
+        }
         let value = value.map(|value| {
             serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_string()))
         });
-        self.json.push(JsonExpectation { pointer: pointer.to_string(), value });
+        let is_tree = value.as_ref().is_some_and(|value| value.is_array() || value.is_object());
+        let kept = if is_tree { text.len() * JSON_GROWTH } else { text.len() };
+        self.json.push(JsonExpectation { pointer: pointer.to_string(), value, kept });
         Ok(())
+    }
+
+    /// Bytes of memory that it takes beside itself, at most.
+    pub(super) fn kept_bytes(&self) -> u64 {
+        let status = self.status.as_ref().map_or(0, |status| {
+            status.text.len() + status.ranges.capacity() * size_of::<(u16, u16)>()
+        });
+        let contains: usize =
+            self.contains.iter().map(|text| size_of::<String>() + text.len()).sum();
+        let json: usize = self.json.iter().map(|one| size_of::<JsonExpectation>() + one.kept).sum();
+        (status + contains + json) as u64
     }
 
     /// Whether the verdict needs the body.

@@ -61,7 +61,7 @@ impl Kept {
     pub fn held_bytes(&self) -> u64 {
         let decoded = self.decoded.get().and_then(Option::as_ref);
         let decoded = decoded.map_or(0, |decoded| decoded.bytes.capacity());
-        (self.head.len() + self.body.capacity() + decoded) as u64
+        (self.url.len() + self.head.len() + self.body.capacity() + decoded) as u64
     }
 
     /// Whether the body as received is longer than the cap `response_body_bytes` allows to keep.
@@ -74,12 +74,6 @@ impl Kept {
     pub fn is_cut(&self) -> bool {
         self.truncated
             || self.decoded().is_some_and(|body| body.truncated && body.bytes.len() == self.cap)
-    }
-
-    /// Whether the body, as received or decompressed, is longer than the cap
-    /// `response_body_bytes` allows to keep.
-    pub fn truncated(&self) -> bool {
-        self.truncated || self.decoded().is_some_and(|decoded| decoded.truncated)
     }
 
     /// The body, decompressed; as received if it is in no coding that loadhost knows.

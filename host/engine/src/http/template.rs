@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::expect::Expect;
-use super::text::{Text, has_control_bytes};
+use super::text::{Places, Text, has_control_bytes};
 use super::url_template::{Base, UrlTemplate};
+
+/// What an allocation takes beside its bytes, roughly.
+const ALLOCATION: usize = 16;
 
 /// Why a template is malformed, with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -189,11 +192,19 @@ impl Template {
 
     /// Adds a header line.
     pub fn header(&mut self, name: &str, value: &str) -> Result<(), TemplateError> {
-        check_header(name, value)?;
-        self.source.headers.push((name.to_string(), value.to_string()));
-        self.compile().inspect_err(|_| {
-            self.source.headers.pop();
-        })
+        self.headers([(name.to_string(), value.to_string())])
+    }
+
+    /// Adds header lines: all, or on an error none.
+    pub fn headers(
+        &mut self,
+        lines: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(), TemplateError> {
+        let before = self.source.headers.len();
+        self.source.headers.extend(lines);
+        let mut added = self.source.headers[before..].iter();
+        let checked = added.try_for_each(|(name, value)| check_header(name, value));
+        checked.and_then(|()| self.compile()).inspect_err(|_| self.source.headers.truncate(before))
     }
 
     /// Sets the body. Braces of a text that are no places fail the sending, unless `raw-body`
@@ -263,18 +274,25 @@ impl Template {
         &self.tags
     }
 
-    /// Bytes of memory that its texts take, roughly: most are there as given and as
-    /// compiled. Settings are not counted.
+    /// Bytes of memory that it takes beside itself, roughly: as given and as compiled.
     pub fn kept_bytes(&self) -> u64 {
         let Source { method, url, headers, body, .. } = &self.source;
-        let pairs = headers.iter().chain(&self.tags);
-        let body = match body {
-            Body::None => 0,
-            Body::Text(text) => text.len(),
-            Body::Bytes(bytes) => bytes.len(),
+        let pair = |(name, value): &(String, String)| {
+            size_of::<(String, String)>() + 2 * ALLOCATION + name.len() + value.len()
         };
-        let texts: usize = pairs.map(|(name, value)| name.len() + value.len()).sum();
-        2 * (method.len() + url.len() + texts + body + self.series_name.len()) as u64
+        let pairs: usize = headers.iter().chain(&self.tags).map(pair).sum();
+        let place = |name: &String| size_of::<String>() + ALLOCATION + name.len();
+        let places: usize = self.places.iter().map(place).sum();
+        let given = method.len() + url.len() + pairs + body.len() + self.series_name.len();
+        let lines: u64 = self.headers.iter().map(HeaderTemplate::kept_bytes).sum();
+        let body = match &self.body {
+            BodyTemplate::None => 0,
+            BodyTemplate::Fixed(bytes) => bytes.len() as u64,
+            BodyTemplate::Text(text) => text.kept_bytes(),
+        };
+        let lines = lines + self.header_block.kept_bytes();
+        let compiled = self.url.kept_bytes() + lines + body + self.settings.expect.kept_bytes();
+        (given + places) as u64 + compiled
     }
 
     pub(super) fn has_header(&self, lower_case: &str) -> bool {
@@ -288,7 +306,7 @@ impl Template {
 
     /// Takes the source apart anew. On error the parts stay as they were.
     fn compile(&mut self) -> Result<(), TemplateError> {
-        let mut places = Vec::new();
+        let mut places = Places::default();
         let mut parse = |text: &str| match self.source.has_places {
             true => Text::parse(text, &mut places),
             false => Ok(Text::literal(text)),
@@ -316,11 +334,27 @@ impl Template {
             Ok(body) => (body, None),
             Err(fault) => (BodyTemplate::None, Some(fault)),
         };
-        self.places = places;
+        self.places = places.into_names();
         self.url = url;
         self.headers = headers;
         self.header_block = header_block;
         Ok(())
+    }
+}
+
+impl Body {
+    fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl HeaderTemplate {
+    fn kept_bytes(&self) -> u64 {
+        (size_of::<Self>() + 3 * ALLOCATION + self.name.len()) as u64 + self.line.kept_bytes()
     }
 }
 

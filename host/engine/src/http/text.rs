@@ -1,5 +1,7 @@
 //! Texts with places for values: `/item/{id}`.
 
+use std::collections::HashMap;
+
 use super::template::TemplateError;
 
 /// A text whose places are numbered over the whole template.
@@ -14,6 +16,31 @@ pub(super) enum Part {
     Literal(String),
     /// Index into the values.
     Place(usize),
+}
+
+/// Names of the places of a template, numbered in the order of first appearance.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    names: Vec<String>,
+    /// By name: a text may have a million places.
+    numbers: HashMap<String, usize>,
+}
+
+impl Places {
+    /// The number of this place.
+    fn number(&mut self, name: &str) -> usize {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = self.names.len();
+        self.names.push(name.to_string());
+        self.numbers.insert(name.to_string(), number);
+        number
+    }
+
+    pub(super) fn into_names(self) -> Vec<String> {
+        self.names
+    }
 }
 
 /// How a value gets into the text.
@@ -33,7 +60,7 @@ impl Text {
     }
 
     /// Reads `{name}` as a place and `{{`, `}}` as single braces. Names new to `places` are added.
-    pub(super) fn parse(text: &str, places: &mut Vec<String>) -> Result<Self, TemplateError> {
+    pub(super) fn parse(text: &str, places: &mut Places) -> Result<Self, TemplateError> {
         let mut parsed = Self::default();
         let mut literal = String::new();
         let mut rest = text;
@@ -48,12 +75,8 @@ impl Text {
                 rest = after;
             } else {
                 let (name, after) = place_name(rest)?;
-                let index = places.iter().position(|place| place == name).unwrap_or_else(|| {
-                    places.push(name.to_string());
-                    places.len() - 1
-                });
                 parsed.push_literal(&std::mem::take(&mut literal));
-                parsed.parts.push(Part::Place(index));
+                parsed.parts.push(Part::Place(places.number(name)));
                 rest = after;
             }
         }
@@ -136,6 +159,16 @@ impl Text {
         }
     }
 
+    /// Bytes of memory that it takes beside itself.
+    pub(super) fn kept_bytes(&self) -> u64 {
+        let literal = |part: &Part| match part {
+            Part::Literal(text) => text.capacity(),
+            Part::Place(_) => 0,
+        };
+        let literals: usize = self.parts.iter().map(literal).sum();
+        (self.parts.capacity() * size_of::<Part>() + literals) as u64
+    }
+
     /// Bytes of the text with the values in their places, as they are.
     pub(super) fn length(&self, values: &[String]) -> usize {
         let length = |part: &Part| match part {
@@ -211,7 +244,7 @@ mod tests {
     fn check(text: &str, values: &[&str], expected: &str) {
         let values: Vec<String> = values.iter().map(ToString::to_string).collect();
         let mut out = Vec::new();
-        let mut places = Vec::new();
+        let mut places = Places::default();
         Text::parse(text, &mut places).unwrap().write(&values, Encoding::Percent, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), expected, "{text}");
     }
@@ -239,14 +272,15 @@ mod tests {
     #[test]
     fn a_brace_that_names_no_place_is_refused() {
         for text in ["{", "}", "{}", "{a b}", "{\"a\": 1}", "{a", "a}"] {
-            assert!(Text::parse(text, &mut Vec::new()).is_err(), "{text}");
+            assert!(Text::parse(text, &mut Places::default()).is_err(), "{text}");
         }
     }
 
     #[test]
     fn places_are_numbered_by_first_appearance() {
-        let mut places = vec!["url".to_string()];
+        let mut places = Places::default();
+        Text::parse("{url}", &mut places).unwrap();
         Text::parse("{b}{url}{c}{b}", &mut places).unwrap();
-        assert_eq!(places, ["url", "b", "c"]);
+        assert_eq!(places.into_names(), ["url", "b", "c"]);
     }
 }

@@ -50,6 +50,18 @@ impl UrlTemplate {
         Ok(Self { base, path })
     }
 
+    /// Bytes of memory that it takes beside itself.
+    pub(super) fn kept_bytes(&self) -> u64 {
+        let base = match &self.base {
+            Base::Target => 0,
+            Base::Fixed { authorization, .. } => {
+                authorization.as_ref().map_or(0, |text| text.len() as u64)
+            }
+            Base::Dynamic(text) => text.kept_bytes(),
+        };
+        base + self.path.kept_bytes()
+    }
+
     /// The path begins at the first slash that is not the scheme's.
     fn split_dynamic(text: &Text) -> (Base, Text) {
         for (index, part) in text.parts().iter().enumerate() {

@@ -82,6 +82,32 @@ async fn what_the_host_keeps_for_a_guest_is_bounded() {
 }
 
 #[tokio::test]
+async fn little_text_that_takes_much_room_in_the_host_counts_as_what_it_takes() {
+    for mode in ["kept-tags", "kept-places", "kept-json"] {
+        let bench = Bench::with(mode, 2, patient).await;
+        let crash = bench.crash().await;
+        assert_eq!(&*crash.code, "limit-kept_bytes", "{mode}: {crash:?}");
+    }
+}
+
+#[tokio::test]
+async fn json_is_not_taken_apart_if_it_is_long() {
+    let bench = Bench::with("long-json", 2, patient).await;
+    let why = failure(&bench).await;
+    assert!(why.contains("at most 64 KiB") && why.len() < 200, "{why}");
+}
+
+#[tokio::test]
+async fn many_places_or_headers_cost_the_host_no_more_than_their_length() {
+    for mode in ["many-places", "many-headers"] {
+        let bench = Bench::with(mode, 2, patient).await;
+        let begun = Instant::now();
+        assert_eq!(bench.attack().await, CallOutcome::Done, "{mode}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{mode}: {:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
 async fn what_a_guest_replaces_or_lets_go_of_is_not_held_against_it() {
     let bench = Bench::with("body-again", 2, patient).await;
     assert_eq!(bench.attack().await, CallOutcome::Done);

@@ -33,6 +33,39 @@ pub(crate) fn harm(attack: &str) -> Option<Result<(), Failure>> {
                 http::Template::new("POST", "/").body(&body);
             });
         }
+        // Little text that takes much room once it is kept.
+        "kept-tags" => keep(400, |template| template.name("n", &vec![Default::default(); 20_000])),
+        "kept-places" => {
+            let body = http::Body::Text("{a}".repeat(MIB));
+            keep(10, |template| template.body(&body));
+        }
+        "kept-json" => {
+            let text = format!("=[{}[]]", "[],".repeat(20_000));
+            keep(60, |template| {
+                (0..16).for_each(|_| template.set("expect-json", &text).unwrap());
+            });
+        }
+        "long-json" => {
+            let text = format!("=[{}[]]", "[],".repeat(MIB));
+            let refused = http::Template::new("GET", "/").set("expect-json", &text);
+            return Some(Err(Failure::Failed(refused.err().unwrap_or_default())));
+        }
+        "many-places" => {
+            let body: String = (0..50_000).map(|n| format!("{{{n}}}")).collect();
+            http::Template::new("POST", "/").body(&http::Body::Text(body));
+        }
+        "many-headers" => {
+            let request = http::Request {
+                method: "GET".into(),
+                url: "/".into(),
+                headers: vec![("a".into(), String::new()); 20_000],
+                body: http::Body::None,
+                name: None,
+                tags: vec![],
+                options: vec![],
+            };
+            let _ = http::send(&request);
+        }
         "answers" => {
             let mut kept = Vec::new();
             let template = http::Template::new("GET", "/bomb");
@@ -68,6 +101,16 @@ pub(crate) fn harm(attack: &str) -> Option<Result<(), Failure>> {
         _ => return None,
     }
     Some(Ok(()))
+}
+
+/// Makes so many templates, and lets go of none.
+fn keep(count: usize, change: impl Fn(&http::Template)) {
+    let make = |_| {
+        let template = http::Template::new("POST", "/");
+        change(&template);
+        template
+    };
+    black_box((0..count).map(make).collect::<Vec<_>>());
 }
 
 /// Fails with the number of bytes that the guest sees of the answer.

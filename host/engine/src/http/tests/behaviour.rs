@@ -192,7 +192,7 @@ async fn a_long_body_is_cut_where_it_is_kept_but_counted_whole() {
     assert_eq!(exchange.capped, Some("response_body_bytes"));
     let answer = exchange.result.as_ref().unwrap();
     let kept = answer.kept.as_ref().unwrap();
-    assert_eq!((answer.body_bytes, kept.bytes().len(), kept.truncated()), (200_000, 1000, true));
+    assert_eq!((answer.body_bytes, kept.bytes().len(), kept.is_cut()), (200_000, 1000, true));
     assert!(exchange.bytes_received > 200_000);
     assert_eq!(body(&get(&mut client, "/").await), "next");
     assert_eq!(server.connections(), [0, 0], "the connection is at its next answer");
@@ -210,7 +210,7 @@ async fn an_answer_can_be_looked_into() {
     assert_eq!(kept.headers().len(), 4);
     assert_eq!(kept.json("/a/0").as_deref(), Some("1"));
     assert_eq!((kept.json("/b"), kept.header("Nothing")), (None, None));
-    assert!(kept.contains("[1]") && !kept.truncated());
+    assert!(kept.contains("[1]") && !kept.is_cut());
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ fn read(bytes: &[u8], pieces: &[usize]) -> Seen {
 fn seen(reply: Reply) -> (u16, Vec<u8>, u64, bool, bool) {
     let kept = reply.kept.unwrap();
     let Reply { head, body_bytes, .. } = reply;
-    (head.status, kept.raw_body().to_vec(), body_bytes, kept.truncated(), head.keep_alive)
+    (head.status, kept.raw_body().to_vec(), body_bytes, kept.is_cut(), head.keep_alive)
 }
 
 /// An answer and its body.

@@ -17,12 +17,12 @@ use loadhost_model::profile::{Load, Phase, Profile};
 use loadhost_model::schedule::UserMix;
 use loadhost_model::share::{Share, Timeline};
 use loadhost_model::wire::StopMode;
-use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::load::alarm::Alarm;
+use crate::load::clock::cpu_of_thread;
 use crate::load::crew::Crew;
 use crate::load::picker::TaskTable;
 use crate::load::team::Team;
@@ -304,13 +304,9 @@ pub(super) async fn monitor<F>(shard: Rc<Shard<F>>, cpu: Arc<AtomicU64>) {
         if next >= shard.context.clock.start() {
             shard.context.recorder.loop_lag(now.saturating_duration_since(next));
         }
-        cpu.store(thread_cpu_micros(), Ordering::Relaxed);
+        let used = u64::try_from(cpu_of_thread().as_micros()).unwrap_or(u64::MAX);
+        cpu.store(used, Ordering::Relaxed);
         // A stall counts once, with its whole length.
         next = next.max(now - MONITOR_PERIOD);
     }
-}
-
-fn thread_cpu_micros() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    u64::try_from(time.tv_sec * 1_000_000 + time.tv_nsec / 1_000).unwrap_or(0)
 }

@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use wasmtime::Store;
 
-use super::cpu;
+use super::cpu::{self, Measure};
 use super::crash::{self, Evidence};
 use super::pool::Sandbox;
 use super::wall::WallTimer;
@@ -31,6 +31,7 @@ pub(super) struct Cell {
     store: Store<VuState>,
     guest: guest::Guest,
     wall: WallTimer,
+    measure: Arc<Measure>,
     sandbox: Arc<Sandbox>,
     _place: OwnedSemaphorePermit,
     dead: bool,
@@ -96,7 +97,11 @@ impl Cell {
         let mut wall = WallTimer::default();
         let deadline = Instant::now() + limits.start_time;
         store.data_mut().enter(Instant::now(), Duration::ZERO, Interrupts::Heeded);
-        let instance = wall.until(deadline, pin!(sandbox.instantiate(&mut store))).await;
+        let measure = store.data().cpu.measure();
+        let instance = {
+            let work = pin!(sandbox.instantiate(&mut store));
+            wall.until(deadline, pin!(measure.over(work))).await
+        };
         let guest = match instance {
             Some(Ok(guest)) => guest,
             Some(Err(error)) => {
@@ -110,7 +115,8 @@ impl Cell {
                 return Err(unmade(&mut store, crash));
             }
         };
-        Ok(Self { store, guest, wall, sandbox: Arc::clone(sandbox), _place: place, dead: false })
+        let sandbox = Arc::clone(sandbox);
+        Ok(Self { store, guest, wall, measure, sandbox, _place: place, dead: false })
     }
 
     /// Calls into the guest, within its limits.
@@ -128,7 +134,7 @@ impl Cell {
         let (limit, time) = call.time;
         let outcome = {
             let work = pin!(work(&self.guest, &mut self.store));
-            self.wall.until(now + time, work).await
+            self.wall.until(now + time, pin!(self.measure.over(work))).await
         };
         self.store.data_mut().leave();
         match outcome {

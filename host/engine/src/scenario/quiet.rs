@@ -4,6 +4,7 @@
 //! guest by name.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,7 +116,11 @@ pub(super) async fn enter<R>(
     store.data_mut().cpu.enter(Instant::now());
     store.data_mut().log.begin_call();
     store.set_epoch_deadline(1);
-    let outcome = tokio::time::timeout(time, work(store)).await;
+    let measure = store.data().cpu.measure();
+    let outcome = {
+        let work = pin!(work(store));
+        tokio::time::timeout(time, measure.over(work)).await
+    };
     let evidence = |store: &mut Store<Quiet>| Evidence {
         call: name.to_string(),
         last_lines: store.data().log.last_lines(),

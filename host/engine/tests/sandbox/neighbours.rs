@@ -1,5 +1,8 @@
 //! Healthy users beside guests that are not.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use loadhost_engine::load::vu::{CallOutcome, Due, Vu, VuFactory};
@@ -143,6 +146,53 @@ async fn neighbours_of_guests_that_flood_go_on() {
 fn cpu_of_this_thread() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+/// Threads that compute until it is dropped.
+struct Crowd {
+    over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Crowd {
+    fn of(count: usize) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let compute = |over: Arc<AtomicBool>| {
+            move || {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            }
+        };
+        let threads = (0..count).map(|_| std::thread::spawn(compute(Arc::clone(&over)))).collect();
+        Self { over, threads }
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            thread.join().unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_guest_is_not_charged_for_the_time_that_a_busy_machine_gave_to_others() {
+    let begun = cpu_of_this_thread();
+    let bench = Bench::with("busy", 2, |_| {}).await;
+    assert_eq!(bench.attack().await, CallOutcome::Done);
+    let needed = cpu_of_this_thread() - begun;
+    let bench = Bench::with("busy", 2, |limits| limits.task_cpu = needed * 2).await;
+    let processors = std::thread::available_parallelism().unwrap().get();
+    let crowd = Crowd::of(processors * 6);
+    let begun = Instant::now();
+    let outcome = bench.attack().await;
+    let took = begun.elapsed();
+    drop(crowd);
+    assert_eq!(outcome, CallOutcome::Done, "it took {took:?}, of which {needed:?} are its own");
+    assert!(took > needed * 2, "the crowd took nothing from it: {took:?}, {needed:?}");
 }
 
 #[tokio::test]

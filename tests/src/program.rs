@@ -29,9 +29,12 @@ pub struct Outcome {
     folder: TempDir,
 }
 
-/// The root of the checkout.
+/// The root of the checkout that the tests run in. Not of the one that they were compiled in: checkouts
+/// share what is compiled.
 pub fn workspace_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+    let tests = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let tests = tests.or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+    tests.parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// Where cargo puts compiled files: found from the running test.
@@ -62,6 +65,21 @@ impl Program {
         }
         command.args(args).current_dir(folder.path()).env("NO_COLOR", "1");
         Ok(Program { command, folder })
+    }
+
+    /// The same behind the words of another command, such as `ip netns exec NAME`; none of them: as it is.
+    pub(crate) fn behind(self, words: &[String]) -> Program {
+        let [first, others @ ..] = words else { return self };
+        let mut command = Command::new(first);
+        command.args(others).arg(self.command.get_program()).args(self.command.get_args());
+        command.current_dir(self.folder.path());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Program { command, folder: self.folder }
     }
 
     /// More arguments.

@@ -98,7 +98,7 @@ mod tests {
     /// `LOADHOST_UPDATE_DOCS=1` writes the page anew.
     #[test]
     fn the_page_of_exit_codes_is_this_table() {
-        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/exit-codes.md");
+        let page = "../../docs/exit-codes.md";
         let wanted = format!(
             "# Exit codes\n\nThe same table as `loadhost help exit-codes`. Numbers never change their meaning.\n\n{}",
             ExitCode::table()

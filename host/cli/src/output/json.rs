@@ -302,11 +302,7 @@ mod tests {
     /// Each field at the top and of a series is explained.
     #[test]
     fn the_page_explains_each_field() {
-        let page = std::fs::read_to_string(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../docs/output-json.md"
-        ))
-        .unwrap();
+        let page = std::fs::read_to_string("../../docs/output-json.md").unwrap();
         let json = results();
         let series = &json["series"][0];
         let objects = [&json, series, &series["response_time"], &json["history"][0]];

@@ -6,8 +6,7 @@ use crate::fixture;
 
 /// What Locust 2.47 wrote.
 fn golden(kind: &str) -> String {
-    let file = format!("{}/tests/fixtures/{kind}.csv", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(file).unwrap()
+    std::fs::read_to_string(format!("tests/fixtures/{kind}.csv")).unwrap()
 }
 
 fn written(names: Names) -> (tempfile::TempDir, impl Fn(&str) -> String) {

@@ -51,7 +51,8 @@ impl Arrivals {
     }
 
     /// How many arrivals are due before `at`.
-    pub fn count_at(&self, at: Duration) -> u64 {
+    #[cfg(test)]
+    pub(crate) fn count_at(&self, at: Duration) -> u64 {
         self.area_at(at).ceil() as u64
     }
 

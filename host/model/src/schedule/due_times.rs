@@ -10,6 +10,7 @@ mod stream;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,25 +93,36 @@ impl DueTimes {
         self.enqueue();
     }
 
+    /// From `from` on this share holds. Streams that had arrivals later than that already, because an
+    /// earlier change is heard of only now, go on where they are.
     fn change(&mut self, from: Duration, share: &Share) {
-        let mut kept = vec![false; share.slots().len()];
-        for stream in &mut self.streams {
-            // Of another period, a stripe is another one, though its number may be the same.
-            let place = share.slots().binary_search(&stream.stripe());
-            match place.ok().filter(|_| stream.period() == share.of()) {
-                Some(place) if stream.is_owned_at(from) => {
-                    kept[place] = true;
-                    stream.keep();
-                }
-                _ => stream.end_at(from, &self.arrivals),
+        // Of another period, a stripe is another one, though its number may be the same.
+        let is_held = |stream: &Stream| {
+            stream.period() == share.of() && share.slots().binary_search(&stream.stripe()).is_ok()
+        };
+        self.streams.retain(|stream| stream.is_begun() || stream.begins() <= from);
+        let (mut held, mut ended): (Vec<Stream>, Vec<Stream>) =
+            self.streams.drain(..).partition(is_held);
+        for stripe in share.slots() {
+            let is_owner = |stream: &Stream| stream.stripe() == *stripe && stream.is_owned_at(from);
+            if !held.iter().any(is_owner) {
+                held.push(Stream::new(*stripe, share.of(), self.gaps, from, &self.arrivals));
             }
         }
-        self.streams.retain(|stream| !stream.is_void());
-        let gained = share.slots().iter().zip(kept).filter(|(_, is_kept)| !is_kept);
-        for (stripe, _) in gained {
-            let stream = Stream::new(*stripe, share.of(), self.gaps, from, &self.arrivals);
-            self.streams.push(stream);
+        held.sort_by_key(|stream| (stream.stripe(), stream.begins()));
+        let next: Vec<_> =
+            held.iter().skip(1).map(|stream| (stream.stripe(), stream.begins())).collect();
+        for (index, stream) in held.iter_mut().enumerate() {
+            let next = next.get(index).filter(|(stripe, _)| *stripe == stream.stripe());
+            match next.map(|(_, begins)| *begins) {
+                Some(begins) if begins <= from => stream.end_at(from, &self.arrivals),
+                next => stream.last_until(next, &self.arrivals),
+            }
         }
+        ended.iter_mut().for_each(|stream| stream.end_at(from, &self.arrivals));
+        self.streams = held;
+        self.streams.append(&mut ended);
+        self.streams.retain(|stream| !stream.is_void());
     }
 
     fn enqueue(&mut self) {
@@ -133,11 +145,14 @@ impl Iterator for DueTimes {
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.peek()?;
-        let Reverse((_, index)) = self.queue.pop()?;
-        let stream = self.streams.get_mut(index)?;
+        let mut first = self.queue.peek_mut()?;
+        let Reverse((bits, index)) = &mut *first;
+        let stream = self.streams.get_mut(*index)?;
         stream.step();
-        if !stream.is_over() {
-            self.queue.push(Reverse((stream.next().to_bits(), index)));
+        if stream.is_over() {
+            PeekMut::pop(first);
+        } else {
+            *bits = stream.next().to_bits();
         }
         Some(next)
     }

@@ -76,14 +76,20 @@ impl Stream {
         self.next
     }
 
+    /// Since when it is owned.
+    pub(super) fn begins(&self) -> Duration {
+        self.from
+    }
+
     /// Whether it goes on at that moment, as far as is known.
     pub(super) fn is_owned_at(&self, at: Duration) -> bool {
         self.from <= at && self.until.is_none_or(|until| at <= until)
     }
 
-    /// It has no end any more.
-    pub(super) fn keep(&mut self) {
-        (self.until, self.end) = (None, f64::INFINITY);
+    /// It ends at that moment, even if it was to end before; or never.
+    pub(super) fn last_until(&mut self, until: Option<Duration>, arrivals: &Arrivals) {
+        self.until = until;
+        self.end = until.map_or(f64::INFINITY, |until| arrivals.area_at(until));
     }
 
     /// It ends at that moment, or before; where it has not begun by then, at its own beginning, so
@@ -93,6 +99,11 @@ impl Stream {
         if self.until.is_none_or(|until| at < until) {
             (self.until, self.end) = (Some(at), arrivals.area_at(at));
         }
+    }
+
+    /// Whether it has handed out an arrival.
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun
     }
 
     pub(super) fn is_over(&self) -> bool {

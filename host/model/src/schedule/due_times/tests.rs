@@ -105,6 +105,27 @@ fn a_gain_that_is_heard_of_after_a_later_one_doubles_nothing() {
     assert_eq!(next, [12, 16, 20, 24, 28, 32, 33, 36]);
 }
 
+#[test]
+fn a_gain_of_the_past_before_a_slot_that_came_back_doubles_nothing() {
+    let slots = |slots: &[u32]| Share::new(4, slots.iter().copied()).unwrap();
+    let ms = Duration::from_millis;
+    let arrivals = Arc::new(Arrivals::new(&Curve::constant(1_000.0)));
+    let mut shares = Timeline::always(slots(&[0, 3]));
+    let mut due = DueTimes::new(arrivals, Gaps::Even, shares.clone());
+    // Slot 3 goes and comes back before its first arrival, and has some; only then is heard that slot 0,
+    // which went before, is back for just as long.
+    for (from, share) in [(1, &[3][..]), (2, &[]), (2, &[3])] {
+        shares.change(ms(from), slots(share));
+        due.follow(&shares);
+    }
+    assert!(due.by_ref().take(4).map(|(n, _)| n).eq([0, 3, 7, 11]));
+    shares.gain(ms(1), &slots(&[0])).unwrap();
+    due.follow(&shares);
+    let mut next: Vec<u64> = due.take(7).map(|(n, _)| n).collect();
+    next.sort_unstable();
+    assert_eq!(next, [4, 8, 12, 15, 16, 19, 20]);
+}
+
 /// A move of slots from a moment on: which slots, to whom, told so long before, and taken up
 /// so long after, by whoever gains them.
 #[derive(Debug, Clone)]

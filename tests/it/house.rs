@@ -39,7 +39,7 @@ const TECHNOLOGIES: &[(&str, &str)] = &[
 
 /// What the pure crate may use: data and arithmetic.
 const PURE: &[&str] =
-    &["fastrand", "hdrhistogram", "postcard", "serde", "serde_json", "thiserror", "strsim"];
+    &["csv", "fastrand", "hdrhistogram", "postcard", "serde", "serde_json", "thiserror", "strsim"];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let metadata =

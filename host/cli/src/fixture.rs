@@ -299,6 +299,7 @@ fn plan(view: &RunView) -> RunPlan {
         target: view.target.clone(),
         params: BTreeMap::new(),
         secret_params: Vec::new(),
+        data: Default::default(),
         seed: view.seed,
         profile: Profile {
             phases: vec![Phase {

@@ -35,6 +35,7 @@ pub(crate) fn plan(settings: &Effective, module: Module<'_>) -> Result<RunPlan, 
         params: params(settings, description)?,
         // Filled in by the check.
         secret_params: Vec::new(),
+        data: Default::default(),
         seed: seed(settings)?,
         profile: load::profile(settings, description)?,
         user_types: user_types(settings)?,

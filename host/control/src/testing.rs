@@ -43,6 +43,7 @@ pub(crate) fn plan_of(load: Load, run_time: Option<Duration>) -> RunPlan {
             ("token".to_string(), "hunter2".to_string()),
         ]),
         secret_params: vec!["token".to_string()],
+        data: Default::default(),
         seed: 1,
         profile: Profile {
             phases: vec![Phase {
@@ -117,6 +118,7 @@ pub(crate) fn status(worker: &WorkerId, incarnation: u64, state: WorkerState) ->
         run: None,
         state,
         draining: false,
+        shared: Default::default(),
     }
 }
 

@@ -154,6 +154,7 @@ fn plan(rate: f64, seconds: f64) -> Result<RunPlan, Failure> {
         target: None,
         params: Default::default(),
         secret_params: vec![],
+        data: Default::default(),
         seed: 1,
         profile: Profile { phases: vec![phase], run_time: None, max_request_rate: None },
         user_types: Default::default(),

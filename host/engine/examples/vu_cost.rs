@@ -60,6 +60,7 @@ fn plan(scenario: &Scenario, url: String) -> Result<RunPlan, Box<dyn Error>> {
         target: Some(url),
         params: params.collect(),
         secret_params: Vec::new(),
+        data: Default::default(),
         seed: 1,
         profile: Profile { phases: Vec::new(), run_time: None, max_request_rate: None },
         user_types: Default::default(),

@@ -143,6 +143,7 @@ fn first_status(config: &AgentConfig, capacity: u32) -> WorkerStatus {
         run: None,
         state: WorkerState::Idle,
         draining: false,
+        shared: Default::default(),
     }
 }
 
@@ -150,6 +151,11 @@ fn first_status(config: &AgentConfig, capacity: u32) -> WorkerStatus {
 fn wall_micros() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The same by the coordinator's clock, which may be before the epoch.
+fn coordinator_micros(clock_offset: &watch::Receiver<i64>) -> i128 {
+    i128::from(wall_micros()) + i128::from(*clock_offset.borrow())
 }
 
 struct Agent<W: Workshop> {
@@ -209,7 +215,7 @@ impl<W: Workshop> Agent<W> {
     fn has_share(&self) -> bool {
         let Some(job) = &self.job else { return false };
         let (wanted, status) = (job.wanted.borrow(), self.status.borrow());
-        let there = i128::from(wall_micros()) + i128::from(*self.clock_offset.borrow());
+        let there = coordinator_micros(&self.clock_offset);
         let is_given_away = wanted.work.share.is_empty() && i128::from(status.share_from) <= there;
         status.state == WorkerState::Running && !is_given_away
     }

@@ -3,6 +3,7 @@
 //! Pure data and arithmetic: this crate does no IO, reads no clock and spawns
 //! nothing, so that everything in it can be tested by giving it values.
 
+pub mod data;
 pub mod description;
 pub mod histogram;
 pub mod id;
@@ -13,6 +14,8 @@ pub mod plan;
 pub mod profile;
 pub mod schedule;
 pub mod share;
+pub mod shared;
 pub mod text;
 pub mod threshold;
 pub mod wire;
+pub mod words;

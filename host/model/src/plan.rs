@@ -6,7 +6,7 @@ mod log_level;
 mod params;
 
 pub use check::{PlanError, PlanErrors};
-pub use fleet::{Distribution, FleetSettings, LossPolicy, UnknownWord};
+pub use fleet::{Distribution, FleetSettings, LossPolicy};
 pub use log_level::LogLevel;
 pub use params::{ParamError, ParamKind, UnknownKind, check_parameter};
 
@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::DataSet;
 use crate::id::{Digest, RunId};
 use crate::profile::Profile;
 use crate::threshold::Threshold;
@@ -35,6 +36,9 @@ pub struct RunPlan {
     pub params: BTreeMap<String, String>,
     /// Names of parameters that are never shown.
     pub secret_params: Vec<String>,
+    /// Data sets by the names that the scenario opens.
+    #[serde(default)]
+    pub data: BTreeMap<String, DataSet>,
     /// Of all random choices.
     pub seed: u64,
     /// How much load.

@@ -115,11 +115,6 @@ impl Share {
         self.slots.is_empty()
     }
 
-    /// Whether everything is in this share.
-    pub fn is_whole(&self) -> bool {
-        self.slots.len() as u64 == u64::from(self.of())
-    }
-
     /// 0 to 1 of the whole.
     pub fn fraction(&self) -> f64 {
         self.slots.len() as f64 / f64::from(self.of())

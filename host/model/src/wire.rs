@@ -20,6 +20,7 @@ use crate::id::{Incarnation, RunId, Term, WorkerId};
 use crate::interval::Interval;
 use crate::plan::RunPlan;
 use crate::share::Share;
+use crate::shared::{SharedState, SharedUse};
 
 /// Of all messages; a different one is refused by name.
 pub const VERSION: u16 = 1;
@@ -48,6 +49,9 @@ pub struct Work {
     pub share_from: u64,
     /// How far to go. Each step implies the ones before.
     pub step: Step,
+    /// What its users may take of what the users of the whole run share.
+    #[serde(default, skip_serializing_if = "SharedState::is_empty")]
+    pub shared: SharedState,
 }
 
 /// How far a worker is to go in a run.
@@ -159,6 +163,9 @@ pub struct WorkerStatus {
     pub state: WorkerState,
     /// It is going away: no new work.
     pub draining: bool,
+    /// What its users did in that run with what the users of the whole run share.
+    #[serde(default, skip_serializing_if = "SharedUse::is_empty")]
+    pub shared: SharedUse,
 }
 
 /// A line of a guest's log.

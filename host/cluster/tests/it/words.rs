@@ -122,6 +122,7 @@ pub(crate) fn work(run_id: &str) -> Work {
         target: None,
         params: BTreeMap::new(),
         secret_params: Vec::new(),
+        data: Default::default(),
         seed: 1,
         profile: Profile { phases: Vec::new(), run_time: None, max_request_rate: None },
         user_types: BTreeMap::new(),
@@ -133,7 +134,7 @@ pub(crate) fn work(run_id: &str) -> Work {
         warm_up: None,
         fleet: Default::default(),
     };
-    Work { plan: Arc::new(plan), share: Share::whole(), share_from: 0, step: Step::Prepare }
+    Work { plan: Arc::new(plan), share: Share::whole(), share_from: 0, step: Step::Prepare, shared: Default::default() }
 }
 
 /// The `seq`-th second of a worker, with `names` series of one request each.
@@ -183,6 +184,7 @@ pub(crate) fn status(worker_id: &str) -> WorkerStatus {
         run: None,
         state: WorkerState::Idle,
         draining: false,
+        shared: Default::default(),
     }
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn plan() -> Result<RunPlan, Box<dyn Error>> {
         target: None,
         params: BTreeMap::new(),
         secret_params: Vec::new(),
+        data: Default::default(),
         seed: 1,
         profile: Profile { phases: vec![phase], run_time: None, max_request_rate: None },
         user_types: BTreeMap::new(),
@@ -100,6 +101,7 @@ pub(crate) fn status(
         run,
         state,
         draining: false,
+        shared: Default::default(),
     }
 }
 

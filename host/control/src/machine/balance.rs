@@ -6,6 +6,7 @@
 //!
 //! [`CoordinatorConfig::rebalance_percent`]: crate::config::CoordinatorConfig::rebalance_percent
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,7 +159,8 @@ impl Machine {
         }
         if run.balance.goal.is_empty() {
             // As it was dealt; loads that were never made cannot be weighed.
-            let held = |seat: &SeatNumber| (*seat, run.slots.held_by(*seat));
+            let counts = run.slots.counts();
+            let held = |seat: &SeatNumber| (*seat, counts.get(seat).copied().unwrap_or(0));
             run.balance.goal = members.iter().map(held).collect();
             return;
         }
@@ -185,6 +187,14 @@ impl Machine {
         goal: &[(SeatNumber, u32)],
         most: u32,
     ) -> bool {
+        // With each tick this is asked, and mostly all have what they should.
+        let counts = run.slots.counts();
+        let lacks = |(seat, count): &(SeatNumber, u32)| {
+            counts.get(seat).is_none_or(|has| has < count) && *count > 0
+        };
+        if !goal.iter().any(lacks) {
+            return false;
+        }
         let mut moves = distribute::moves(run.slots.holders(), goal, most);
         let on_their_way: Vec<bool> = run.slots.on_their_way();
         let part = |seat: SeatNumber| run.parts.iter().find(|part| part.seat == seat);
@@ -219,16 +229,17 @@ impl Machine {
                 continue;
             }
             match part.progress {
-                Progress::Stopped => self.dismiss(run, at),
+                Progress::Stopped => self.dismiss(now, run, at),
                 Progress::Running => self.assign(run, at, Step::Stop { mode: StopMode::Graceful }),
                 _ => {}
             }
         }
     }
 
-    /// A worker has nothing to do with the run any more.
-    pub(super) fn dismiss(&mut self, run: &mut Run, at: usize) {
+    /// A worker has nothing to do with the run any more, nor gets what is on its way to it.
+    pub(super) fn dismiss(&mut self, now: Now, run: &mut Run, at: usize) {
         if let Some(part) = run.parts.get_mut(at) {
+            run.slots.vacate(part.seat, now.wall);
             part.standing = Standing::Out;
             part.assigned = self.state(part.worker.clone(), None);
             run.aggregate.forget_users(&part.worker);
@@ -271,13 +282,18 @@ impl Machine {
 
     fn seats<'a>(&self, run: &Run, parts: impl Iterator<Item = &'a Part>) -> Vec<Seat> {
         let distribution = run.plan.fleet.distribution;
+        let counts = match distribution {
+            Distribution::LeastLoaded => run.slots.counts(),
+            Distribution::RoundRobin | Distribution::Weighted => BTreeMap::new(),
+        };
         let seat = |part: &Part| {
             let status = &self.registry.get(&part.worker)?.status;
             let weight = match distribution {
                 Distribution::RoundRobin => 1.0,
                 Distribution::Weighted => f64::from(status.weight),
                 Distribution::LeastLoaded => {
-                    slots_per_cpu(run.slots.held_by(part.seat), status.cpu)
+                    let has = counts.get(&part.seat).copied().unwrap_or(0);
+                    slots_per_cpu(has, status.cpu)
                 }
             };
             Some(Seat { seat: part.seat, room: status.capacity, weight })
@@ -299,7 +315,13 @@ impl Machine {
     /// Work as it is stated to a part.
     pub(super) fn work(run: &Run, part: &Part, step: Step) -> Work {
         let plan = Arc::clone(&run.plan);
-        Work { plan, share: part.share.clone(), share_from: part.share_from, step }
+        Work {
+            plan,
+            share: part.share.clone(),
+            share_from: part.share_from,
+            step,
+            shared: Default::default(),
+        }
     }
 }
 
@@ -355,8 +377,10 @@ fn worth_it(run: &Run, goal: &[(SeatNumber, u32)]) -> bool {
     if run.plan.fleet.distribution != Distribution::LeastLoaded {
         return true;
     }
+    let counts = run.slots.counts();
     goal.iter().any(|(seat, count)| {
-        let apart = f64::from(run.slots.held_by(*seat).abs_diff(*count));
+        let has = counts.get(seat).copied().unwrap_or(0);
+        let apart = f64::from(has.abs_diff(*count));
         apart > WORTH_A_MOVE * f64::from(*count)
     })
 }

@@ -170,7 +170,7 @@ impl Boss {
     }
 
     fn send_share(&self, generation: u64, step: Step, (share, share_from): (Share, u64)) {
-        let work = Work { plan: Arc::clone(&self.plan), share, share_from, step };
+        let work = Work { plan: Arc::clone(&self.plan), share, share_from, step, shared: Default::default() };
         let (version, term) = (wire::VERSION, self.term);
         self.assignments.send_replace(Some(Assignment {
             version,

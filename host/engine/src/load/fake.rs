@@ -168,6 +168,7 @@ pub(crate) fn plan(profile: Profile) -> RunPlan {
         target: None,
         params: Default::default(),
         secret_params: vec![],
+        data: Default::default(),
         seed: 1,
         profile,
         user_types: Default::default(),

@@ -187,6 +187,7 @@ fn plan(scenario: &Scenario, mode: &str, server: &Server, limits: Limits) -> Run
         target: Some(server.url.clone()),
         params: [("mode".to_string(), mode.to_string())].into(),
         secret_params: Vec::new(),
+        data: Default::default(),
         seed: 1,
         profile: Profile { phases: Vec::new(), run_time: None, max_request_rate: None },
         user_types: Default::default(),

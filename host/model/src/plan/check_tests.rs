@@ -71,6 +71,7 @@ fn plan() -> RunPlan {
         target: Some("http://127.0.0.1:8000".to_string()),
         params: [("password".to_string(), "secret".to_string())].into(),
         secret_params: Vec::new(),
+        data: Default::default(),
         seed: 1,
         profile: Profile {
             phases: vec![Phase {

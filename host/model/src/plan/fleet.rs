@@ -1,13 +1,11 @@
 //! How a run is spread over a fleet, and what becomes of it when a worker fails.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::placement::Placement;
-use crate::text::suggestion;
+use crate::words::words;
 
 /// How a run is spread over a fleet. Of no account where there is one worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,44 +59,6 @@ pub enum LossPolicy {
     Rebalance,
     /// The run ends.
     Abort,
-}
-
-/// A word that is none of a setting's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{value}` is no {what}: it is one of {known}{suggestion}")]
-pub struct UnknownWord {
-    what: &'static str,
-    value: String,
-    suggestion: String,
-    known: String,
-}
-
-macro_rules! words {
-    ($name:ident, $what:literal, $($variant:ident = $word:literal),+) => {
-        impl $name {
-            const WORDS: &[(&'static str, Self)] = &[$(($word, Self::$variant)),+];
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$variant => $word),+ })
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = UnknownWord;
-            fn from_str(text: &str) -> Result<Self, UnknownWord> {
-                let known = || Self::WORDS.iter().map(|(word, _)| *word);
-                let found = Self::WORDS.iter().find(|(word, _)| *word == text.trim());
-                found.map(|(_, value)| *value).ok_or_else(|| UnknownWord {
-                    what: $what,
-                    value: text.to_string(),
-                    suggestion: suggestion(text, known()),
-                    known: known().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
-                })
-            }
-        }
-    };
 }
 
 words!(

@@ -74,6 +74,11 @@ impl Timeline {
         self.spans.last().map(|(_, share)| share)
     }
 
+    /// How many slots the run has.
+    pub fn of(&self) -> u32 {
+        self.last().map_or(1, Share::of)
+    }
+
     /// From when on each share holds, in order.
     pub fn spans(&self) -> &[(Duration, Share)] {
         &self.spans

@@ -116,6 +116,7 @@ pub(super) fn request() -> StartRequest {
         target: None,
         params: BTreeMap::new(),
         secret_params: Vec::new(),
+        data: Default::default(),
         seed: 1,
         profile: Profile { phases: vec![phase], run_time: None, max_request_rate: None },
         user_types: BTreeMap::new(),
@@ -156,5 +157,6 @@ pub(super) fn status(name: &str, users: u32) -> WorkerStatus {
         run: None,
         state: WorkerState::Idle,
         draining: false,
+        shared: Default::default(),
     }
 }

@@ -126,18 +126,20 @@ impl Machine {
             else {
                 continue;
             };
-            let worker = part.worker.clone();
-            let has_none = run.slots.held_by(part.seat) == 0;
+            let (worker, seat) = (part.worker.clone(), part.seat);
+            let has_none = run.slots.held_by(seat) == 0;
             let goes_on = code.as_ref() != ABORT_RUN
                 && run.plan.fleet.on_worker_lost != LossPolicy::Abort
                 && (has_none || self.vacates_failed(now, run, at));
             if !goes_on {
                 return failure(run, at);
             }
+            // Others need not wait until it is tried again.
+            run.slots.vacate(seat, now.wall);
             let message = format!("worker `{worker}` failed: {message}");
             run.note(now.mono, NoteKind::Warning, message);
             if !self.retry(run, at) {
-                self.dismiss(run, at);
+                self.dismiss(now, run, at);
             }
             self.news = true;
         }
@@ -188,7 +190,7 @@ impl Machine {
                 NoteKind::Warning,
                 format!("{reason}; the run goes on without it"),
             );
-            self.dismiss(run, at);
+            self.dismiss(now, run, at);
             left_out = true;
         }
         if left_out {
@@ -274,7 +276,7 @@ impl Machine {
             if !moved {
                 continue;
             }
-            self.dismiss(run, at);
+            self.dismiss(now, run, at);
             self.news = true;
             if had > 0 {
                 let message =

@@ -33,6 +33,18 @@ impl Stage {
     }
 
     fn obeys(&mut self, name: &str) {
+        let said = self.obedient(name);
+        self.hears(said);
+    }
+
+    /// The same of a worker that is to go away.
+    fn drains(&mut self, name: &str) {
+        let said = WorkerStatus { draining: true, ..self.obedient(name) };
+        self.hears(said);
+    }
+
+    /// What a worker says that does as it is told.
+    fn obedient(&self, name: &str) -> WorkerStatus {
         let id = worker(name);
         let mut said = status(&id, 1, WorkerState::Idle);
         if let Some(assignment) = self.assigned.get(&id) {
@@ -49,7 +61,7 @@ impl Stage {
                 };
             }
         }
-        self.hears(said);
+        said
     }
 }
 
@@ -160,20 +172,45 @@ fn a_taker_begins_when_the_giver_says_that_it_has_let_go() {
 }
 
 #[test]
+fn slots_on_their_way_to_a_newcomer_that_fails_go_back() {
+    let mut stage = Stage::running(&["a"], plan_with(FleetSettings::default()));
+    stage.goes_on(&["a"], 20);
+    stage.hears(status(&worker("b"), 1, WorkerState::Idle));
+    stage.goes_on(&["b"], 1);
+    assert_eq!((slots(&stage, "a"), slots(&stage, "b")), (216, 0));
+    stage.says("b", WorkerState::Failed { code: "compile".into(), message: "no room".into() });
+    stage.goes_on(&["a"], 30);
+    assert_eq!((slots(&stage, "a"), stage.view().unserved), (240, 0.0));
+    stage.hears(status(&worker("c"), 1, WorkerState::Idle));
+    stage.goes_on(&["a", "c"], 80);
+    assert_eq!((slots(&stage, "a"), slots(&stage, "c")), (120, 120), "and are levelled again");
+}
+
+#[test]
+fn slots_on_their_way_from_a_worker_that_goes_without_a_last_word_arrive() {
+    let mut stage = Stage::running(&["a", "b"], plan_with(FleetSettings::default()));
+    stage.goes_on(&["a", "b"], 20);
+    while slots(&stage, "b") > 0 {
+        stage.drains("b");
+        stage.goes_on(&["a"], 1);
+    }
+    assert!(slots(&stage, "a") < 240, "the last slots of b are on their way");
+    // It is gone before it says that it has let go of them.
+    stage.goes_on(&["a"], 1);
+    let gone = stage.assigned[&worker("b")].clone();
+    let mut idle = WorkerStatus { draining: true, ..status(&worker("b"), 1, WorkerState::Idle) };
+    idle.applied = (gone.term, gone.generation);
+    stage.hears(idle);
+    stage.goes_on(&["a"], 30);
+    assert_eq!((slots(&stage, "a"), stage.view().unserved), (240, 0.0));
+}
+
+#[test]
 fn a_draining_worker_gives_its_share_away_and_is_let_go() {
     let mut stage = Stage::running(&["a", "b"], plan_with(FleetSettings::default()));
     stage.goes_on(&["a", "b"], 20);
     for _ in 0..90 {
-        let mut drains = status(&worker("b"), 1, WorkerState::Running);
-        let assignment = stage.assigned[&worker("b")].clone();
-        drains.draining = true;
-        drains.applied = (assignment.term, assignment.generation);
-        drains.run = assignment.work.as_ref().map(|work| work.plan.run.clone());
-        drains.share_from = assignment.work.as_ref().map_or(0, |work| work.share_from);
-        if assignment.work.as_ref().is_some_and(|work| matches!(work.step, Step::Stop { .. })) {
-            drains.state = WorkerState::Stopped { last_seq: 0 };
-        }
-        stage.hears(drains);
+        stage.drains("b");
         stage.goes_on(&["a"], 1);
     }
     assert_eq!(slots(&stage, "a"), 240);

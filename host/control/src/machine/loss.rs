@@ -13,9 +13,9 @@ use crate::view::{Liveness, Loss, NoteKind};
 
 /// Code by which a worker says that it was the scenario that wanted the end.
 const ABORT_RUN: &str = "abort-run";
-/// Failures that another attempt may not have: the module could not be fetched, a fault of the program, the
-/// load could not be begun.
-const WORTH_A_RETRY: [&str; 5] = ["module", "fetch", "fault", "load", "io"];
+/// Failures that another attempt may not have, by the codes of workers: the module could not be fetched, a fault
+/// of the program, the load could not be begun.
+const WORTH_A_RETRY: [&str; 3] = ["download", "fault", "load"];
 /// Workers end their load with the run's own time, and clocks differ a little.
 const AT_THE_END: Duration = Duration::from_secs(2);
 

@@ -254,7 +254,7 @@ fn a_failed_worker_is_tried_again_and_then_left_out() {
         plan_with(FleetSettings { max_retries: 1, ..FleetSettings::default() }),
     );
     stage.goes_on(&["a"], 5);
-    let failed = WorkerState::Failed { code: "module".into(), message: "no route".into() };
+    let failed = WorkerState::Failed { code: "download".into(), message: "no route".into() };
     stage.hears(status(&worker("b"), 1, WorkerState::Idle));
     stage.says("b", failed.clone());
     assert_eq!(stage.assigned[&worker("b")].work, None, "it is to forget what failed");
@@ -267,6 +267,25 @@ fn a_failed_worker_is_tried_again_and_then_left_out() {
     assert_eq!(stage.assigned[&worker("b")].work, None, "once was enough");
     assert_eq!((slots(&stage, "a"), stage.view().state), (240, RunState::Running));
     assert!(stage.notes().contains("worker `b` failed: no route"), "{}", stage.notes());
+}
+
+#[test]
+fn what_workers_say_that_may_go_by_itself_is_tried_again_and_nothing_else() {
+    let codes = [
+        ("download", true),
+        ("fault", true),
+        ("load", true),
+        ("digest", false),
+        ("compile", false),
+    ];
+    for (code, again) in codes {
+        let mut stage = Stage::running(&["a"], plan_with(FleetSettings::default()));
+        stage.hears(status(&worker("b"), 1, WorkerState::Idle));
+        stage.says("b", WorkerState::Failed { code: code.into(), message: "no".into() });
+        stage.says("b", WorkerState::Idle);
+        stage.goes_on(&["a"], 5);
+        assert_eq!(stage.assigned[&worker("b")].work.is_some(), again, "{code}");
+    }
 }
 
 #[test]

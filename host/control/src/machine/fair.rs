@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use loadhost_model::id::{RunId, WorkerId};
 
-use super::run::{Run, Stage};
+use super::run::{Part, Run, Stage};
 use super::{Machine, Now, split};
 use crate::view::NoteKind;
 
@@ -22,10 +22,10 @@ impl Machine {
         };
         let runs = 1 + self.runs.values().filter(|run| shares_them(run)).count();
         let fair = (eligible.len() / runs).max(1);
-        let leaving =
-            self.runs.values().flat_map(|run| &run.parts).filter(|part| part.is_leaving());
-        let Some(missing) = missing.checked_sub(leaving.count()).filter(|missing| *missing > 0)
-        else {
+        // Who is lost, or goes away altogether, does not come.
+        let comes = |part: &&Part| part.is_leaving() && eligible.contains(&part.worker);
+        let coming = self.runs.values().flat_map(|run| &run.parts).filter(comes).count();
+        let Some(missing) = missing.checked_sub(coming).filter(|missing| *missing > 0) else {
             return;
         };
         let mut given: Vec<(RunId, usize)> = Vec::new();

@@ -234,6 +234,24 @@ fn a_second_run_gets_its_fair_share_of_the_workers() {
 }
 
 #[test]
+fn a_waiting_run_gets_another_worker_when_the_one_that_leaves_for_it_is_lost() {
+    let mut stage = Stage::running(&["a", "b", "c"], plan_with(FleetSettings::default()));
+    stage.goes_on(&["a", "b", "c"], 20);
+    stage.started = None;
+    stage.start(RunPlan { run: "run-2".parse().unwrap(), ..plan(600) }, 1, false);
+    stage.goes_on(&["a", "b", "c"], 15);
+    let views = stage.machine.show(stage.time()).runs;
+    let notes: Vec<&String> =
+        views.iter().flat_map(|run| &run.notes).map(|note| &note.message).collect();
+    assert!(notes.iter().any(|note| note.contains("worker `c` goes to run `run-2`")), "{notes:?}");
+    stage.goes_on(&["a", "b"], 200);
+    assert_eq!(stage.started, Some(Ok(())), "b goes in its place");
+    let work = stage.assigned[&worker("b")].work.as_ref().unwrap();
+    assert_eq!(work.plan.run.as_str(), "run-2");
+    assert_eq!(slots(&stage, "a"), 240);
+}
+
+#[test]
 fn only_workers_whose_tags_match_take_part() {
     let mut stage = Stage::new();
     for (name, region) in [("a", "eu"), ("b", "us")] {

@@ -8,6 +8,8 @@
 //! So at each moment each slot has one holder, or, while it is on its way, none that is told of it
 //! yet: the giver works by its old share until the moment that the taker begins.
 
+use std::collections::BTreeMap;
+
 use loadhost_model::share::{Share, ShareError};
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +71,15 @@ impl Slots {
     pub(crate) fn held_by(&self, seat: SeatNumber) -> u32 {
         let held = self.holders.iter().filter(|holder| **holder == Some(seat)).count();
         u32::try_from(held).unwrap_or(u32::MAX)
+    }
+
+    /// How many slots each seat has that has any.
+    pub(crate) fn counts(&self) -> BTreeMap<SeatNumber, u32> {
+        let mut counts = BTreeMap::new();
+        for seat in self.holders.iter().flatten() {
+            *counts.entry(*seat).or_default() += 1;
+        }
+        counts
     }
 
     /// Slots that nobody works for and nobody is to get yet.
@@ -212,6 +223,11 @@ mod tests {
         assert_eq!((slots(&of, 0), slots(&of, 1)), (vec![0, 2], vec![1, 3]));
         of.send(&TO_TWO, 50);
         assert_eq!((slots(&of, 0), of.free(), of.are_moving()), (vec![2], 0, true));
+        assert_eq!(
+            of.counts(),
+            BTreeMap::from([(0, 1), (1, 1)]),
+            "not with anybody while on its way"
+        );
         assert_eq!(of.receive(2), None, "the givers still work for them");
         of.confirm(0, 120);
         assert_eq!(of.givers().collect::<Vec<_>>(), [1]);

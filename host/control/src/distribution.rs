@@ -30,11 +30,16 @@ pub struct Buckets {
 
 impl Buckets {
     fn add(&mut self, histogram: &Histogram) {
-        for (value, count) in histogram.iter() {
+        let mut values = histogram.iter().peekable(); // ascending
+        let mut below = 0;
+        for (bound, at_most) in BOUNDS.iter().zip(&mut self.at_most) {
             // A bucket of the histogram stands for its greatest value; the one that a bound lies in is
             // at most a thousandth above it.
-            let first = BOUNDS.partition_point(|bound| bound + bound / 1_000 < value);
-            self.at_most[first..].iter_mut().for_each(|at_most| *at_most += count);
+            let end = bound + bound / 1_000;
+            while let Some((_, count)) = values.next_if(|(value, _)| *value <= end) {
+                below += count;
+            }
+            *at_most += below;
         }
         self.count += histogram.count();
         self.sum += histogram.sum();
@@ -130,6 +135,19 @@ mod tests {
             assert_eq!(buckets.at_most.get(index + 1).copied().unwrap_or(2), 2);
             assert_eq!((buckets.count, buckets.sum), (2, u128::from(bound * 2 + bound / 100)));
         }
+    }
+
+    #[test]
+    fn what_is_within_a_bound_is_within_all_greater_ones_and_adds_up() {
+        let mut histogram = Histogram::new();
+        for value in [500, 1_500, 1_500, 70_000, 59_000_000, 70_000_000] {
+            histogram.record(value);
+        }
+        let mut buckets = Buckets::default();
+        buckets.add(&histogram);
+        buckets.add(&histogram);
+        assert_eq!(buckets.at_most, [2, 6, 6, 6, 6, 6, 8, 8, 8, 8, 8, 8, 8, 8, 10]);
+        assert_eq!(buckets.count, 12, "one is greater than all bounds");
     }
 
     #[test]

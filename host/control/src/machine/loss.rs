@@ -80,6 +80,12 @@ impl Machine {
         })
     }
 
+    /// Gives to others what a part has that works no longer. None: its slots stay with it.
+    fn give_away(&mut self, now: Now, run: &mut Run, at: usize) -> Option<Loss> {
+        let loss = self.loss(now, run, at)?;
+        self.vacate(now, run, at).then_some(Loss { moved: true, ..loss })
+    }
+
     /// Takes all slots of a part, so that others get them. False: they stay with it, because the plan says so, because
     /// the load cannot change hands, or because there is nobody else.
     fn vacate(&mut self, now: Now, run: &mut Run, at: usize) -> bool {
@@ -128,11 +134,14 @@ impl Machine {
             };
             let (worker, seat) = (part.worker.clone(), part.seat);
             let has_none = run.slots.held_by(seat) == 0;
-            let goes_on = code.as_ref() != ABORT_RUN
-                && run.plan.fleet.on_worker_lost != LossPolicy::Abort
-                && (has_none || self.vacates_failed(now, run, at));
-            if !goes_on {
+            let is_final =
+                code.as_ref() == ABORT_RUN || run.plan.fleet.on_worker_lost == LossPolicy::Abort;
+            if is_final {
                 return failure(run, at);
+            }
+            if !has_none {
+                let Some(loss) = self.give_away(now, run, at) else { return failure(run, at) };
+                run.losses.push(loss);
             }
             // Others need not wait until it is tried again.
             run.slots.vacate(seat, now.wall);
@@ -144,16 +153,6 @@ impl Machine {
             self.news = true;
         }
         None
-    }
-
-    fn vacates_failed(&mut self, now: Now, run: &mut Run, at: usize) -> bool {
-        let Some(mut loss) = self.loss(now, run, at) else { return false };
-        loss.moved = self.vacate(now, run, at);
-        let moved = loss.moved;
-        if moved {
-            run.losses.push(loss);
-        }
-        moved
     }
 
     /// The same before load is made: whoever is missing is left out if enough are left.
@@ -271,20 +270,18 @@ impl Machine {
                 continue;
             }
             let (worker, had) = (part.worker.clone(), run.slots.held_by(part.seat));
-            let loss = self.loss(now, run, at);
-            let moved = had == 0 || self.vacate(now, run, at);
-            if !moved {
+            let given = (had > 0).then(|| self.give_away(now, run, at)).flatten();
+            if had > 0 && given.is_none() {
                 continue;
             }
             self.dismiss(now, run, at);
             self.news = true;
-            if had > 0 {
+            if let Some(loss) = given {
                 let message =
                     format!("worker `{worker}` has left; its share of the load goes to others");
                 run.note(now.mono, NoteKind::Info, message);
                 // It ended in good order, so nothing of what it measured is missing.
-                let kept = |loss: Loss| Loss { moved: true, unmeasured: Duration::ZERO, ..loss };
-                run.losses.extend(loss.map(kept));
+                run.losses.push(Loss { unmeasured: Duration::ZERO, ..loss });
             }
         }
     }

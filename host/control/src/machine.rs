@@ -278,7 +278,8 @@ impl Machine {
             Heard::News | Heard::Restarted => true,
             Heard::Same => false,
         };
-        let ids: Vec<RunId> = self.runs.keys().cloned().collect();
+        let has_it = |(_, run): &(&RunId, &Run)| run.part(&status.worker).is_some();
+        let ids: Vec<RunId> = self.runs.iter().filter(has_it).map(|(id, _)| id.clone()).collect();
         for id in ids {
             let Some(mut run) = self.runs.remove(&id) else { continue };
             moved |= self.follow(now, &mut run, &status);

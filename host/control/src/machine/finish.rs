@@ -33,14 +33,14 @@ impl Machine {
             .parts
             .iter()
             .all(|part| part.lost || part.standing == Standing::Out || settled(part));
-        if !all_here && now.mono < deadline && !self.deposed {
+        if !all_here && now.mono < deadline {
             return false;
         }
         run.aggregate.close();
         self.note_missing(now, run);
         note_late_failures(now, run);
         let teardown = run.setup_data.clone().and_then(|data| Some((teardown_part(run)?, data)));
-        match teardown.filter(|_| !self.deposed) {
+        match teardown {
             Some((part, setup_data)) => {
                 let limit = run.plan.limits.stop_time.saturating_add(self.config.stop_margin);
                 run.stage = Stage::TearingDown { part, deadline: now.mono.saturating_add(limit) };

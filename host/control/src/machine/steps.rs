@@ -208,11 +208,10 @@ impl Machine {
     }
 
     fn ask_shape(&mut self, run: &mut Run, elapsed: Duration) {
-        let users = run.aggregate.users();
-        let (rps, failure_ratio) = run.aggregate.last_second();
-        if let Some(shape) = &mut run.shape
-            && shape.ask(elapsed, run.aggregate.known())
-        {
+        let Some(shape) = &mut run.shape else { return };
+        if shape.ask(elapsed, run.aggregate.known()) {
+            let users = run.aggregate.users();
+            let (rps, failure_ratio) = run.aggregate.last_second();
             let now = ShapeNow { elapsed, users, rps, failure_ratio };
             self.effects.push(Effect::AskShape(run.plan.run.clone(), now));
         }
@@ -277,7 +276,7 @@ impl Machine {
     ) -> bool {
         let live = run.parts.iter().filter(|part| part.is_measuring()).map(|part| &part.worker);
         self.news |= run.aggregate.complete(live);
-        if run.parts.iter().all(Part::is_still) || self.deposed {
+        if run.parts.iter().all(Part::is_still) {
             let deadline = now.mono.saturating_add(self.config.collect_timeout);
             run.stage = Stage::Collecting { since: now.mono, deadline };
             return true;

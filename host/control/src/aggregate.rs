@@ -27,7 +27,6 @@ use loadhost_model::plan::RunPlan;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use ledger::Ledger;
-pub(crate) use saved::SavedError;
 pub(crate) use wanted::Wanted;
 
 use generators::Generators;

@@ -7,6 +7,46 @@ use loadhost_model::profile::ChangeError;
 use loadhost_model::text::format_duration;
 use serde::{Deserialize, Serialize};
 
+/// Why bytes that a master saved cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Saved by another release.
+    #[error(
+        "{what} was saved in version {theirs}, this loadhost reads version {ours}; run the same release on all \
+         masters"
+    )]
+    Version {
+        /// What the bytes are.
+        what: &'static str,
+        /// As found.
+        theirs: u16,
+        /// As this program writes it.
+        ours: u16,
+    },
+    /// Cut off, altered, or something else altogether.
+    #[error("{what} cannot be read: {reason}")]
+    Malformed {
+        /// What the bytes are.
+        what: &'static str,
+        /// What is wrong with them.
+        reason: String,
+    },
+}
+
+impl Unreadable {
+    pub(crate) fn version(
+        what: &'static str,
+        theirs: impl Into<u16>,
+        ours: impl Into<u16>,
+    ) -> Self {
+        Self::Version { what, theirs: theirs.into(), ours: ours.into() }
+    }
+
+    pub(crate) fn malformed(what: &'static str, reason: impl std::fmt::Display) -> Self {
+        Self::Malformed { what, reason: reason.to_string() }
+    }
+}
+
 /// Why a run did not start.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum StartError {

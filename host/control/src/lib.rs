@@ -22,8 +22,7 @@ pub mod view;
 
 pub use actor::{Command, Coordinator, Desk, Handle, StartRequest};
 pub use config::{AtEnd, CoordinatorConfig};
-pub use error::{ControlError, Refusal, RefusalKind, StartError};
-pub use machine::snapshot::SnapshotError;
+pub use error::{ControlError, Refusal, RefusalKind, StartError, Unreadable};
 pub use report::{EndReason, RunReport, Verdict};
 pub use restored::{RestoreError, Restored};
 pub use view::{FleetView, RunView};

@@ -11,8 +11,6 @@ use serde::{Deserialize, Serialize};
 
 mod saved;
 
-pub use saved::ReportError;
-
 use crate::view::{Point, RunView, ThresholdState, ThresholdView};
 
 /// Why a run is over.

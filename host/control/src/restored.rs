@@ -5,26 +5,27 @@ use std::collections::BTreeMap;
 use loadhost_model::id::RunId;
 use tokio::time::Instant;
 
-use crate::aggregate::{Aggregate, SavedError};
+use crate::aggregate::Aggregate;
 use crate::config::CoordinatorConfig;
-use crate::machine::snapshot::{Snapshot, SnapshotError};
+use crate::error::Unreadable;
+use crate::machine::snapshot::Snapshot;
 use crate::machine::{Machine, Now};
 use crate::ports::Saved;
-use crate::report::{ReportError, RunReport};
+use crate::report::RunReport;
 
 /// Why a master cannot go on from what was saved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
     /// The decisions are of another release, or damaged.
     #[error(transparent)]
-    Decisions(#[from] SnapshotError),
+    Decisions(#[from] Unreadable),
     /// So are the numbers of a run.
     #[error("the numbers of run `{run}`: {reason}")]
     Checkpoint {
         /// Which.
         run: RunId,
         /// What is wrong with them.
-        reason: String,
+        reason: Unreadable,
     },
 }
 
@@ -56,11 +57,8 @@ impl Restored {
             let found = match saved.checkpoints.get(run) {
                 Some(checkpoint) => {
                     let aggregate = Aggregate::from_sections(&checkpoint.sections);
-                    let reason = |error: SavedError| RestoreError::Checkpoint {
-                        run: run.clone(),
-                        reason: error.to_string(),
-                    };
-                    numbers.insert(run.clone(), aggregate.map_err(reason)?);
+                    let refuse = |reason| RestoreError::Checkpoint { run: run.clone(), reason };
+                    numbers.insert(run.clone(), aggregate.map_err(refuse)?);
                     checkpoint.position
                 }
                 None if made_load => 0,
@@ -95,7 +93,7 @@ impl Restored {
 fn readable(report: &[u8]) -> Option<RunReport> {
     match RunReport::from_bytes(report) {
         Ok(report) => Some(report),
-        Err(error @ (ReportError::Version { .. } | ReportError::Malformed(_))) => {
+        Err(error) => {
             tracing::warn!(%error, "the report of a run that is over is left out");
             None
         }

@@ -7,21 +7,12 @@ use serde::Serialize;
 
 use super::Aggregate;
 use super::timeline::TimelinePart;
+use crate::error::Unreadable;
 
+/// What the bytes are, for people.
+const WHAT: &str = "their checkpoint";
 /// Of the sections. Another one is refused by name.
 const VERSION: u8 = 1;
-
-/// Why bytes are no numbers of a run.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SavedError {
-    #[error(
-        "it was saved in version {theirs}, this loadhost reads version {VERSION}; run the same \
-         release on all masters"
-    )]
-    Version { theirs: u8 },
-    #[error("it cannot be read: {0}")]
-    Malformed(String),
-}
 
 impl Aggregate {
     /// As bytes.
@@ -31,9 +22,9 @@ impl Aggregate {
     }
 
     /// What [`Self::to_sections`] made.
-    pub(crate) fn from_sections(sections: &[Vec<u8>]) -> Result<Self, SavedError> {
+    pub(crate) fn from_sections(sections: &[Vec<u8>]) -> Result<Self, Unreadable> {
         let Some((head, parts)) = sections.split_first() else {
-            return Err(SavedError::Malformed("it has no sections".to_string()));
+            return Err(Unreadable::malformed(WHAT, "it has no sections"));
         };
         let mut aggregate: Self = decode(head)?;
         for part in parts {
@@ -49,13 +40,12 @@ fn encode(value: &impl Serialize) -> Vec<u8> {
     postcard::to_extend(value, vec![VERSION]).unwrap_or_default()
 }
 
-fn decode<'a, T: serde::Deserialize<'a>>(section: &'a [u8]) -> Result<T, SavedError> {
-    let malformed = SavedError::Malformed;
+fn decode<'a, T: serde::Deserialize<'a>>(section: &'a [u8]) -> Result<T, Unreadable> {
     match section.split_first() {
         Some((&VERSION, body)) => {
-            postcard::from_bytes(body).map_err(|error| malformed(error.to_string()))
+            postcard::from_bytes(body).map_err(|error| Unreadable::malformed(WHAT, error))
         }
-        Some((theirs, _)) => Err(SavedError::Version { theirs: *theirs }),
-        None => Err(malformed("a section is empty".to_string())),
+        Some((theirs, _)) => Err(Unreadable::version(WHAT, *theirs, VERSION)),
+        None => Err(Unreadable::malformed(WHAT, "a section is empty")),
     }
 }

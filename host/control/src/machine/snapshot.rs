@@ -16,31 +16,17 @@ use super::run::{Run, Stage};
 use super::{Effect, Machine, Now};
 use crate::aggregate::Aggregate;
 use crate::config::CoordinatorConfig;
+use crate::error::Unreadable;
 use crate::report::RunReport;
 use crate::view::NoteKind;
 
+/// What the bytes are, for people.
+const WHAT: &str = "the fleet's state";
 /// Of the bytes. Another one is refused by name.
 const VERSION: u16 = 1;
 /// Wall clocks that agree with the store's to this are believed: they are more exact, since saving
 /// takes time.
 const AGREE: Duration = Duration::from_millis(250);
-
-/// Why bytes are no decisions.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SnapshotError {
-    /// Saved by another release.
-    #[error(
-        "the fleet's state was saved in version {theirs}, this loadhost reads version {VERSION}; run the same \
-         release on all masters"
-    )]
-    Version {
-        /// As found.
-        theirs: u16,
-    },
-    /// Cut off, altered, or something else altogether.
-    #[error("the fleet's state cannot be read: {0}")]
-    Malformed(String),
-}
 
 /// A machine and when it was.
 #[derive(Debug, Deserialize)]
@@ -58,15 +44,15 @@ struct Written<'a> {
 }
 
 impl Snapshot {
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self, SnapshotError> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
         #[derive(Deserialize)]
         struct Head {
             version: u16,
         }
-        let malformed = |error: serde_json::Error| SnapshotError::Malformed(error.to_string());
+        let malformed = |error: serde_json::Error| Unreadable::malformed(WHAT, error);
         let head: Head = serde_json::from_slice(bytes).map_err(malformed)?;
         if head.version != VERSION {
-            return Err(SnapshotError::Version { theirs: head.version });
+            return Err(Unreadable::version(WHAT, head.version, VERSION));
         }
         serde_json::from_slice(bytes).map_err(malformed)
     }

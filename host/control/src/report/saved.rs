@@ -9,27 +9,13 @@ use loadhost_model::plan::RunPlan;
 use serde::{Deserialize, Serialize};
 
 use super::{EndReason, RunReport, Verdict};
+use crate::error::Unreadable;
 use crate::view::{Point, RunView};
 
+/// What the bytes are, for people.
+const WHAT: &str = "the report";
 /// Of the bytes. Another one is refused by name.
 const VERSION: u8 = 1;
-
-/// Why bytes are no report.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReportError {
-    /// Saved by another release.
-    #[error(
-        "the report was saved in version {theirs}, this loadhost reads version {VERSION}; run the same \
-         release on all masters"
-    )]
-    Version {
-        /// As found.
-        theirs: u8,
-    },
-    /// Cut off, altered, or something else altogether.
-    #[error("the report cannot be read: {0}")]
-    Malformed(String),
-}
 
 /// Numbers in postcard, and in JSON what postcard cannot say.
 #[derive(Serialize, Deserialize)]
@@ -76,12 +62,12 @@ impl RunReport {
     ///
     /// # Errors
     /// If it was saved by another release, or is damaged.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ReportError> {
-        let malformed = |error: &dyn std::fmt::Display| ReportError::Malformed(error.to_string());
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
+        let malformed = |error: &dyn std::fmt::Display| Unreadable::malformed(WHAT, error);
         let body = match bytes.split_first() {
             Some((&VERSION, body)) => body,
-            Some((theirs, _)) => return Err(ReportError::Version { theirs: *theirs }),
-            None => return Err(ReportError::Malformed("it is empty".to_string())),
+            Some((theirs, _)) => return Err(Unreadable::version(WHAT, *theirs, VERSION)),
+            None => return Err(malformed(&"it is empty")),
         };
         let numbers: Numbers<'_> = postcard::from_bytes(body).map_err(|e| malformed(&e))?;
         let words: Words = serde_json::from_slice(&numbers.words).map_err(|e| malformed(&e))?;

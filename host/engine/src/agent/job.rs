@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::intervals::Intervals;
 use super::once::{Hook, Once};
 use super::workshop::{PrepareError, Stage, Workshop};
-use super::{AgentConfig, wall_micros};
+use super::{AgentConfig, coordinator_micros};
 use crate::capacity::resident_bytes;
 use crate::load::clock::RunClock;
 use crate::load::governor::Governor;
@@ -300,8 +300,7 @@ impl<W: Workshop> Job<W> {
 
     /// The moment of this coordinator's time, by this machine's clock.
     fn instant_of(&self, micros: u64) -> Instant {
-        let there = i128::from(wall_micros()) + i128::from(*self.clock_offset.borrow());
-        let ahead = i128::from(micros) - there;
+        let ahead = i128::from(micros) - coordinator_micros(&self.clock_offset);
         let span = Duration::from_micros(u64::try_from(ahead.unsigned_abs()).unwrap_or(u64::MAX));
         let now = Instant::now();
         let moment = if ahead >= 0 { now.checked_add(span) } else { now.checked_sub(span) };

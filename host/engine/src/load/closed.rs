@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use loadhost_model::profile::{Curve, Load, Phase};
-use loadhost_model::schedule::{users_of, users_wanted};
+use loadhost_model::schedule::users_wanted;
 use loadhost_model::share::Share;
 use tokio::time::MissedTickBehavior;
 
@@ -23,26 +23,27 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     // What the crew was last brought to. None: somebody has left since.
-    let mut last: Option<(u32, Share)> = None;
+    let mut known = None;
     while let Some(phase) = &now {
         let at = post.elapsed(phase);
         let Some(wanted) = users(phase).and_then(|users| users_wanted(users, at)) else { break };
         if let Some(share) = shares.at(post.now()) {
-            let wanted = allowed(users_of(share, wanted), post.shard.team.allowed());
-            let known = last.filter(|(_, known)| known == share).map(|(users, _)| users);
+            if crew.hold(Some(share)) {
+                known = None;
+            }
+            let wanted = allowed(crew.share_of(wanted), post.shard.team.allowed());
             if known != Some(wanted) {
                 adjust(&mut crew, share, known.unwrap_or(0), wanted).await;
             }
-            last = Some((wanted, share.clone()));
+            known = Some(wanted);
         }
-        crew.interrupt_overdue();
         tokio::select! {
             _ = tick.tick() => {}
-            () = crew.someone_left() => last = None,
+            () = crew.someone_left() => known = None,
             () = post.changed() => (now, shares) = (post.phase(), post.shares()),
         }
     }
-    crew.dismiss(post.orders).await;
+    crew.dismiss(post.stop).await;
 }
 
 /// What is left of so many users if this many thousandths of the load are made.
@@ -61,9 +62,6 @@ fn users(phase: &Phase) -> Option<&Curve> {
 /// Goes to the first `wanted` users of the share, of which the first `known` are there.
 async fn adjust<F: VuFactory>(crew: &mut Crew<F>, share: &Share, known: u32, wanted: u32) {
     let end = share.nth(u64::from(wanted)).unwrap_or(0);
-    if known == 0 {
-        crew.hand_over(|number| share.owns(number));
-    }
     if wanted <= known || known == 0 {
         crew.keep(|number| share.owns(number) && number < end);
     }

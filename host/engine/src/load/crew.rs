@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use loadhost_model::schedule::UserMix;
+use loadhost_model::schedule::{UserMix, users_of};
+use loadhost_model::share::Share;
 use loadhost_model::wire::StopMode;
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::load::control::{Activity, Control, Presence};
 use crate::load::picker::TaskPicker;
-use crate::load::shard::{Orders, Shard};
+use crate::load::shard::Shard;
 use crate::load::source::Source;
 use crate::load::user::User;
 use crate::load::vu::{UserIdentity, VuFactory};
@@ -44,6 +46,8 @@ pub(super) struct Crew<F: VuFactory> {
     /// Position of the phase in the first profile.
     phase: u64,
     members: BTreeMap<u64, Member>,
+    /// Whose users these are at the moment.
+    share: Option<Share>,
     starting: Rc<Cell<usize>>,
     tasks: JoinSet<()>,
     interrupt: CancellationToken,
@@ -60,6 +64,7 @@ impl<F: VuFactory> Crew<F> {
             mix,
             phase,
             members: BTreeMap::new(),
+            share: None,
             starting: Rc::default(),
             tasks: JoinSet::new(),
             interrupt: CancellationToken::new(),
@@ -135,9 +140,30 @@ impl<F: VuFactory> Crew<F> {
             .retain(|number, member| stays(*number) || member.control.activity() != Activity::Gone);
     }
 
-    /// Asks all users to leave that `owns` does not hold for, because somebody else has them now;
-    /// so they are interrupted if they take longer than the graceful stop.
-    pub(super) fn hand_over(&mut self, owns: impl Fn(u64) -> bool) {
+    /// Lets users leave that belong to somebody else now that this is the share, and interrupts those
+    /// that take longer for it than the graceful stop. Whether it is another share than before.
+    pub(super) fn hold(&mut self, share: Option<&Share>) -> bool {
+        let is_other = self.share.as_ref() != share;
+        if is_other {
+            self.share = share.cloned();
+            self.hand_over();
+        }
+        self.interrupt_overdue();
+        is_other
+    }
+
+    /// Whose users these are.
+    pub(super) fn share(&self) -> Option<&Share> {
+        self.share.as_ref()
+    }
+
+    /// So many of the whole run's users.
+    pub(super) fn share_of(&self, users: u32) -> u32 {
+        self.share.as_ref().map_or(0, |share| users_of(share, users))
+    }
+
+    fn hand_over(&mut self) {
+        let owns = |number| self.share.as_ref().is_some_and(|share| share.owns(number));
         let by = Instant::now() + self.shard.graceful_stop;
         for (number, member) in &mut self.members {
             let is_there = member.control.activity() != Activity::Gone;
@@ -150,7 +176,7 @@ impl<F: VuFactory> Crew<F> {
     }
 
     /// Interrupts users that were handed over and have not left in time.
-    pub(super) fn interrupt_overdue(&mut self) {
+    fn interrupt_overdue(&mut self) {
         let now = Instant::now();
         if self.overdue.is_none_or(|overdue| now < overdue) {
             return;
@@ -193,8 +219,8 @@ impl<F: VuFactory> Crew<F> {
 
     /// Lets all users leave: after their iteration; from `graceful` on they are interrupted and
     /// counted; and who does not come back is dropped. [`StopMode::Now`] drops all at once.
-    pub(super) async fn dismiss(mut self, mut orders: tokio::sync::watch::Receiver<Orders>) {
-        let now = |orders: &Orders| orders.stop == Some(StopMode::Now);
+    pub(super) async fn dismiss(mut self, mut stop: watch::Receiver<Option<StopMode>>) {
+        let now = |stop: &Option<StopMode>| *stop == Some(StopMode::Now);
         self.keep(|_| false);
         let deadline = Instant::now() + self.shard.graceful_stop;
         let leave = async {
@@ -209,7 +235,7 @@ impl<F: VuFactory> Crew<F> {
         };
         tokio::select! {
             biased;
-            Ok(_) = orders.wait_for(now) => {}
+            Ok(_) = stop.wait_for(now) => {}
             () = leave => {}
         }
         self.drop_those(|_| true);

@@ -40,7 +40,7 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
             () = post.changed() => if post.phase().is_none() { break },
         }
     }
-    crew.dismiss(post.orders).await;
+    crew.dismiss(post.stop).await;
 }
 
 /// How many of the run's shared iterations a worker does: all slots that have a user share

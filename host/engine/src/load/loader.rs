@@ -195,8 +195,7 @@ impl Loader {
     }
 
     fn too_many(&self, source: ShareError) -> LoadError {
-        let of = self.shares.last().map_or(0, Share::of);
-        LoadError::Shards { shards: self.spread.shards(), of, source }
+        LoadError::Shards { shards: self.spread.shards(), of: self.shares.of(), source }
     }
 
     /// Ends the load. A stop may become more urgent, but is never taken back.
@@ -263,7 +262,7 @@ impl Loader {
 /// What each shard does of a worker's shares.
 fn deal(spread: &mut Spread, shares: &Timeline) -> Result<Vec<Timeline>, LoadError> {
     spread.follow(shares.spans().iter().map(|(_, share)| share));
-    let of = shares.last().map_or(0, Share::of);
+    let of = shares.of();
     let part = |shard| {
         let part = shares.try_map(|share| spread.part(share, shard));
         part.map_err(|source| LoadError::Shards { shards: spread.shards(), of, source })

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_model::profile::{Curve, Load, Phase};
-use loadhost_model::schedule::{Arrivals, DueTimes, Gaps, users_of};
-use loadhost_model::share::{Share, Timeline};
+use loadhost_model::schedule::{Arrivals, DueTimes, Gaps};
+use loadhost_model::share::Timeline;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::load::alarm::Alarm;
@@ -75,28 +75,26 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, crew: Crew<F>) {
     let Some(phase) = post.phase() else { return };
     let Some(settings) = Settings::of(&phase) else { return };
     let arrived = Arrived::new(settings.max_lag, Arc::clone(&post.shard.context.recorder));
-    let share = post.shares().at(post.now().max(phase.start)).cloned();
-    let mut open = Open { crew, arrived, settings, share, next_number: 0, shed: 0 };
-    for _ in 0..open.share_of(open.settings.preallocated) {
+    let mut open = Open { crew, arrived, settings, next_number: 0, shed: 0 };
+    open.crew.hold(post.shares().at(post.now().max(phase.start)));
+    for _ in 0..open.crew.share_of(open.settings.preallocated) {
         open.add_user().await;
     }
     let Some(mut phase) = post.begin().await else {
-        return open.crew.dismiss(post.orders).await;
+        return open.crew.dismiss(post.stop).await;
     };
     open.settings = Settings::of(&phase).unwrap_or(open.settings);
     let mut due_times = open.settings.due_times(&post, &phase);
     open.hand_out(&mut post, &mut phase, &mut due_times).await;
     open.let_waiting_ones_start(&mut post).await;
     open.arrived.drop_all();
-    open.crew.dismiss(post.orders).await;
+    open.crew.dismiss(post.stop).await;
 }
 
 struct Open<F: VuFactory> {
     crew: Crew<F>,
     arrived: Rc<Arrived>,
     settings: Settings,
-    /// Whose users this shard has at the moment.
-    share: Option<Share>,
     /// All users of lower numbers of this shard are there.
     next_number: u64,
     /// Thousandths of an arrival that were shed and do not make up a whole one yet.
@@ -138,26 +136,13 @@ impl<F: VuFactory> Open<F> {
                 () = self.crew.someone_left() => self.next_number = 0,
                 _ = tick.tick() => {
                     self.arrived.drop_late();
-                    self.hold(shares.at(post.now()));
+                    if self.crew.hold(shares.at(post.now())) {
+                        self.next_number = 0;
+                    }
                 }
             }
             tokio::task::consume_budget().await;
         }
-    }
-
-    /// So many of the whole run's users.
-    fn share_of(&self, users: u32) -> u32 {
-        self.share.as_ref().map_or(0, |share| users_of(share, users))
-    }
-
-    /// Lets users leave that belong to somebody else now.
-    fn hold(&mut self, share: Option<&Share>) {
-        if share != self.share.as_ref() {
-            self.share = share.cloned();
-            self.next_number = 0;
-            self.crew.hand_over(|number| share.is_some_and(|share| share.owns(number)));
-        }
-        self.crew.interrupt_overdue();
     }
 
     async fn put(&mut self, due: Instant) {
@@ -168,8 +153,9 @@ impl<F: VuFactory> Open<F> {
             true => reserve.saturating_sub(self.arrived.free()),
             false => reserve + self.arrived.waiting(),
         };
-        let room = self.crew.size() < self.share_of(self.settings.max_users) as usize;
-        if room && missing > self.crew.starting() {
+        if missing > self.crew.starting()
+            && self.crew.size() < self.crew.share_of(self.settings.max_users) as usize
+        {
             self.add_user().await;
         }
     }
@@ -184,7 +170,7 @@ impl<F: VuFactory> Open<F> {
 
     /// Starts the user with the lowest number that is not there.
     async fn add_user(&mut self) {
-        let Some(share) = &self.share else { return };
+        let Some(share) = self.crew.share() else { return };
         let mut numbers = (self.next_number..).map_while(|k| Some((k, share.nth(k)?)));
         let Some((k, number)) = numbers.find(|(_, number)| !self.crew.has(*number)) else { return };
         self.next_number = k + 1;

@@ -118,15 +118,15 @@ impl<F: VuFactory> Shard<F> {
 /// Runs the phases until all are over, the run's time is up, or the orders say to stop; and
 /// all users have left.
 pub(super) async fn run<F: VuFactory>(shard: Rc<Shard<F>>, mut given: watch::Receiver<Orders>) {
-    let begin = given.borrow_and_update().clone();
-    let (orders, for_phases) = watch::channel(begin);
-    let mut phases = JoinSet::new();
-    let mut known = Vec::new();
-    let sources = (given.clone(), for_phases);
-    begin_phases(&shard, &sources, &mut known, &mut phases);
+    let stop = watch::Sender::new(None);
+    let (mut phases, mut known) = (JoinSet::new(), Vec::new());
     let mut is_given = true;
     loop {
-        let end = run_end(&shard, &orders.borrow());
+        let orders = given.borrow_and_update().clone();
+        // Nobody left to give orders means nobody left to report to.
+        urge(&stop, if is_given { orders.stop } else { Some(StopMode::Now) });
+        begin_phases(&shard, &orders, (&given, &stop), &mut known, &mut phases);
+        let end = run_end(&shard, &orders, &stop);
         tokio::select! {
             ended = phases.join_next() => match ended {
                 None => return,
@@ -136,43 +136,34 @@ pub(super) async fn run<F: VuFactory>(shard: Rc<Shard<F>>, mut given: watch::Rec
                     shard.team.abort("shard", message);
                 }
             },
-            changed = given.changed(), if is_given => {
-                // Nobody left to give orders means nobody left to report to.
-                is_given = changed.is_ok();
-                let mut new = given.borrow_and_update().clone();
-                if !is_given {
-                    new.stop = Some(StopMode::Now);
-                }
-                replace(&orders, new);
-                begin_phases(&shard, &sources, &mut known, &mut phases);
-            }
-            () = until(end) => {
-                let now = orders.borrow().clone();
-                replace(&orders, Orders { stop: Some(StopMode::Graceful), ..now });
-            }
+            changed = given.changed(), if is_given => is_given = changed.is_ok(),
+            () = until(end) => urge(&stop, Some(StopMode::Graceful)),
         }
     }
 }
 
-fn replace(orders: &watch::Sender<Orders>, new: Orders) {
-    orders.send_if_modified(|old| {
-        // A stop is never taken back, and may only become more urgent.
-        let stop = match (old.stop, new.stop) {
-            (Some(StopMode::Now), _) => Some(StopMode::Now),
-            (old, None) => old,
-            (_, new) => new,
+/// A stop is never taken back, and may only become more urgent.
+fn urge(stop: &watch::Sender<Option<StopMode>>, wanted: Option<StopMode>) {
+    stop.send_if_modified(|stop| {
+        let is_urgent = match (*stop, wanted) {
+            (_, None) | (Some(StopMode::Now), _) => false,
+            (stop, wanted) => stop != wanted,
         };
-        let new = Orders { stop, ..new };
-        let is_modified = *old != new;
-        *old = new;
-        is_modified
+        if is_urgent {
+            *stop = wanted;
+        }
+        is_urgent
     });
 }
 
 /// When the run's time is up. None: it is unlimited, or the shard is stopping already.
-fn run_end<F>(shard: &Shard<F>, orders: &Orders) -> Option<Instant> {
+fn run_end<F>(
+    shard: &Shard<F>,
+    orders: &Orders,
+    stop: &watch::Sender<Option<StopMode>>,
+) -> Option<Instant> {
     let run_time = orders.profile.run_time?;
-    orders.stop.is_none().then(|| shard.context.clock.instant(run_time))
+    stop.borrow().is_none().then(|| shard.context.clock.instant(run_time))
 }
 
 pub(super) async fn until(moment: Option<Instant>) {
@@ -184,16 +175,16 @@ pub(super) async fn until(moment: Option<Instant>) {
 
 fn begin_phases<F: VuFactory>(
     shard: &Rc<Shard<F>>,
-    (given, orders): &(watch::Receiver<Orders>, watch::Receiver<Orders>),
+    orders: &Orders,
+    (given, stop): (&watch::Receiver<Orders>, &watch::Sender<Option<StopMode>>),
     known: &mut Vec<String>,
     phases: &mut JoinSet<()>,
 ) {
-    let now = orders.borrow().clone();
-    shard.context.gate.limit(now.profile.max_request_rate, now.shares.clone());
-    if now.stop.is_some() {
+    shard.context.gate.limit(orders.profile.max_request_rate, orders.shares.clone());
+    if stop.borrow().is_some() {
         return;
     }
-    for phase in &now.profile.phases {
+    for phase in &orders.profile.phases {
         if known.contains(&phase.name) {
             continue;
         }
@@ -204,8 +195,8 @@ fn begin_phases<F: VuFactory>(
             continue;
         };
         let crew = Crew::new(Rc::clone(shard), mix, index);
-        let (given, orders) = (given.clone(), orders.clone());
-        let post = Post { shard: Rc::clone(shard), given, orders, name: phase.name.clone() };
+        let (given, stop) = (given.clone(), stop.subscribe());
+        let post = Post { shard: Rc::clone(shard), given, stop, name: phase.name.clone() };
         match phase.load {
             Load::Closed { .. } | Load::Shaped { .. } => {
                 phases.spawn_local(closed::run(post, crew));
@@ -225,8 +216,8 @@ pub(super) struct Post<F> {
     pub(super) shard: Rc<Shard<F>>,
     /// As they were given: nobody may act on older ones once they are there.
     given: watch::Receiver<Orders>,
-    /// With the shard's own word to stop.
-    pub(super) orders: watch::Receiver<Orders>,
+    /// Given, or the shard's own word.
+    pub(super) stop: watch::Receiver<Option<StopMode>>,
     name: String,
 }
 
@@ -234,7 +225,7 @@ impl<F> Post<F> {
     /// The phase as it is now. None: it is to end.
     pub(super) fn phase(&mut self) -> Option<Phase> {
         let given = self.given.borrow_and_update();
-        if self.orders.borrow_and_update().stop.is_some() {
+        if self.stop.borrow_and_update().is_some() {
             return None;
         }
         given.profile.phases.iter().find(|phase| phase.name == self.name).cloned()
@@ -252,7 +243,7 @@ impl<F> Post<F> {
 
     /// How many slots the run has.
     pub(super) fn slots(&self) -> u32 {
-        self.given.borrow().worker.last().map_or(1, Share::of)
+        self.given.borrow().worker.of()
     }
 
     /// Resolves when the orders have changed.
@@ -260,7 +251,7 @@ impl<F> Post<F> {
         tokio::select! {
             biased;
             Ok(()) = self.given.changed() => {}
-            _ = self.orders.changed() => {}
+            _ = self.stop.changed() => {}
         }
     }
 

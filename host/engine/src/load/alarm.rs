@@ -200,29 +200,45 @@ impl Drop for Sleep<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::task::Wake;
+
     use super::*;
+
+    /// Says when it is woken. What is polled first after that is not the alarm's business.
+    struct Sleeper {
+        ms: u64,
+        begin: Instant,
+        woken: tokio::sync::mpsc::UnboundedSender<(u64, bool)>,
+    }
+
+    impl Wake for Sleeper {
+        fn wake(self: Arc<Self>) {
+            let is_early = self.begin.elapsed() < Duration::from_millis(self.ms);
+            self.woken.send((self.ms, is_early)).ok();
+        }
+    }
 
     async fn order_of(alarm: Arc<Alarm>, millis: &[u64]) -> Vec<u64> {
         let begin = Instant::now();
-        let (done, mut woken) = tokio::sync::mpsc::unbounded_channel();
-        let waits = millis.iter().map(|&ms| {
-            let (alarm, done) = (Arc::clone(&alarm), done.clone());
-            async move {
-                alarm.sleep_until(begin + Duration::from_millis(ms)).await;
-                assert!(begin.elapsed() >= Duration::from_millis(ms), "woken early");
-                done.send(ms).ok();
+        let (sender, mut woken) = tokio::sync::mpsc::unbounded_channel();
+        for &ms in millis {
+            let waker = Arc::new(Sleeper { ms, begin, woken: sender.clone() }).into();
+            alarm.register(begin + Duration::from_millis(ms), None, &waker);
+        }
+        let order = async {
+            let mut order = Vec::new();
+            while order.len() < millis.len() {
+                let (ms, is_early) = woken.recv().await.unwrap();
+                assert!(!is_early, "woken before {ms} ms");
+                order.push(ms);
             }
-        });
+            order
+        };
         tokio::select! {
-            _ = futures_util::future::join_all(waits) => {}
-            () = Arc::clone(&alarm).ring() => {}
+            order = order => order,
+            () = Arc::clone(&alarm).ring() => panic!("it rings no more"),
         }
-        drop(done);
-        let mut order = Vec::new();
-        while let Some(ms) = woken.recv().await {
-            order.push(ms);
-        }
-        order
     }
 
     #[tokio::test]

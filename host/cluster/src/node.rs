@@ -148,10 +148,11 @@ impl Node {
                 let suspended = "this master leads and cannot renew its lease";
                 return if reign.acts() { Ok(()) } else { Err(suspended.into()) };
             }
-            if let Some(trouble) = trouble.borrow().as_ref() {
+            let leadership = leadership.borrow();
+            if let Some(trouble) = reign::trouble_of(&leadership, &trouble) {
                 return Err(format!("this master cannot take over: {trouble}"));
             }
-            match leadership.borrow().leader() {
+            match leadership.leader() {
                 Some(_) => Ok(()),
                 None => Err("no master leads".into()),
             }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::LOOK;
-use super::reign::Reign;
+use super::reign::{Reign, trouble_of};
 use crate::connect::Connection;
 use crate::ctl::{self, Ask, Start, Told};
 use crate::lease::Leadership;
@@ -31,7 +31,7 @@ pub(super) struct Courier {
     pub(super) names: Names,
     pub(super) reigning: watch::Receiver<Option<Reign>>,
     pub(super) leadership: watch::Receiver<Leadership>,
-    /// Why this master cannot take over.
+    /// See [`trouble_of`].
     pub(super) trouble: watch::Receiver<Option<String>>,
     pub(super) views: watch::Receiver<Arc<FleetView>>,
     pub(super) store: Arc<dyn StateStore>,
@@ -203,10 +203,8 @@ impl Courier {
     }
 
     fn why(&self, last: &str) -> String {
-        match self.trouble.borrow().as_ref() {
-            Some(trouble) => trouble.clone(),
-            None => last.to_string(),
-        }
+        let trouble = trouble_of(&self.leadership.borrow(), &self.trouble);
+        trouble.unwrap_or_else(|| last.to_string())
     }
 }
 

@@ -15,7 +15,7 @@ use super::NodeParts;
 use crate::connect::Connection;
 use crate::ctl;
 use crate::fleet::{JoinError, Membership, NatsFleet};
-use crate::lease::Standing;
+use crate::lease::{Leadership, Standing};
 
 /// Between attempts to take over.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -48,6 +48,14 @@ enum TakeOverError {
     Join(#[from] JoinError),
 }
 
+/// Why this master cannot take over. What kept it from that in a term that is over says nothing.
+pub(super) fn trouble_of(
+    leadership: &Leadership,
+    trouble: &watch::Receiver<Option<String>>,
+) -> Option<String> {
+    leadership.term().and_then(|_| trouble.borrow().clone())
+}
+
 /// Leads whenever this master is elected.
 pub(super) struct Government {
     pub(super) connection: Connection,
@@ -55,7 +63,7 @@ pub(super) struct Government {
     pub(super) config: CoordinatorConfig,
     pub(super) parts: NodeParts,
     pub(super) reigns: watch::Sender<Option<Reign>>,
-    /// Why this master cannot take over, for people.
+    /// Why this master could not take over when it tried last, for people.
     pub(super) troubles: watch::Sender<Option<String>>,
 }
 

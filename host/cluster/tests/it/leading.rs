@@ -129,7 +129,7 @@ async fn a_master_whose_term_was_taken_knows_by_whom_and_stands_by() {
 }
 
 /// As a master does that then is silent.
-async fn take_over(broker: &Broker, id: &str) {
+pub(crate) async fn take_over(broker: &Broker, id: &str) {
     let jetstream =
         async_nats::jetstream::new(async_nats::connect(broker.url()).await.expect("connect"));
     let bucket = jetstream.get_key_value("lh_test").await.expect("bucket");

@@ -9,6 +9,7 @@ mod connecting;
 mod intervals;
 mod leading;
 mod modules;
+mod nodes;
 mod private_server;
 mod state;
 mod words;

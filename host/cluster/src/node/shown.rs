@@ -2,6 +2,7 @@
 //! leader's to this one, so that each master shows the same.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use async_nats::Subscriber;
 use futures_util::StreamExt;
 use loadhost_control::view::RunState;
 use loadhost_control::{FleetView, RunView};
-use loadhost_model::id::RunId;
+use loadhost_model::id::{RunId, Term};
 use loadhost_model::wire::LogLine;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::error::RecvError;
@@ -49,6 +50,8 @@ pub(super) struct Shown {
     over: HashMap<RunId, Instant>,
     /// As many as the leader has in its own view.
     kept: HashMap<RunId, Arc<RunView>>,
+    /// In which this master led last. Views of it are its own.
+    led: Option<Term>,
 }
 
 impl Shown {
@@ -68,6 +71,7 @@ impl Shown {
             number: 0,
             over: HashMap::new(),
             kept: HashMap::new(),
+            led: None,
         }
     }
 
@@ -81,7 +85,7 @@ impl Shown {
             let reign = reigning.borrow_and_update().clone();
             let goes_on = async {
                 match &reign {
-                    Some(reign) => self.show_own(reign).await,
+                    Some(reign) => self.show_own(reign, &mut views).await,
                     None => self.show_leaders(&mut views).await,
                 }
             };
@@ -97,9 +101,11 @@ impl Shown {
     }
 
     /// For as long as this master leads, and until it is known that it does no longer.
-    async fn show_own(&mut self, reign: &Reign) -> bool {
+    async fn show_own(&mut self, reign: &Reign, views: &mut Subscriber) -> bool {
         let mut own = reign.handle.view();
+        self.led = Some(reign.term());
         self.over.clear();
+        self.whole = Whole::default();
         loop {
             let view = own.borrow_and_update().clone();
             // A new coordinator has seen nothing before its first look around.
@@ -109,9 +115,7 @@ impl Shown {
                     self.send(&view).await;
                 }
             }
-            if own.changed().await.is_err() {
-                return std::future::pending().await;
-            }
+            next(&mut own, views).await;
         }
     }
 
@@ -157,7 +161,7 @@ impl Shown {
     }
 
     fn show_sent(&mut self, Sent { mut view, order }: Sent) {
-        if view.term < self.show.borrow().term {
+        if view.term < self.show.borrow().term || Some(view.term) == self.led {
             return; // Of a leader that is over.
         }
         for run in std::mem::take(&mut view.runs) {
@@ -166,6 +170,24 @@ impl Shown {
         self.kept.retain(|run, _| order.contains(run));
         view.runs = order.iter().filter_map(|run| self.kept.get(run).cloned()).collect();
         self.show.send_replace(Arc::new(view));
+    }
+}
+
+/// Waits for the next view of the coordinator in this process; for ever if it has ended. What is
+/// sent to others comes back: left to wait, it would be shown when another master leads.
+async fn next(own: &mut watch::Receiver<Arc<FleetView>>, views: &mut Subscriber) {
+    let news = async {
+        if own.changed().await.is_err() {
+            pending::<()>().await;
+        }
+    };
+    let returned = async {
+        while views.next().await.is_some() {}
+        pending::<()>().await;
+    };
+    tokio::select! {
+        () = news => {}
+        () = returned => {}
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::Subscriber;
 use loadhost_control::ports::{Outside, StoreError, SystemClock};
 use loadhost_control::{AtEnd, Coordinator, CoordinatorConfig, Handle, RestoreError, Restored};
 use loadhost_model::id::Term;
@@ -98,8 +99,7 @@ impl Government {
             }
             taken = self.take_over(standing, &end) => taken?,
         };
-        let Taken { fleet, handle, mut coordinator } = taken;
-        let questions = ctl::listen(&self.connection, self.membership.names()).await?;
+        let Taken { fleet, questions, handle, mut coordinator } = taken;
         let answers = ctl::answer(self.connection.clone(), questions, handle.clone(), end.clone());
         let answers = tokio::spawn(answers);
         self.troubles.send_replace(None);
@@ -134,6 +134,8 @@ impl Government {
         let opened =
             NatsFleet::open(&self.connection, &self.membership, standing.clone(), from).await;
         let (fleet, reports) = opened?;
+        // Nothing may fail once there is a coordinator: nobody would own it.
+        let questions = ctl::listen(&self.connection, self.membership.names()).await?;
         let config = CoordinatorConfig { term, at_end: AtEnd::HandOver, ..self.config.clone() };
         let outside = Outside {
             fleet: fleet.clone(),
@@ -144,12 +146,14 @@ impl Government {
         let (handle, coordinator) =
             Coordinator::resume(config, outside, reports, restored, end.clone());
         info!(term = term.0, runs, position = from, after = ?began.elapsed(), "took over");
-        Ok(Taken { fleet, handle, coordinator })
+        Ok(Taken { fleet, questions, handle, coordinator })
     }
 }
 
 struct Taken {
     fleet: Arc<NatsFleet>,
+    /// Those that came meanwhile wait here.
+    questions: Subscriber,
     handle: Handle,
     coordinator: JoinHandle<()>,
 }

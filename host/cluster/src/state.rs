@@ -85,6 +85,13 @@ struct Known {
     strays: BTreeSet<String>,
 }
 
+impl Known {
+    /// There is a manifest, and nothing of it is known.
+    fn is_unread(&self) -> bool {
+        self.revision == 0
+    }
+}
+
 impl NatsState {
     /// Makes the stream if it is not there, in so many copies. Asks for no state yet.
     ///

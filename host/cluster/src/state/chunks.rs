@@ -72,14 +72,20 @@ impl NatsState {
     /// Deletes what former leaders left behind: chunks of uploads that broke off, and runs that
     /// nobody knows of.
     pub(super) async fn collect(&self, term: Term) -> Result<(), StoreError> {
-        let needed = {
-            let kept = self.kept();
-            let chunks = kept.documents.values().flat_map(|known| &known.chunks).cloned();
-            chunks.chain(kept.documents.keys().cloned()).collect::<BTreeSet<String>>()
+        let (needed, unread) = {
+            let documents = &self.kept().documents;
+            let chunks = documents.values().flat_map(|known| &known.chunks).cloned();
+            let needed: BTreeSet<String> = chunks.chain(documents.keys().cloned()).collect();
+            let unread = documents.iter().filter(|(_, known)| known.is_unread());
+            let unread: Vec<String> = unread.map(|(key, _)| format!("chunk.{key}.")).collect();
+            (needed, unread)
+        };
+        let is_needed = |key: &String| {
+            needed.contains(key) || unread.iter().any(|prefix| key.starts_with(prefix))
         };
         let mut garbage = BTreeSet::new();
         for key in self.keys("chunk.>").await? {
-            if !needed.contains(&key) && term_of(&key).is_some_and(|written| written < term) {
+            if !is_needed(&key) && term_of(&key).is_some_and(|written| written < term) {
                 garbage.insert(key);
             }
         }

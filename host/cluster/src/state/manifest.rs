@@ -74,6 +74,15 @@ impl Manifest {
         Ok(Self { inline: inline.to_vec(), ..manifest })
     }
 
+    /// Of all sections together.
+    pub(super) fn bytes(&self) -> usize {
+        let lengths = self.sections.iter().flatten().map(|section| match section {
+            Section::Inline(length) => *length,
+            Section::Chunks(chunks) => chunks.iter().map(|(_, length)| length).sum(),
+        });
+        lengths.sum()
+    }
+
     /// Sections that lie in the manifest itself, and names of the chunks of the others.
     pub(super) fn contents(&self) -> Result<Vec<Content<'_>>, String> {
         let mut rest = &self.inline[..];
@@ -173,6 +182,7 @@ mod tests {
         assert!(written.len() < piece, "{} bytes", written.len());
         let manifest = Manifest::read(&written).unwrap();
         assert_eq!((manifest.term, manifest.position), (Term(3), 9));
+        assert_eq!(manifest.bytes(), lengths.iter().sum::<usize>());
         let whole: Vec<Vec<u8>> = manifest
             .contents()
             .unwrap()

@@ -30,7 +30,7 @@ impl NatsState {
                 Ok(Some(document)) => {
                     let position = document.manifest.position;
                     let run = key.strip_prefix("run.").and_then(|run| RunId::new(run).ok());
-                    note(&mut kept, &key, &document);
+                    note(&mut kept, &key, document.revision, &document.manifest);
                     if let Some(run) = run {
                         let sections = document.sections;
                         saved.checkpoints.insert(run, SavedCheckpoint { position, sections });
@@ -44,12 +44,13 @@ impl NatsState {
         for key in self.keys("report.*").await? {
             match self.read(&key).await {
                 Ok(Some(document)) => {
-                    note(&mut kept, &key, &document);
+                    note(&mut kept, &key, document.revision, &document.manifest);
                     reports.push((document.revision, document.sections));
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::warn!(key, %error, "the report of a run that is over is left out")
+                    tracing::warn!(key, %error, "the report of a run that is over is left out");
+                    self.spare(&mut kept, &key).await;
                 }
             }
         }
@@ -58,6 +59,15 @@ impl NatsState {
             reports.into_iter().filter_map(|(_, sections)| sections.into_iter().next()).collect();
         *self.kept() = kept;
         Ok(saved)
+    }
+
+    /// A document that cannot be read now may be read later: what belongs to it is no garbage.
+    async fn spare(&self, kept: &mut Kept, key: &str) {
+        match self.manifest(key).await {
+            Ok(Some((message, manifest))) => note(kept, key, message.sequence, &manifest),
+            Ok(None) => {}
+            Err(_) => drop(kept.documents.insert(key.to_string(), Known::default())),
+        }
     }
 
     /// Writes the decisions again under this term. What they are, and how long ago they were made.
@@ -164,13 +174,9 @@ impl NatsState {
     }
 }
 
-fn note(kept: &mut Kept, key: &str, document: &Document) {
-    let known = Known {
-        revision: document.revision,
-        bytes: document.sections.iter().map(Vec::len).sum(),
-        chunks: chunks_of(&document.manifest),
-        ..Known::default()
-    };
+fn note(kept: &mut Kept, key: &str, revision: u64, manifest: &Manifest) {
+    let (bytes, chunks) = (manifest.bytes(), chunks_of(manifest));
+    let known = Known { revision, bytes, chunks, ..Known::default() };
     kept.documents.insert(key.to_string(), known);
 }
 

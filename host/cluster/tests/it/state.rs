@@ -224,6 +224,27 @@ async fn the_oldest_reports_go() {
 }
 
 #[tokio::test]
+async fn a_report_that_could_not_be_read_once_is_there_when_it_can_be() {
+    let broker = Broker::start();
+    drop(intervals(&broker).await);
+    let (first, ..) = master(&broker, 1).await;
+    first.save_report(Term(1), run("r1"), noise(5, 2_000_000)).await.expect("save");
+    let client = async_nats::connect(broker.url()).await.expect("connect");
+    let jetstream = async_nats::jetstream::new(client);
+    let stream = jetstream.get_stream("LH_STATE_test").await.expect("stream");
+    // A chunk is out of reach while the next leader reads.
+    let chunk = subjects(&broker).await.0.remove(0);
+    let kept = stream.get_last_raw_message_by_subject(&chunk).await.expect("a chunk");
+    stream.purge().filter(&chunk).await.expect("purge");
+    let (second, _connection, saved) = master(&broker, 2).await;
+    assert_eq!(saved.reports, Vec::<Vec<u8>>::new());
+    second.release(Term(2), 3).await.expect("release");
+    jetstream.publish(chunk, kept.payload).await.expect("sent").await.expect("stored");
+    let (_, _connection, saved) = master(&broker, 3).await;
+    assert!(saved.reports == [noise(5, 2_000_000)], "{} reports", saved.reports.len());
+}
+
+#[tokio::test]
 async fn modules_whose_upload_broke_off_are_deleted_the_second_time_they_are_seen() {
     let broker = Broker::start();
     let connection = broker.connect("master").await;

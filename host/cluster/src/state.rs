@@ -34,6 +34,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType, Stream};
 use futures_util::future::BoxFuture;
 use loadhost_control::ports::{Saved, SavedCheckpoint, StateStore, StoreError};
 use loadhost_model::id::{RunId, Term};
+use tokio::time::Instant;
 
 use crate::connect::{ANSWER_WITHIN, Connection};
 use crate::fleet::JoinError;
@@ -50,8 +51,8 @@ const MOST_REPORTS: usize = 20;
 const REPORT_BYTES: usize = 96 << 20;
 /// Attempts to swap a document that somebody wrote meanwhile.
 const ATTEMPTS: usize = 5;
-/// What others left behind is looked for each so many rounds.
-const COLLECT_EACH: u64 = 200;
+/// Between two looks for what others left behind. No upload takes as long.
+const COLLECT_EACH: Duration = Duration::from_secs(600);
 const DECISIONS: &str = "decisions";
 
 /// State of one cluster, kept by the broker.
@@ -72,7 +73,8 @@ struct Kept {
     purged: u64,
     /// Chunks of modules that belonged to nothing when they were looked at last.
     orphans: BTreeSet<String>,
-    rounds: u64,
+    /// When garbage was looked for last.
+    collected: Option<Instant>,
 }
 
 /// A document as it was written or read last.
@@ -283,13 +285,14 @@ impl NatsState {
             within("intervals", purge).await?.map_err(|reason| unavailable("intervals", reason))?;
             self.kept().purged = position;
         }
-        let round = {
-            let mut kept = self.kept();
-            kept.rounds += 1;
-            kept.rounds
-        };
-        if round % COLLECT_EACH == 1 {
-            self.collect(term).await?;
+        let now = Instant::now();
+        let is_due = self.kept().collected.is_none_or(|last| now >= last + COLLECT_EACH);
+        if is_due {
+            self.kept().collected = Some(now);
+            // All that matters was saved: garbage may stay.
+            if let Err(error) = self.collect(term).await {
+                tracing::debug!(%error, "garbage stays for now");
+            }
             self.sweep_modules().await;
         }
         Ok(())

@@ -245,6 +245,40 @@ async fn a_report_that_could_not_be_read_once_is_there_when_it_can_be() {
 }
 
 #[tokio::test]
+async fn garbage_that_cannot_be_read_does_not_keep_intervals_from_being_released() {
+    let broker = Broker::start();
+    let left = intervals(&broker).await;
+    let (state, ..) = master(&broker, 1).await;
+    let client = async_nats::connect(broker.url()).await.expect("connect");
+    let jetstream = async_nats::jetstream::new(client);
+    let garbage = jetstream.publish("lh.test.state.run.unknown", "nonsense".into()).await;
+    garbage.expect("sent").await.expect("stored");
+    assert_eq!(state.release(Term(1), 4).await, Ok(()));
+    assert_eq!(left().await, 6);
+}
+
+#[tokio::test]
+async fn frequent_checkpoints_do_not_hasten_the_end_of_an_upload() {
+    let broker = Broker::start();
+    drop(intervals(&broker).await);
+    let (state, connection, _) = master(&broker, 1).await;
+    ModuleStore::new(&connection, &Names::new(cluster()))
+        .put(b"module", PATIENCE)
+        .await
+        .expect("put");
+    let client = async_nats::connect(broker.url()).await.expect("connect");
+    let jetstream = async_nats::jetstream::new(client);
+    let chunk = "$O.lh_mod_test.C.underway";
+    let sent = jetstream.publish(chunk, noise(2, 1_000).into()).await.expect("sent");
+    sent.await.expect("stored");
+    for _ in 0..=200 {
+        state.release(Term(1), 1).await.expect("release");
+    }
+    let stream = jetstream.get_stream("OBJ_lh_mod_test").await.expect("stream");
+    stream.get_last_raw_message_by_subject(chunk).await.expect("the chunk is still there");
+}
+
+#[tokio::test]
 async fn modules_whose_upload_broke_off_are_deleted_the_second_time_they_are_seen() {
     let broker = Broker::start();
     let connection = broker.connect("master").await;

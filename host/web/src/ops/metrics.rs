@@ -25,6 +25,8 @@ mod buckets;
 mod master;
 mod worker;
 
+use std::time::Duration;
+
 use loadhost_control::Handle;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter, MeterProvider as _};
@@ -35,6 +37,10 @@ use super::{Ops, Role};
 
 /// Series per instrument: the rows of a view, times quantiles. Beyond, the SDK sums in one.
 const CARDINALITY: usize = 4_096;
+
+/// For histograms, which only the coordinator knows. It saves before it answers, so without its
+/// store it would keep Prometheus waiting; then they are left out.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why there are no metrics.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +97,8 @@ impl Metrics {
     pub(super) async fn text(&self) -> Result<String, MetricsError> {
         let mut families = self.registry.gather();
         if let Some(handle) = &self.distributions {
-            families.extend(buckets::families(&handle.distributions().await));
+            let asked = tokio::time::timeout(ANSWER_WITHIN, handle.distributions()).await;
+            families.extend(buckets::families(&asked.unwrap_or_default()));
         }
         Ok(TextEncoder::new().encode_to_string(&families)?)
     }

@@ -181,6 +181,16 @@ async fn a_run_is_shown_changed_and_stopped() {
 }
 
 #[tokio::test]
+async fn metrics_come_also_from_a_master_that_does_not_answer() {
+    // Its coordinator waits for the store, say.
+    let (handle, _desk) = Handle::pair();
+    let served = served(Ops::new(Role::Master(handle))).await;
+    let (status, metrics) = served.get("/metrics").await;
+    assert_eq!(status, 200);
+    assert_eq!(value_of(&metrics, "loadhost_users"), 0.0);
+}
+
+#[tokio::test]
 async fn a_worker_shows_its_last_status_to_prometheus() {
     let (sender, receiver) = watch::channel(None);
     let served = served(Ops::new(Role::Worker(receiver))).await;

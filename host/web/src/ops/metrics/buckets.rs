@@ -8,18 +8,16 @@ pub(super) fn families(distributions: &[Distribution]) -> Vec<MetricFamily> {
     if distributions.is_empty() {
         return Vec::new();
     }
-    let response = |one: &Distribution| one.response_time;
-    let service = |one: &Distribution| one.service_time;
     vec![
         family(
             "loadhost_response_time_seconds",
             "Times of requests from their intended start, since the start of the run",
-            distributions.iter().map(|one| metric(one, &response(one))),
+            distributions.iter().map(|one| metric(one, &one.response_time)),
         ),
         family(
             "loadhost_service_time_seconds",
             "Times of requests from their sending, since the start of the run",
-            distributions.iter().map(|one| metric(one, &service(one))),
+            distributions.iter().map(|one| metric(one, &one.service_time)),
         ),
     ]
 }

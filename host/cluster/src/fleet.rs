@@ -188,7 +188,6 @@ impl Membership {
 
 /// The fleet as a coordinator reaches it, in one term.
 pub struct NatsFleet {
-    names: Names,
     assignments: Assignments,
     standing: Standing,
     stop: CancellationToken,
@@ -214,19 +213,14 @@ impl NatsFleet {
             intervals::read(connection.clone(), names.clone(), reports, read_from, stop.clone());
         tasks.spawn(reading);
         let documents = membership.documents.clone();
-        let assignments = Assignments::new(documents, names.clone(), connection.counters().clone());
+        let assignments = Assignments::new(documents, names, connection.counters().clone());
         let tasks = Mutex::new(tasks);
-        Ok((Arc::new(NatsFleet { names, assignments, standing, stop, tasks }), receiver))
+        Ok((Arc::new(NatsFleet { assignments, standing, stop, tasks }), receiver))
     }
 
     /// The term in which this master leads, for the coordinator.
     pub fn term(&self) -> Term {
         self.standing.term()
-    }
-
-    /// Whose fleet it is.
-    pub fn cluster(&self) -> &ClusterId {
-        self.names.cluster()
     }
 
     /// Whether this master leads at this moment: not deposed, and its lease is renewed.

@@ -219,11 +219,7 @@ impl Driver {
             term: self.election.term(),
             acts_until: self.election.renewed().map(|sent| self.origin + sent + self.acts_for),
         };
-        self.leadership.send_if_modified(|known| {
-            let is_news = *known != leadership;
-            *known = leadership;
-            is_news
-        });
+        set(&self.leadership, leadership);
     }
 
     fn apply(&mut self, effect: Effect) {
@@ -307,6 +303,15 @@ async fn at(wake: Option<Instant>) {
         Some(wake) => tokio::time::sleep_until(wake).await,
         None => pending().await,
     }
+}
+
+/// Tells watchers, if it is news.
+pub(crate) fn set<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
+    sender.send_if_modified(|known| {
+        let is_news = *known != value;
+        *known = value;
+        is_news
+    });
 }
 
 /// A document as the broker publishes it again when it is written.

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::connect::Connection;
 use crate::fleet::{JoinError, subscribe};
-use crate::lease::Leadership;
+use crate::lease::{Leadership, set};
 use crate::subjects::Names;
 
 /// Masters of one cluster that are known; more are ignored and counted as `masters_ignored`.
@@ -192,14 +192,6 @@ impl Circle {
         set(&self.ranks, rank);
         set(&self.heard, all);
     }
-}
-
-fn set<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
-    sender.send_if_modified(|known| {
-        let is_news = *known != value;
-        *known = value;
-        is_news
-    });
 }
 
 #[cfg(test)]

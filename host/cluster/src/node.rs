@@ -25,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use crate::connect::Connection;
 use crate::fleet::{FleetConfig, JoinError, Membership, subscribe};
 use crate::lease::Leadership;
-use crate::masters::MasterPresence;
 use courier::Courier;
 use reign::{Government, Reign};
 
@@ -119,19 +118,9 @@ impl Node {
         &self.handle
     }
 
-    /// Whether this master leads and acts at this moment.
-    pub fn leads(&self) -> bool {
-        self.reigning.borrow().as_ref().is_some_and(Reign::acts)
-    }
-
     /// Who leads, from now on.
     pub fn leadership(&self) -> watch::Receiver<Leadership> {
         self.membership.leadership()
-    }
-
-    /// All masters that are heard of, this one included, by name.
-    pub fn masters(&self) -> watch::Receiver<Vec<MasterPresence>> {
-        self.membership.masters()
     }
 
     /// Says at any moment whether work can be taken, by this master or through it, and if not,

@@ -102,7 +102,7 @@ impl Workers {
     /// What these may do in fleet `cluster`.
     pub fn rights(&self, cluster: &ClusterId) -> Rights {
         let names = Names::new(cluster.clone());
-        let (stream, bucket) = (names.control_stream(), format!("OBJ_{}", names.modules()));
+        let (stream, bucket) = (names.control_stream(), names.modules_stream());
         let (own, inbox) = match self {
             Self::One(worker) => (worker.to_string(), Names::inbox(worker)),
             Self::All => ("*".to_string(), "_INBOX.w.*".to_string()),

@@ -107,6 +107,8 @@ pub fn digest_of(bytes: &[u8]) -> Digest {
 pub struct ModuleStore {
     connection: Connection,
     bucket: String,
+    /// Behind the bucket.
+    stream: String,
     trust: Trust,
 }
 
@@ -120,7 +122,8 @@ impl ModuleStore {
     /// Of this cluster. Asks nothing yet.
     pub fn new(connection: &Connection, names: &Names) -> Self {
         let trust = Trust::default();
-        Self { connection: connection.clone(), bucket: names.modules(), trust }
+        let (bucket, stream) = (names.modules(), names.modules_stream());
+        Self { connection: connection.clone(), bucket, stream, trust }
     }
 
     /// The same, fetching only what is signed by somebody trusted.

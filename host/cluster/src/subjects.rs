@@ -31,11 +31,6 @@ impl Names {
         Self { cluster }
     }
 
-    /// Whose names these are.
-    pub fn cluster(&self) -> &ClusterId {
-        &self.cluster
-    }
-
     /// Stream behind the bucket of control documents.
     pub fn control_stream(&self) -> String {
         format!("KV_lh_{}", self.cluster)
@@ -150,6 +145,11 @@ impl Names {
     /// Object bucket of modules.
     pub fn modules(&self) -> String {
         format!("lh_mod_{}", self.cluster)
+    }
+
+    /// Stream behind that bucket.
+    pub fn modules_stream(&self) -> String {
+        format!("OBJ_{}", self.modules())
     }
 }
 

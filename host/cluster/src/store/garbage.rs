@@ -27,8 +27,7 @@ impl ModuleStore {
     /// # Errors
     /// If the broker does not answer; without a bucket there is nothing to do.
     pub async fn sweep(&self, orphans: &BTreeSet<String>) -> Result<BTreeSet<String>, StoreError> {
-        let name = format!("OBJ_{}", self.bucket);
-        let Ok(stream) = self.connection.jetstream.get_stream(name).await else {
+        let Ok(stream) = self.connection.jetstream.get_stream(&self.stream).await else {
             return Ok(BTreeSet::new());
         };
         let chunks = self.tails(&stream, "C").await?;

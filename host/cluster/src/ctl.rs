@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_nats::{StatusCode, Subject, Subscriber};
 use futures_util::StreamExt;
 use loadhost_control::view::WorkerView;
-use loadhost_control::{ControlError, Handle, Refusal, RefusalKind, StartError, StartRequest};
+use loadhost_control::{ControlError, Handle, Refusal, RefusalKind, StartRequest};
 use loadhost_model::description::Description;
 use loadhost_model::id::{RunId, Term};
 use loadhost_model::plan::RunPlan;
@@ -18,6 +18,7 @@ use loadhost_model::profile::Change;
 use loadhost_model::wire::StopMode;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::connect::Connection;
@@ -41,14 +42,36 @@ const ATTEMPTS: usize = 3;
 pub(crate) enum Ask {
     /// See [`Handle::start`].
     Start(Box<Start>),
-    /// See [`Handle::change_phase`].
+    /// What to do with a run that goes on.
+    Order(Order),
+    /// Whom it leads.
+    Fleet,
+}
+
+/// To a run that goes on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Order {
+    /// See [`Handle::change_phase`]; without a phase, [`Handle::change`].
     Change { run: RunId, phase: Option<String>, change: Change },
     /// See [`Handle::stop`].
     Stop { run: RunId, mode: StopMode },
     /// See [`Handle::reset`].
     Reset { run: RunId },
-    /// Whom it leads.
-    Fleet,
+}
+
+impl Order {
+    /// Through a handle of the coordinator in this process.
+    pub(crate) async fn give(self, handle: &Handle) -> Result<(), ControlError> {
+        match self {
+            Self::Change { run, phase: Some(phase), change } => {
+                handle.change_phase(&run, &phase, change).await
+            }
+            Self::Change { run, phase: None, change } => handle.change(&run, change).await,
+            Self::Stop { run, mode } => handle.stop(&run, mode).await,
+            Self::Reset { run } => handle.reset(&run).await,
+        }
+    }
 }
 
 /// A run to be started, without its load shape: the leader makes that from the module.
@@ -192,12 +215,11 @@ pub(crate) async fn answer(
             question = questions.next() => {
                 let Some(question) = question else { return };
                 let Some(reply) = question.reply else { continue };
-                let id = id_of(&reply);
                 if open.len() >= OPEN {
                     connection.counters().questions_refused.one();
                     let message = format!("the leader works on {OPEN} questions; ask again later");
                     let refusal = Refusal { kind: RefusalKind::Closed, message };
-                    tell(&connection, reply, id, &Told::Refused(refusal)).await;
+                    tell(&connection, reply, &Told::Refused(refusal)).await;
                     continue;
                 }
                 let ask = serde_json::from_slice(&question.payload);
@@ -214,12 +236,11 @@ async fn work(
     ask: Result<Ask, serde_json::Error>,
     reply: Subject,
 ) {
-    let id = id_of(&reply);
     let working = async {
-        let mut ticks = tokio::time::interval(WORKING);
+        let mut ticks = tokio::time::interval_at(Instant::now() + WORKING, WORKING);
         loop {
             ticks.tick().await;
-            tell(&connection, reply.clone(), id, &Told::Working).await;
+            tell(&connection, reply.clone(), &Told::Working).await;
         }
     };
     let told = tokio::select! {
@@ -227,42 +248,28 @@ async fn work(
         () = working => return,
     };
     if let Some(told) = told {
-        tell(&connection, reply, id, &told).await;
+        tell(&connection, reply, &told).await;
     }
 }
 
 /// None: this master has just stopped leading, and another will answer.
 async fn obey(handle: &Handle, ask: Result<Ask, serde_json::Error>) -> Option<Told> {
-    let done = match ask {
+    match ask {
         Ok(Ask::Start(start)) => match handle.start(start.request()).await {
-            Err(error) => return started(&error),
-            Ok(_) => Ok(()),
+            Ok(_) => Some(Told::Done),
+            Err(error) => refused(error.kind(), error.to_string()),
         },
-        Ok(Ask::Change { run, phase: Some(phase), change }) => {
-            handle.change_phase(&run, &phase, change).await
-        }
-        Ok(Ask::Change { run, phase: None, change }) => handle.change(&run, change).await,
-        Ok(Ask::Stop { run, mode }) => handle.stop(&run, mode).await,
-        Ok(Ask::Reset { run }) => handle.reset(&run).await,
-        Ok(Ask::Fleet) => return Some(Told::Fleet(status(handle))),
+        Ok(Ask::Order(order)) => match order.give(handle).await {
+            Ok(()) => Some(Told::Done),
+            Err(error) => refused(error.kind(), error.to_string()),
+        },
+        Ok(Ask::Fleet) => Some(Told::Fleet(status(handle))),
         Err(error) => {
             let message =
                 format!("the question is not understood: {error}; masters must be of one release");
-            return Some(Told::Refused(Refusal { kind: RefusalKind::Refused, message }));
+            Some(Told::Refused(Refusal { kind: RefusalKind::Refused, message }))
         }
-    };
-    match done {
-        Ok(()) => Some(Told::Done),
-        Err(error) => controlled(&error),
     }
-}
-
-fn started(error: &StartError) -> Option<Told> {
-    refused(error.kind(), error.to_string())
-}
-
-fn controlled(error: &ControlError) -> Option<Told> {
-    refused(error.kind(), error.to_string())
 }
 
 fn refused(kind: RefusalKind, message: String) -> Option<Told> {
@@ -281,16 +288,9 @@ fn status(handle: &Handle) -> FleetStatus {
     }
 }
 
-async fn tell(connection: &Connection, reply: Subject, id: u64, told: &Told) {
+async fn tell(connection: &Connection, reply: Subject, told: &Told) {
     let body = serde_json::to_vec(told).unwrap_or_default();
-    // What does not arrive is asked for again.
-    pieces::send(connection, reply, id, &body).await;
-}
-
-/// Each question has an inbox of its own.
-fn id_of(reply: &Subject) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    reply.as_str().hash(&mut hasher);
-    hasher.finish()
+    // Each question has an inbox of its own, where one message at a time comes: a number tells
+    // nothing. What does not arrive is asked for again.
+    pieces::send(connection, reply, 0, &body).await;
 }

@@ -16,7 +16,7 @@ use tracing::warn;
 use super::LOOK;
 use super::reign::{Reign, trouble_of};
 use crate::connect::Connection;
-use crate::ctl::{self, Ask, Start, Told};
+use crate::ctl::{self, Ask, Order, Start, Told};
 use crate::lease::Leadership;
 use crate::subjects::Names;
 
@@ -46,13 +46,13 @@ impl Courier {
         match command {
             Command::Start(request, answer) => drop(answer.send(self.start(*request).await)),
             Command::Change(run, phase, change, answer) => {
-                drop(answer.send(self.control(Ask::Change { run, phase, change }).await));
+                drop(answer.send(self.control(Order::Change { run, phase, change }).await));
             }
             Command::Stop(run, mode, answer) => {
-                drop(answer.send(self.control(Ask::Stop { run, mode }).await));
+                drop(answer.send(self.control(Order::Stop { run, mode }).await));
             }
             Command::Reset(run, answer) => {
-                drop(answer.send(self.control(Ask::Reset { run }).await));
+                drop(answer.send(self.control(Order::Reset { run }).await));
             }
             Command::Distributions(answer) => {
                 // Known only where the run's numbers are merged; elsewhere there are none.
@@ -107,12 +107,12 @@ impl Courier {
         }
     }
 
-    async fn control(mut self, ask: Ask) -> Result<(), ControlError> {
+    async fn control(mut self, order: Order) -> Result<(), ControlError> {
         let until = Instant::now() + self.patience;
         loop {
             let result = match self.reign() {
-                Some(reign) => here(&reign.handle, ask.clone()).await,
-                None => self.elsewhere(&ask).await,
+                Some(reign) => here(&reign.handle, order.clone()).await,
+                None => self.elsewhere(order.clone()).await,
             };
             match result {
                 Err(error) if is_no_leader(error.kind()) => {
@@ -126,8 +126,8 @@ impl Courier {
         }
     }
 
-    async fn elsewhere(&self, ask: &Ask) -> Result<(), ControlError> {
-        match ctl::ask(&self.connection, &self.names, ask).await {
+    async fn elsewhere(&self, order: Order) -> Result<(), ControlError> {
+        match ctl::ask(&self.connection, &self.names, &Ask::Order(order)).await {
             Ok(Told::Refused(refusal)) => Err(ControlError::Told(refusal)),
             Ok(_) => Ok(()),
             Err(unanswered) => Err(ControlError::NoLeader(unanswered.to_string())),
@@ -212,19 +212,9 @@ fn is_no_leader(kind: RefusalKind) -> bool {
     matches!(kind, RefusalKind::NoLeader | RefusalKind::Closed)
 }
 
-async fn here(handle: &Handle, ask: Ask) -> Result<(), ControlError> {
-    let asked = async {
-        match ask {
-            Ask::Change { run, phase: Some(phase), change } => {
-                handle.change_phase(&run, &phase, change).await
-            }
-            Ask::Change { run, phase: None, change } => handle.change(&run, change).await,
-            Ask::Stop { run, mode } => handle.stop(&run, mode).await,
-            Ask::Reset { run } => handle.reset(&run).await,
-            Ask::Start(_) | Ask::Fleet => Ok(()),
-        }
-    };
+async fn here(handle: &Handle, order: Order) -> Result<(), ControlError> {
     let late =
         || ControlError::NoLeader("this master leads and cannot save what it decides".into());
-    tokio::time::timeout(OWN_ANSWER, asked).await.unwrap_or_else(|_| Err(late()))
+    let given = tokio::time::timeout(OWN_ANSWER, order.give(handle)).await;
+    given.unwrap_or_else(|_| Err(late()))
 }

@@ -57,7 +57,7 @@ counters! {
     statuses_undecodable,
     /// Master: statuses repeated for workers while the broker was away.
     statuses_presumed,
-    /// Master: log lines dropped because the coordinator was busy.
+    /// Master: log lines dropped because they could not be read or spoke for another worker.
     logs_dropped,
     /// Master: times that the reader of intervals was set up anew.
     reader_restarts,

@@ -3,7 +3,7 @@
 //! [`Membership`] is a master among others: it stands for election and is seen. In a term of its
 //! own, [`NatsFleet`] is the coordinator's port [`Fleet`] over control documents. What workers say
 //! comes out of one channel of [`Report`]s, fed by tasks that do not wait for each other's
-//! source: heartbeats, intervals and logs. Each task ends with [`NatsFleet::close`].
+//! source: heartbeats and intervals. Each task ends with [`NatsFleet::close`].
 
 mod assignments;
 mod clock;
@@ -204,11 +204,15 @@ impl NatsFleet {
         read_from: u64,
     ) -> Result<(Arc<NatsFleet>, mpsc::Receiver<Report>), JoinError> {
         let names = membership.names.clone();
-        let heard = heard::listen(connection, &names).await?;
+        let heartbeats = subscribe(connection, names.all_heartbeats()).await?;
         let (reports, receiver) = mpsc::channel(REPORTS);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        heard.spawn(&mut tasks, connection, &reports, &stop);
+        let hearing = heard::hear_statuses(heartbeats, connection.clone(), reports.clone());
+        let ended = stop.clone();
+        tasks.spawn(async move {
+            ended.run_until_cancelled(hearing).await;
+        });
         let reading =
             intervals::read(connection.clone(), names.clone(), reports, read_from, stop.clone());
         tasks.spawn(reading);

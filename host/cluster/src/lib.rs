@@ -5,7 +5,8 @@
 //! NatsFleet::assign ── CAS ──▶ KV_lh_<c> ── republish ──▶ lh.<c>.assign.<w> ──▶ AgentLink
 //!      renewals ────── CAS ──▶     "      ── republish ──▶ lh.<c>.leader      ──▶ dead-man
 //!      reports  ◀── in order ── LH_STATS_<c> ◀── until acknowledged ───────────── intervals
-//!      reports  ◀── core ────── lh.<c>.hb.<w>, lh.<c>.log.<w> ◀───────────────── status, logs
+//!      reports  ◀── core ────── lh.<c>.hb.<w>  ◀───────────────────────────────── status
+//! each master   ◀── core ────── lh.<c>.log.<w> ◀───────────────────────────────── logs
 //! ModuleStore::put ─────────▶ OBJ_lh_mod_<c> ──────────────────────▶ ModuleStore::fetch
 //! ```
 //!

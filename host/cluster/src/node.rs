@@ -107,7 +107,7 @@ impl Node {
         let shown = shown::Shown::new(connection.clone(), courier.names.clone(), show, masters);
         tasks.spawn(government.govern(stop.clone()));
         tasks.spawn(shown.follow(reigning.clone(), views, stop.clone()));
-        tasks.spawn(shown::logs(reigning.clone(), logs, say, stop.clone()));
+        tasks.spawn(shown::logs(connection.clone(), logs, say, stop.clone()));
         tasks.spawn(serve(courier, commands, stop.clone()));
         let connection = connection.clone();
         Ok(Node { connection, membership, handle, reigning, trouble, stop, tasks })

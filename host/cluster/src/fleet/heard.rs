@@ -1,4 +1,5 @@
-//! What workers say without insisting: heartbeats and logs.
+//! What workers say without insisting: heartbeats. (Log lines go to all masters alike, see
+//! `node::shown`.)
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,19 +7,14 @@ use std::time::Duration;
 use async_nats::Subscriber;
 use futures_util::StreamExt;
 use loadhost_model::id::WorkerId;
-use loadhost_model::wire::{LogLine, Report, WorkerStatus};
+use loadhost_model::wire::{Report, WorkerStatus};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::JoinError;
 use crate::connect::Connection;
-use crate::subjects::{Names, worker_of};
-
-/// Part of the reports' channel that must be free for a log line: heartbeats come first.
-const FREE_FOR_LOGS: usize = super::REPORTS / 2;
+use crate::subjects::worker_of;
 
 /// How often workers are spoken for while the broker is away.
 const REPEAT: Duration = Duration::from_secs(1);
@@ -26,12 +22,6 @@ const REPEAT: Duration = Duration::from_secs(1);
 const FRESH: Duration = Duration::from_secs(3);
 /// Outage during which workers are presumed to be there: their dead-man's default.
 const PRESUMED: Duration = Duration::from_secs(30);
-
-/// Subscriptions that are not read yet.
-pub(super) struct Heard {
-    heartbeats: Subscriber,
-    logs: Subscriber,
-}
 
 /// Who was there when the broker went away. Its silence is not the workers' silence: they go on
 /// loading and keep their measurements, so they are presumed to be as they were.
@@ -64,38 +54,6 @@ impl Presence {
     }
 }
 
-pub(super) async fn listen(connection: &Connection, names: &Names) -> Result<Heard, JoinError> {
-    let heartbeats = subscribe(connection, names.all_heartbeats()).await?;
-    let logs = subscribe(connection, names.all_logs()).await?;
-    Ok(Heard { heartbeats, logs })
-}
-
-impl Heard {
-    pub(super) fn spawn(
-        self,
-        tasks: &mut JoinSet<()>,
-        connection: &Connection,
-        reports: &mpsc::Sender<Report>,
-        stop: &CancellationToken,
-    ) {
-        let statuses = hear_statuses(self.heartbeats, connection.clone(), reports.clone());
-        let logs = hear_logs(self.logs, connection.clone(), reports.clone());
-        for_as_long_as(stop, tasks, statuses);
-        for_as_long_as(stop, tasks, logs);
-    }
-}
-
-fn for_as_long_as(
-    stop: &CancellationToken,
-    tasks: &mut JoinSet<()>,
-    task: impl Future<Output = ()> + Send + 'static,
-) {
-    let stop = stop.clone();
-    tasks.spawn(async move {
-        stop.run_until_cancelled(task).await;
-    });
-}
-
 pub(crate) async fn subscribe(
     connection: &Connection,
     subject: String,
@@ -104,7 +62,8 @@ pub(crate) async fn subscribe(
     subscribed.map_err(|error| JoinError::Broker { what: subject, reason: error.to_string() })
 }
 
-async fn hear_statuses(
+/// Until nobody reads any more.
+pub(super) async fn hear_statuses(
     mut heartbeats: Subscriber,
     connection: Connection,
     reports: mpsc::Sender<Report>,
@@ -148,19 +107,4 @@ fn status_in(message: &async_nats::Message) -> Result<WorkerStatus, String> {
         return Err(format!("it says it is `{}`", status.worker));
     }
     Ok(status)
-}
-
-async fn hear_logs(mut logs: Subscriber, connection: Connection, reports: mpsc::Sender<Report>) {
-    while let Some(message) = logs.next().await {
-        let line = LogLine::from_json(&message.payload).ok();
-        let line = line.filter(|line| worker_of(&message.subject) == Some(line.worker.as_str()));
-        let room = reports.capacity() > FREE_FOR_LOGS;
-        let taken = match line {
-            Some(line) if room => reports.try_send(Report::Log(line)).is_ok(),
-            _ => false,
-        };
-        if !taken {
-            connection.counters().logs_dropped.one();
-        }
-    }
 }

@@ -6,14 +6,13 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::Subscriber;
+use async_nats::{Message, Subscriber};
 use futures_util::StreamExt;
 use loadhost_control::view::RunState;
 use loadhost_control::{FleetView, RunView};
 use loadhost_model::id::{RunId, Term};
 use loadhost_model::wire::LogLine;
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +21,7 @@ use super::reign::Reign;
 use crate::connect::Connection;
 use crate::masters::MasterPresence;
 use crate::pieces::{self, Joined, Whole};
-use crate::subjects::Names;
+use crate::subjects::{Names, worker_of};
 
 /// Between two views for other masters.
 const PACE: Duration = Duration::from_millis(500);
@@ -191,48 +190,24 @@ async fn next(own: &mut watch::Receiver<Arc<FleetView>>, views: &mut Subscriber)
     }
 }
 
-/// Lines of guests' logs: workers publish them for every master.
+/// Lines of guests' logs: workers publish them for every master, whoever leads.
 pub(super) async fn logs(
-    mut reigning: watch::Receiver<Option<Reign>>,
+    connection: Connection,
     mut lines: Subscriber,
     say: broadcast::Sender<Arc<LogLine>>,
     stop: CancellationToken,
 ) {
-    let mut own: Option<broadcast::Receiver<Arc<LogLine>>> = None;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            changed = reigning.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                own = reigning.borrow_and_update().as_ref().map(|reign| reign.handle.logs());
-            }
-            // While leading, the coordinator hands them on; these are the same.
-            line = lines.next() => match line {
-                Some(line) if own.is_none() => {
-                    if let Ok(line) = LogLine::from_json(&line.payload) {
-                        // Nobody may be listening, and that is fine.
-                        drop(say.send(Arc::new(line)));
-                    }
-                }
-                Some(_) => {}
-                None => return,
-            },
-            line = heard(&mut own) => match line {
-                Ok(line) => drop(say.send(line)),
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => own = None,
-            },
+    while let Some(Some(message)) = stop.run_until_cancelled(lines.next()).await {
+        match line_in(&message) {
+            // Nobody may be listening, and that is fine.
+            Some(line) => drop(say.send(Arc::new(line))),
+            None => connection.counters().logs_dropped.one(),
         }
     }
 }
 
-async fn heard(
-    own: &mut Option<broadcast::Receiver<Arc<LogLine>>>,
-) -> Result<Arc<LogLine>, RecvError> {
-    match own {
-        Some(own) => own.recv().await,
-        None => std::future::pending().await,
-    }
+/// A worker may speak for itself only: an access list ties it to its subject.
+fn line_in(message: &Message) -> Option<LogLine> {
+    let line = LogLine::from_json(&message.payload).ok()?;
+    (worker_of(&message.subject) == Some(line.worker.as_str())).then_some(line)
 }

@@ -9,11 +9,11 @@ use loadhost_cluster::subjects::Names;
 use loadhost_cluster::{Connection, Membership, NatsState, Node, NodeConfig, NodeParts};
 use loadhost_control::ports::NoShapes;
 use loadhost_control::{CoordinatorConfig, FleetView};
-use loadhost_model::wire::{Report, WorkerStatus};
+use loadhost_model::wire::{LogLine, Report, WorkerStatus};
 
 use crate::broker::{Broker, eventually, soon};
 use crate::leading::take_over;
-use crate::words::{cluster, fleet_config, join, status};
+use crate::words::{cluster, fleet_config, join, lead, run, status, worker};
 
 async fn node(connection: &Connection, id: &str) -> Node {
     let config = NodeConfig {
@@ -95,4 +95,31 @@ async fn a_master_that_could_not_take_over_is_ready_when_another_leads() {
     take_over(&broker, "host:9").await;
     eventually("it stands by", async || ready().is_ok()).await;
     node.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_cannot_put_words_into_the_mouth_of_another() {
+    let broker = Broker::start();
+    let leader = broker.connect("leader").await;
+    let (leader, _reports) = lead(&leader, "host:1").await;
+    let connection = broker.connect("master").await;
+    let node = node(&connection, "host:2").await;
+    let mut lines = node.handle().logs();
+    let client = async_nats::connect(broker.url()).await.expect("connect");
+    let line = |message: &str| LogLine {
+        run: run("r1"),
+        at: Duration::ZERO,
+        worker: worker("w1"),
+        user: 1,
+        level: "info".into(),
+        message: message.into(),
+    };
+    let said = [("w2", line("forged").to_json()), ("w1", b"nonsense".to_vec())];
+    for (from, body) in said.into_iter().chain([("w1", line("true").to_json())]) {
+        client.publish(format!("lh.test.log.{from}"), body.into()).await.expect("sent");
+    }
+    assert_eq!(*soon("a line", lines.recv()).await.expect("open"), line("true"));
+    assert_eq!(connection.counters().logs_dropped.get(), 2);
+    node.stop().await;
+    leader.close().await;
 }

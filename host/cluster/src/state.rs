@@ -167,14 +167,14 @@ impl NatsState {
             let what = key.to_string();
             return Err(StoreError::TooLarge { what, bytes, most: MOST_BYTES });
         }
-        let plan = Plan::new(term, key, position, sections, self.piece());
-        let names: BTreeSet<String> = plan.chunks.iter().map(|(name, _)| name.clone()).collect();
-        let uploaded = self.upload(&plan, &mut known).await;
+        let Plan { manifest, chunks } = self.plan(term, key, position, sections).await?;
+        let names: BTreeSet<String> = chunks.iter().map(|(name, _)| name.clone()).collect();
+        let uploaded = self.upload(chunks, &mut known).await;
         if let Err(error) = uploaded {
             self.remember(term, key, known);
             return Err(error);
         }
-        match self.replace(key, &plan.manifest, known.revision).await {
+        match self.replace(key, &manifest, known.revision).await {
             Ok(revision) => {
                 let former = known.chunks.union(&known.strays);
                 let garbage: BTreeSet<String> =
@@ -190,6 +190,20 @@ impl NatsState {
                 Err(error)
             }
         }
+    }
+
+    /// Beside the runtime: large documents take a while to be hashed.
+    async fn plan(
+        &self,
+        term: Term,
+        key: &str,
+        position: u64,
+        sections: Vec<Vec<u8>>,
+    ) -> Result<Plan, StoreError> {
+        let (owner, piece) = (key.to_string(), self.piece());
+        let plan = move || Plan::new(term, &owner, position, sections, piece);
+        let planned = tokio::task::spawn_blocking(plan).await;
+        planned.map_err(|error| unavailable(key, error))
     }
 
     /// Swaps a manifest against the newest one of ours.

@@ -1,13 +1,13 @@
 //! Writing chunks, and deleting those that nobody needs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_nats::jetstream::message::PublishMessage;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use loadhost_control::ports::StoreError;
 use loadhost_model::id::Term;
 
-use super::manifest::{Plan, term_of};
+use super::manifest::term_of;
 use super::{Known, NatsState, unavailable, within};
 
 /// Requests to the broker at a time.
@@ -25,19 +25,16 @@ impl NatsState {
     }
 
     /// Writes the chunks that are not there yet. What is written and then not used is noted.
-    pub(super) async fn upload(&self, plan: &Plan, known: &mut Known) -> Result<(), StoreError> {
-        let mut new: Vec<&(String, Vec<u8>)> = Vec::new();
-        let mut named = BTreeSet::new();
-        for chunk in &plan.chunks {
-            if !known.chunks.contains(&chunk.0) && named.insert(&chunk.0) {
-                new.push(chunk);
-            }
-        }
-        known.strays.extend(new.iter().map(|(name, _)| name.clone()));
-        let write = |(name, bytes): &'_ (String, Vec<u8>)| {
-            let (name, bytes) = (name.clone(), bytes.clone());
-            async move { self.write(&name, bytes).await }
-        };
+    pub(super) async fn upload(
+        &self,
+        chunks: Vec<(String, Vec<u8>)>,
+        known: &mut Known,
+    ) -> Result<(), StoreError> {
+        let mut new: BTreeMap<String, Vec<u8>> = chunks.into_iter().collect();
+        new.retain(|name, _| !known.chunks.contains(name));
+        known.strays.extend(new.keys().cloned());
+        let write =
+            |(name, bytes): (String, Vec<u8>)| async move { self.write(&name, bytes).await };
         let mut writes = stream::iter(new.into_iter().map(write)).buffer_unordered(AT_ONCE);
         while writes.next().await.transpose()?.is_some() {}
         Ok(())

@@ -4,7 +4,8 @@
 
 use loadhost_model::id::Term;
 use serde::{Deserialize, Serialize};
-use sha2::Digest as _;
+
+use crate::store::digest_of;
 
 /// Of the line. Another one is refused by name.
 const VERSION: u16 = 1;
@@ -149,9 +150,14 @@ impl Plan {
 }
 
 fn chunk_name(key: &str, term: Term, chunk: &[u8]) -> String {
-    let hash = sha2::Sha256::digest(chunk);
-    let hash: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("chunk.{key}.{}.{hash}", term.0)
+    format!("chunk.{key}.{}.{}", term.0, hash_of(chunk))
+}
+
+/// The first half of a chunk's SHA-256.
+fn hash_of(chunk: &[u8]) -> String {
+    let mut hash = digest_of(chunk).to_string();
+    hash.truncate(hash.len() / 2);
+    hash
 }
 
 /// The term in which a chunk was written.
@@ -161,9 +167,7 @@ pub(super) fn term_of(chunk: &str) -> Option<Term> {
 
 /// Whether a chunk is what its name says.
 pub(super) fn is_whole(name: &str, chunk: &[u8]) -> bool {
-    let hash = sha2::Sha256::digest(chunk);
-    let hash: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    name.rsplit('.').next() == Some(&hash)
+    name.rsplit('.').next() == Some(&hash_of(chunk))
 }
 
 #[cfg(test)]
@@ -213,6 +217,13 @@ mod tests {
         check(&[60_000; 6], piece, 2); // the manifest is full after four
         check(&[2_000_000, 10, 600_000], piece, 2 + 2); // equal pieces are one chunk
         check(&[20_000, 100, 3_000], 16 << 10, 2 + 1); // a broker that takes little
+    }
+
+    #[test]
+    fn a_chunk_is_named_by_what_it_holds_and_by_whom_it_was_written() {
+        let name = "chunk.run.r1.3.ba7816bf8f01cfea414140de5dae2223";
+        assert_eq!(chunk_name("run.r1", Term(3), b"abc"), name);
+        assert!(is_whole(name, b"abc") && !is_whole(name, b"abd"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Connecting to the broker, and being sure that it is good enough.
 //!
 //! [`connect`] fails with the reason and the remedy. Once made, a [`Connection`] heals itself:
-//! it tries again for ever, counts, and tells those who ask ([`Connection::connected`]).
+//! it tries again, for ever unless [`Settings::reconnect_attempts`] says otherwise, counts, and tells
+//! those who ask ([`Connection::connected`], [`Connection::lost`]).
 //! Secrets are never part of an error or a log line: addresses are shown without user and password.
 
 mod address;
@@ -19,7 +20,7 @@ use address::Address;
 
 /// The oldest nats-server whose behaviour this crate was proven with.
 const OLDEST: (u32, u32) = (2, 9);
-/// Between attempts to reconnect, at most.
+/// Between attempts to reconnect, at most, if nothing else is wanted.
 const RECONNECT_AT_MOST: Duration = Duration::from_secs(1);
 /// For the answer to a request of the store, and for the acknowledgement of a message.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -49,6 +50,11 @@ pub struct Settings {
     pub inbox_prefix: Option<String>,
     /// How long to try for the first connection; zero: once.
     pub patience: Duration,
+    /// How often each address is tried again in a row before the connection is given up, see
+    /// [`Connection::lost`]; 0: without end.
+    pub reconnect_attempts: usize,
+    /// Between two attempts to reconnect, at most: the first ones come sooner. None: one second.
+    pub reconnect_interval: Option<Duration>,
 }
 
 /// Why there is no connection.
@@ -82,6 +88,17 @@ pub enum ConnectError {
         addresses: String,
         /// What the client said.
         reason: String,
+    },
+    /// It was there, and did not come back.
+    #[error(
+        "the broker at {addresses} did not come back within {attempts} attempts to reconnect to each \
+         address; start it again, or allow more attempts"
+    )]
+    GivenUp {
+        /// Without secrets.
+        addresses: String,
+        /// As [`Settings::reconnect_attempts`].
+        attempts: usize,
     },
     /// Somebody answers, and one side does not trust the other.
     #[error(
@@ -129,6 +146,7 @@ pub struct Connection {
     counters: Arc<Counters>,
     connects: watch::Receiver<u64>,
     addresses: String,
+    attempts: usize,
 }
 
 impl Connection {
@@ -140,6 +158,16 @@ impl Connection {
     /// Whether the broker can be spoken to at this moment.
     pub fn connected(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
+    /// Waits until the connection is given up: all attempts to reconnect have failed. From then on
+    /// nothing comes and nothing goes. Waits for ever if there is no bound on attempts.
+    pub async fn lost(&self) -> ConnectError {
+        let mut connects = self.connects();
+        // The client drops its callback when it ends, and with it the sender.
+        while connects.changed().await.is_ok() {}
+        let (addresses, attempts) = (self.addresses.clone(), self.attempts);
+        ConnectError::GivenUp { addresses, attempts }
     }
 
     /// Changes with each connection made.
@@ -188,7 +216,8 @@ pub async fn connect(settings: &Settings) -> Result<Connection, ConnectError> {
         .ack_timeout(ANSWER_WITHIN)
         .build(client.clone());
     info!(broker = shown, version = client.server_info().version, "connected");
-    Ok(Connection { client, jetstream, counters, connects: seen, addresses: shown })
+    let attempts = settings.reconnect_attempts;
+    Ok(Connection { client, jetstream, counters, connects: seen, addresses: shown, attempts })
 }
 
 async fn connect_within(
@@ -236,12 +265,14 @@ async fn options(
     settings: &Settings,
     addresses: &[Address],
 ) -> Result<ConnectOptions, ConnectError> {
+    let interval = settings.reconnect_interval.unwrap_or(RECONNECT_AT_MOST);
     let mut options = ConnectOptions::new()
         .name(&settings.name)
         .connection_timeout(Duration::from_secs(5))
         .ping_interval(Duration::from_secs(10))
-        .max_reconnects(None)
-        .reconnect_delay_callback(reconnect_delay);
+        // The client counts over all addresses, and takes 0 for no bound.
+        .max_reconnects(settings.reconnect_attempts.saturating_mul(addresses.len()))
+        .reconnect_delay_callback(move |attempt| reconnect_delay(attempt, interval));
     if let Some(ca) = &settings.ca {
         options = options.add_root_certificates(ca.clone()).require_tls(true);
     }
@@ -278,11 +309,12 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// Soon at first, then once a second, spread a little so that a fleet does not come back at once.
-fn reconnect_delay(attempt: usize) -> Duration {
-    let doubled = Duration::from_millis(20) * 2_u32.pow(attempt.clamp(1, 7) as u32 - 1);
+/// Soon at first, then once each interval, spread a little so that a fleet does not come back at
+/// once.
+fn reconnect_delay(attempt: usize, interval: Duration) -> Duration {
+    let doubled = Duration::from_millis(20) * 2_u32.pow(attempt.clamp(1, 16) as u32 - 1);
     let spread = Duration::from_millis((std::process::id() % 100).into());
-    if attempt == 0 { Duration::ZERO } else { doubled.min(RECONNECT_AT_MOST) + spread }
+    if attempt == 0 { Duration::ZERO } else { doubled.min(interval) + spread }
 }
 
 fn with_events(
@@ -373,11 +405,13 @@ mod tests {
 
     #[test]
     fn reconnecting_slows_down_but_never_stops() {
-        assert_eq!(reconnect_delay(0), Duration::ZERO);
-        assert!(reconnect_delay(1) < Duration::from_millis(200));
-        for attempt in [7, 100, 1_000_000] {
-            let delay = reconnect_delay(attempt);
-            assert!(delay >= RECONNECT_AT_MOST && delay < RECONNECT_AT_MOST * 2, "{attempt}");
+        for interval in [RECONNECT_AT_MOST, Duration::from_secs(10)] {
+            assert_eq!(reconnect_delay(0, interval), Duration::ZERO);
+            assert!(reconnect_delay(1, interval) < Duration::from_millis(200));
+            for attempt in [16, 100, 1_000_000] {
+                let delay = reconnect_delay(attempt, interval);
+                assert!(delay >= interval && delay < interval * 2, "{attempt}");
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What a newcomer meets when the broker is not as it should be.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use loadhost_cluster::{ConnectError, Connection, Settings, connect};
 
-use crate::broker::{Broker, soon};
+use crate::broker::{Broker, eventually, soon};
 
 async fn try_connect(url: String) -> Result<Connection, ConnectError> {
     soon("an answer", connect(&Settings { urls: vec![url], ..Settings::default() })).await
@@ -57,6 +58,25 @@ async fn a_token_may_stand_in_the_address() {
     let broker = Broker::with(&["-js", "--auth", "s3cret"]);
     assert!(try_connect(format!("nats://s3cret@127.0.0.1:{}", broker.port)).await.is_ok());
     assert!(matches!(try_connect(broker.url()).await, Err(ConnectError::Refused { .. })));
+}
+
+#[tokio::test]
+async fn a_broker_that_stays_away_is_given_up_if_attempts_are_bounded() {
+    let mut broker = Broker::start();
+    let settings = Settings {
+        urls: vec![broker.url()],
+        reconnect_attempts: 100,
+        reconnect_interval: Some(Duration::from_millis(50)),
+        ..Settings::default()
+    };
+    let connection = soon("an answer", connect(&settings)).await.expect("connect");
+    broker.restart();
+    eventually("it comes back", async || connection.counters().connects.get() == 2).await;
+    broker.kill();
+    let error = soon("it is given up", connection.lost()).await;
+    assert!(matches!(error, ConnectError::GivenUp { attempts: 100, .. }), "{error}");
+    assert!(error.to_string().contains(&broker.url()), "{error}");
+    assert!(!connection.connected());
 }
 
 /// Brokers this old are nowhere to be had, so a socket says what one would.

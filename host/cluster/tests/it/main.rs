@@ -6,6 +6,7 @@ mod access;
 mod assignments;
 mod broker;
 mod connecting;
+mod credentials;
 mod intervals;
 mod leading;
 mod modules;

@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::{Incarnation, RunId};
+
 /// Names of one kind (data sets, numbers, counters, rendezvous) in one run.
 pub const MAX_NAMES: usize = 100;
 /// Bytes of such a name.
@@ -24,6 +26,12 @@ pub const MAX_NAME_BYTES: usize = 100;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SharedUse {
+    /// In this run. A worker that is idle goes on saying its last word on the run before, so that what it had left
+    /// can be given to others. None: in [`WorkerStatus::run`](crate::wire::WorkerStatus::run).
+    pub run: Option<RunId>,
+    /// Grows with each word of this process, so that of two the later one is known. 0: it is not counted,
+    /// and whatever comes in last is the later one.
+    pub said: u64,
     /// Of data sets that are handed out row by row, by name.
     pub rows: BTreeMap<Arc<str>, Draw>,
     /// Of numbers, by name.
@@ -52,12 +60,19 @@ pub struct Attendance {
     pub arrived: u64,
     /// Users among them that went away again without the others.
     pub left: u64,
+    /// Of [`Release::released`]: those that found nobody waiting any more, because users had left
+    /// meanwhile. Whoever comes later does not go on in their place.
+    #[serde(default)]
+    pub missed: u64,
 }
 
 /// What a worker may hand to its users.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SharedState {
+    /// The process that it is for. Another one of the same worker takes nothing of it, and waits for what
+    /// is stated to it.
+    pub to: Option<Incarnation>,
     /// Of data sets that are handed out row by row.
     pub rows: BTreeMap<Arc<str>, Lease>,
     /// Of numbers.
@@ -71,7 +86,8 @@ pub struct SharedState {
 /// What is leased to one worker, in the order of use.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// So many were leased before these, and are known to be used.
+    /// So many were leased before these, and are known to be used, or were taken back: if the worker has handed out fewer,
+    /// it skips the rest of them, and counts them as taken.
     pub before: u64,
     /// First number and how many, of each block.
     pub blocks: Vec<(u64, u64)>,

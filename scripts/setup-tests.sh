@@ -9,6 +9,8 @@ need() { # program, package
 }
 need nats-server nats-server
 need cc gcc
+need ip iproute2
+need unshare util-linux
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use loadhost_tests::{Nats, NatsCluster, Outcome, Process, Program, Shop, eventually, scenario};
-use rustix::process::Signal;
+use loadhost_tests::{Member, Nats, NatsCluster, Outcome, Program, Shop, eventually, scenario};
 use serde_json::Value;
 
 use crate::fleet::workers;
@@ -13,58 +12,6 @@ use crate::local::same_count;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The default, and what it may take besides on a busy machine.
 const TAKE_OVER: Duration = Duration::from_secs(15);
-
-/// A master that stays.
-struct Master {
-    process: Process,
-    url: String,
-    client: reqwest::Client,
-    _folder: tempfile::TempDir,
-}
-
-impl Master {
-    fn start(nats: &str, args: &[&str]) -> Result<Master> {
-        let program = Program::new(["master", "--nats", nats, "--listen", "127.0.0.1:0"])?;
-        let (mut process, folder) = program.args(args).spawn()?;
-        let url = process.word_after("listening on ", PATIENCE)?;
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Master { process, url, client, _folder: folder })
-    }
-
-    /// The only one so far, once it leads.
-    fn leading(nats: &str, args: &[&str]) -> Result<Master> {
-        let mut master = Self::start(nats, args)?;
-        master.says("leading (term ")?;
-        Ok(master)
-    }
-
-    /// Another one, once it knows who leads.
-    fn standing_by(nats: &str, args: &[&str]) -> Result<Master> {
-        let mut master = Self::start(nats, args)?;
-        master.says("standing by: ")?;
-        Ok(master)
-    }
-
-    fn says(&mut self, text: &str) -> Result<()> {
-        self.process.word_after(text, PATIENCE).map(drop)
-    }
-
-    async fn state(&self) -> Result<Value> {
-        let answer = self.client.get(format!("{}/api/v1/state", self.url)).send().await?;
-        Ok(answer.error_for_status()?.json().await?)
-    }
-
-    /// The only run.
-    async fn run(&self) -> Result<Value> {
-        let state = self.state().await?;
-        Ok(state["runs"].get(0).with_context(|| format!("no run in {state}"))?.clone())
-    }
-
-    async fn post(&self, what: &str, body: Value) -> Result<reqwest::Response> {
-        Ok(self.client.post(format!("{}/api/v1/{what}", self.url)).json(&body).send().await?)
-    }
-}
 
 /// A master that runs the checkout scenario with twenty users.
 fn submit(nats: &str, shop: &Shop, args: &[&str]) -> Result<Program> {
@@ -93,7 +40,7 @@ async fn served(shop: &Shop, count: u64) -> Result<()> {
 }
 
 /// The run is over, and a standing master shows as many requests as the target served.
-async fn ends_with_the_targets_count(master: &Master, shop: &Shop) -> Result<()> {
+async fn ends_with_the_targets_count(master: &Member, shop: &Shop) -> Result<()> {
     let run = eventually(PATIENCE, async || {
         let run = master.run().await?;
         ensure!(run["state"] == "finished", "{}", run["state"]);
@@ -109,14 +56,14 @@ async fn ends_with_the_targets_count(master: &Master, shop: &Shop) -> Result<()>
 #[tokio::test]
 async fn a_leader_that_is_killed_is_followed_and_every_request_counted_once() -> Result<()> {
     let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
-    let mut leader = Master::leading(&nats.url(), &[])?;
-    let mut low = Master::standing_by(&nats.url(), &["--priority", "1"])?;
-    let mut high = Master::standing_by(&nats.url(), &["--priority", "2"])?;
+    let mut leader = Member::leading(&nats.url(), &[])?;
+    let mut low = Member::standing_by(&nats.url(), &["--priority", "1"])?;
+    let mut high = Member::standing_by(&nats.url(), &["--priority", "2"])?;
     let _fleet = workers(&nats.url(), 2)?;
     let (process, folder) = submit(&nats.url(), &shop, &["--run-time", "12s"])?.spawn()?;
     served(&shop, 1_000).await?;
     let began = Instant::now();
-    leader.process.kill()?;
+    leader.kill()?;
     high.says("leading (term 2)")?;
     ensure!(began.elapsed() < TAKE_OVER, "{:?}", began.elapsed());
     low.says("(term 2) leads")?;
@@ -132,7 +79,7 @@ async fn a_run_outlives_the_master_that_submitted_and_led_it() -> Result<()> {
     let _fleet = workers(&nats.url(), 2)?;
     let (mut process, _folder) = submit(&nats.url(), &shop, &["--run-time", "12s"])?.spawn()?;
     served(&shop, 500).await?;
-    let mut standby = Master::standing_by(&nats.url(), &[])?;
+    let mut standby = Member::standing_by(&nats.url(), &[])?;
     process.kill()?;
     standby.says("leading (term 2)")?;
     ends_with_the_targets_count(&standby, &shop).await
@@ -141,15 +88,15 @@ async fn a_run_outlives_the_master_that_submitted_and_led_it() -> Result<()> {
 #[tokio::test]
 async fn a_leader_that_was_stopped_for_longer_than_its_lease_stands_by_afterwards() -> Result<()> {
     let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
-    let mut paused = Master::leading(&nats.url(), &[])?;
+    let mut paused = Member::leading(&nats.url(), &[])?;
     // Before the master that submits the run.
-    let mut next = Master::standing_by(&nats.url(), &["--priority", "1"])?;
+    let mut next = Member::standing_by(&nats.url(), &["--priority", "1"])?;
     let _fleet = workers(&nats.url(), 2)?;
     let (process, folder) = submit(&nats.url(), &shop, &["--run-time", "14s"])?.spawn()?;
     served(&shop, 500).await?;
-    paused.process.signal(Signal::STOP)?;
+    paused.pause()?;
     next.says("leading (term 2)")?;
-    paused.process.signal(Signal::CONT)?;
+    paused.resume()?;
     paused.says("(term 2) leads")?;
     let outcome = Outcome::of(process, folder, PATIENCE)?.expect_code(0)?;
     same_count(&outcome, &shop).await?;
@@ -160,8 +107,8 @@ async fn a_leader_that_was_stopped_for_longer_than_its_lease_stands_by_afterward
 #[tokio::test]
 async fn a_standby_shows_and_changes_what_the_leader_leads() -> Result<()> {
     let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
-    let leader = Master::leading(&nats.url(), &[])?;
-    let standby = Master::standing_by(&nats.url(), &[])?;
+    let leader = Member::leading(&nats.url(), &[])?;
+    let standby = Member::standing_by(&nats.url(), &[])?;
     let _fleet = workers(&nats.url(), 2)?;
     let (process, folder) = submit(&nats.url(), &shop, &["--run-time", "5m"])?.spawn()?;
     let users = async |wanted: u64| {
@@ -191,14 +138,13 @@ async fn a_leader_that_is_told_to_go_hands_over_at_once() -> Result<()> {
     let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
     // A lease that nobody could wait for here.
     let lease = ["--lease", "2m", "--heartbeat", "1s"];
-    let mut leader = Master::leading(&nats.url(), &lease)?;
-    let mut next = Master::standing_by(&nats.url(), &lease)?;
+    let mut leader = Member::leading(&nats.url(), &lease)?;
+    let mut next = Member::standing_by(&nats.url(), &lease)?;
     let _fleet = workers(&nats.url(), 2)?;
     let args = ["--run-time", "10s", "--lease", "2m"];
     let (process, folder) = submit(&nats.url(), &shop, &args)?.spawn()?;
     served(&shop, 500).await?;
-    leader.process.signal(Signal::TERM)?;
-    ensure!(leader.process.wait(PATIENCE)?.success());
+    ensure!(leader.stop()?.success());
     // It may be the master that submitted the run that follows.
     let outcome = Outcome::of(process, folder, PATIENCE)?.expect_code(0)?;
     same_count(&outcome, &shop).await?;
@@ -209,8 +155,8 @@ async fn a_leader_that_is_told_to_go_hands_over_at_once() -> Result<()> {
 #[tokio::test]
 async fn without_a_broker_changes_are_refused_for_now_and_said_when_to_ask_again() -> Result<()> {
     let mut nats = Nats::start()?;
-    let master = Master::leading(&nats.url(), &[])?;
-    let standby = Master::standing_by(&nats.url(), &[])?;
+    let master = Member::leading(&nats.url(), &[])?;
+    let standby = Member::standing_by(&nats.url(), &[])?;
     nats.kill()?;
     let answer = standby.post("stop", serde_json::json!({"run": "r1"})).await?;
     ensure!(answer.status() == 503, "{}", answer.status());
@@ -218,7 +164,7 @@ async fn without_a_broker_changes_are_refused_for_now_and_said_when_to_ask_again
     let text = answer.text().await?;
     ensure!(text.contains("no-leader") && text.contains("not connected"), "{text}");
     for one in [&master, &standby] {
-        let ready = one.client.get(format!("{}/ready", one.url)).send().await?;
+        let ready = one.get("ready").await?;
         ensure!(ready.status() == 503, "{}", ready.status());
     }
     Ok(())
@@ -229,8 +175,8 @@ async fn a_cluster_is_seen_from_outside() -> Result<()> {
     let nats = Nats::start()?;
     let ask = || Program::new(["cluster", "status", "--nats", &nats.url()])?.run();
     ask()?.expect_code(123)?;
-    let _leader = Master::leading(&nats.url(), &["--priority", "4"])?;
-    let _standby = Master::standing_by(&nats.url(), &[])?;
+    let _leader = Member::leading(&nats.url(), &["--priority", "4"])?;
+    let _standby = Member::standing_by(&nats.url(), &[])?;
     let _fleet = workers(&nats.url(), 1)?;
     let outcome = eventually(PATIENCE, async || {
         let outcome = ask()?.expect_code(0)?;
@@ -247,8 +193,8 @@ async fn a_cluster_is_seen_from_outside() -> Result<()> {
 #[tokio::test]
 async fn the_node_that_leads_a_broker_of_three_is_killed_and_nothing_is_lost() -> Result<()> {
     let (mut nats, shop) = (NatsCluster::start()?, Shop::start(&["--delay", "1ms"])?);
-    let leader = Master::leading(&nats.url(), &[])?;
-    let _standby = Master::standing_by(&nats.url(), &[])?;
+    let mut leader = Member::leading(&nats.url(), &[])?;
+    let _standby = Member::standing_by(&nats.url(), &[])?;
     let _fleet = workers(&nats.url(), 2)?;
     let (process, folder) = submit(&nats.url(), &shop, &["--run-time", "20s"])?.spawn()?;
     served(&shop, 500).await?;
@@ -263,22 +209,22 @@ async fn the_node_that_leads_a_broker_of_three_is_killed_and_nothing_is_lost() -
     let outcome = Outcome::of(process, folder, PATIENCE)?.expect_code(0)?;
     same_count(&outcome, &shop).await?;
     nats.restart()?;
-    leader.process.signal(Signal::TERM)?;
+    ensure!(leader.stop()?.success());
     Ok(())
 }
 
 #[tokio::test]
 async fn a_short_lease_needs_no_heartbeat_to_be_given() -> Result<()> {
     let nats = Nats::start()?;
-    Master::leading(&nats.url(), &["--lease", "2s"]).map(drop)
+    Member::leading(&nats.url(), &["--lease", "2s"]).map(drop)
 }
 
 #[tokio::test]
 async fn a_master_says_where_it_really_listens() -> Result<()> {
     let nats = Nats::start()?;
-    let master = Master::leading(&nats.url(), &[])?;
+    let master = Member::leading(&nats.url(), &[])?;
     let told = Program::new(["cluster", "status", "--nats", &nats.url()])?.run()?.expect_code(0)?;
-    ensure!(told.stdout.contains(&master.url), "{} is not in\n{}", master.url, told.stdout);
+    ensure!(told.stdout.contains(master.url()), "{} is not in\n{}", master.url(), told.stdout);
     Ok(())
 }
 

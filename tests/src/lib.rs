@@ -1,13 +1,17 @@
 //! Harness of the integration tests: the real program, real servers, real guests.
 //!
 //! [`Program`] runs `loadhost`, [`Shop`] is a target with counts of its own, [`Nats`]
-//! a broker on a free port, and [`scenario`] finds what `make guests` built. Everything
+//! a broker on a free port, [`Member`] a master or worker to be treated badly, [`Proxy`] a way
+//! to a server that can be cut, and [`scenario`] finds what `make guests` built. Everything
 //! started here ends when its value is dropped.
 
+mod island;
+mod member;
 mod nats;
 mod nats_cluster;
 mod process;
 mod program;
+mod proxy;
 mod shop;
 mod terminal;
 
@@ -16,10 +20,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+pub use island::{Cable, Island, in_a_network_of_its_own};
+pub use member::Member;
 pub use nats::Nats;
 pub use nats_cluster::NatsCluster;
 pub use process::Process;
 pub use program::{Outcome, Program, workspace_root};
+pub use proxy::Proxy;
 pub use shop::Shop;
 pub use terminal::Terminal;
 

@@ -5,14 +5,14 @@
 //! began: a successor lets that clock go on. Only the instants that workers were told are wall time,
 //! and those are moved if the successor's wall clock shows something else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use loadhost_model::id::{RunId, Term};
+use loadhost_model::id::{RunId, Term, WorkerId};
 use serde::{Deserialize, Serialize};
 
-use super::run::{Run, Stage};
+use super::run::{Part, Run, Stage, Standing};
 use super::{Effect, Machine, Now};
 use crate::aggregate::Aggregate;
 use crate::config::CoordinatorConfig;
@@ -118,6 +118,7 @@ impl Machine {
     pub(crate) fn take_over(&mut self, now: Now, shift: i64) -> Vec<Effect> {
         self.registry.listen_anew(now.mono);
         let until = now.mono.saturating_add(self.config.lost);
+        self.let_go_again();
         for (id, mut run) in std::mem::take(&mut self.runs) {
             move_walls(&mut run, shift);
             grant(&mut run.stage, until);
@@ -137,6 +138,22 @@ impl Machine {
         self.version += 1;
         self.news = true;
         self.take_effects()
+    }
+
+    /// Says again to whom a former leader let go that it is to be idle: that may never have been said.
+    fn let_go_again(&mut self) {
+        let takes_part =
+            |part: &&Part| matches!(part.standing, Standing::Member | Standing::Leaving);
+        let parts = || self.runs.values().flat_map(|run| &run.parts);
+        let busy: BTreeSet<&WorkerId> =
+            parts().filter(takes_part).map(|part| &part.worker).collect();
+        let all: BTreeSet<&WorkerId> = parts().map(|part| &part.worker).collect();
+        let idle: Vec<WorkerId> = all.difference(&busy).map(|worker| (*worker).clone()).collect();
+        for worker in idle {
+            let stated = self.state(worker.clone(), None);
+            let parts = self.runs.values_mut().flat_map(|run| &mut run.parts);
+            parts.filter(|part| part.worker == worker).for_each(|part| part.assigned = stated);
+        }
     }
 
     /// Runs whose load shape must be made anew.

@@ -1,6 +1,46 @@
 //! Workers that fail, die, come back or say old things.
 
 use super::*;
+use crate::machine::snapshot::Snapshot;
+
+impl Stage {
+    /// Another leader goes on from what is saved now.
+    fn next_leader(&mut self) {
+        let now = self.time();
+        let snapshot = Snapshot::read(&self.machine.snapshot(now)).unwrap();
+        let config = CoordinatorConfig { term: Term(2), ..CoordinatorConfig::default() };
+        self.machine = snapshot.into_machine(config, BTreeMap::new(), Vec::new());
+        let effects = self.machine.take_over(now, 0);
+        self.apply(effects);
+    }
+}
+
+#[test]
+fn a_failed_worker_that_was_to_be_tried_again_is_so_by_the_next_leader() {
+    let mut stage = Stage::running(&["a"], plan(600));
+    stage.hears(status(&worker("b"), 1, WorkerState::Idle));
+    stage.says("b", WorkerState::Failed { code: "download".into(), message: "no route".into() });
+    stage.next_leader();
+    assert_eq!(stage.step("b"), None);
+    stage.says("b", WorkerState::Idle);
+    stage.passes(secs(1));
+    assert!(
+        matches!(stage.step("b"), Some(Step::Run { .. })),
+        "{:?}",
+        stage.assigned[&worker("b")]
+    );
+}
+
+#[test]
+fn a_worker_that_a_former_leader_let_go_is_told_so_by_the_next_one() {
+    let mut stage = Stage::running(&["a"], plan(600));
+    stage.hears(status(&worker("b"), 1, WorkerState::Idle));
+    stage.says("b", WorkerState::Failed { code: "compile".into(), message: "no".into() });
+    // It may have been saved and never sent.
+    stage.next_leader();
+    let told = &stage.assigned[&worker("b")];
+    assert_eq!((told.term, &told.work), (Term(2), &None));
+}
 
 #[test]
 fn a_worker_late_to_prepare_is_named() {

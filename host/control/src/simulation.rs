@@ -1,13 +1,14 @@
 //! Thousands of histories of a coordinator and its workers on virtual time, from seeds.
 //!
 //! Messages are late, lost, doubled and out of order; workers crash, restart, stand still and are
-//! cut off. [`world::World`] plays the history; the tests here say what must be true of each. A
+//! cut off; they fail, and so does whoever leads, and the next leader goes on. [`world::World`] plays the history; the tests here say what must be true of each. A
 //! failure names its seed: `LOADHOST_SEED=17` plays that history alone, `LOADHOST_HISTORIES=5000`
 //! plays more of them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod agent;
+mod leader;
 mod world;
 
 use std::time::Duration;
@@ -49,6 +50,30 @@ fn newcomers_and_those_who_leave_disturb_no_arrival() {
     histories(100, |seed| {
         let mut world = World::new(seed, Setting::default());
         let faults = world.plan_of(&[Fault::Join, Fault::Drain, Fault::Join]);
+        world.play(&faults);
+        world.check_arrivals();
+        world.check_totals();
+        world.check_levelled();
+    });
+}
+
+#[test]
+fn the_next_leader_goes_on_with_what_is_on_its_way_and_disturbs_no_arrival() {
+    histories(100, |seed| {
+        let mut world = World::new(seed, Setting::default());
+        let faults = world.plan_of(&[Fault::Join, Fault::Kill, Fault::Drain, Fault::Kill]);
+        world.play(&faults);
+        world.check_arrivals();
+        world.check_totals();
+        world.check_levelled();
+    });
+}
+
+#[test]
+fn newcomers_that_fail_disturb_no_arrival() {
+    histories(100, |seed| {
+        let mut world = World::new(seed, Setting::default());
+        let faults = world.plan_of(&[Fault::FailingJoin, Fault::Kill, Fault::FailingJoin]);
         world.play(&faults);
         world.check_arrivals();
         world.check_totals();

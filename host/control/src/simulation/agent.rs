@@ -32,6 +32,10 @@ pub(super) struct Agent {
     pub(super) outbox: Vec<Interval>,
     /// Something changed that is to be said at once.
     pub(super) news: bool,
+    /// With which code and how often it fails when it is to begin a run.
+    pub(super) troubles: (&'static str, u32),
+    /// It could not do what it was last to begin.
+    pub(super) failed: bool,
 }
 
 /// Its part in a run.
@@ -51,6 +55,7 @@ pub(super) struct Job {
     cut: Time,
     since: Time,
     is_over: bool,
+    failed: Option<&'static str>,
 }
 
 impl Agent {
@@ -71,6 +76,8 @@ impl Agent {
             heard: now,
             outbox: Vec::new(),
             news: true,
+            troubles: ("", 0),
+            failed: false,
         }
     }
 
@@ -124,7 +131,18 @@ impl Agent {
             cut: now,
             since: now,
             is_over: false,
+            failed: None,
         });
+        if fresh && self.troubles.1 > 0 {
+            self.troubles.1 -= 1;
+            (job.is_over, job.failed) = (true, Some(self.troubles.0));
+        }
+        if let Some(code) = job.failed
+            && matches!(work.step, Step::Prepare | Step::Setup | Step::Run { .. })
+        {
+            (self.state, self.failed) = (failure(code), true);
+            return;
+        }
         match &work.step {
             Step::Prepare => {
                 job.wanted = (work.share.clone(), work.share_from);
@@ -135,7 +153,7 @@ impl Agent {
                 let start = start - EPOCH;
                 if job.start.is_none() {
                     job.begin(now, start, fresh, (&work.share, work.share_from));
-                    self.state = WorkerState::Running;
+                    (self.state, self.failed) = (WorkerState::Running, false);
                 } else {
                     job.change(now, &work.share, work.share_from);
                 }
@@ -174,6 +192,15 @@ impl Agent {
         }
     }
 
+    /// Cannot go on with its work, and says so until it is told to be idle.
+    pub(super) fn fail(&mut self, now: Time, code: &'static str) {
+        self.finish(now);
+        if let Some(job) = &mut self.job {
+            job.failed = Some(code);
+            (self.state, self.failed) = (failure(code), true);
+        }
+    }
+
     /// The load is over.
     fn finish(&mut self, now: Time) {
         let Some(job) = &mut self.job else { return };
@@ -196,7 +223,7 @@ impl Agent {
         let values = vec![1_000; std::mem::take(&mut job.requests) as usize];
         let since = |time: Time| std::time::Duration::from_micros(time.saturating_sub(start));
         let mut interval = testing::interval(&self.id, *seq, &[("/", &values)]);
-        interval.incarnation = Incarnation(self.incarnation);
+        (interval.incarnation, interval.term) = (Incarnation(self.incarnation), self.applied.0);
         (interval.begin, interval.end) = (since(job.since), since(now));
         interval.last = last;
         (job.since, job.cut) = (now, now + SECOND);
@@ -215,6 +242,10 @@ impl Agent {
         let job = self.job.as_ref().filter(|job| !job.is_over && job.start.is_some())?;
         job.timeline.last().map(|(_, share)| share)
     }
+}
+
+fn failure(code: &str) -> WorkerState {
+    WorkerState::Failed { code: code.into(), message: "as the history wants it".into() }
 }
 
 impl Job {

@@ -10,8 +10,8 @@ use loadhost_model::profile::{Curve, Load};
 use loadhost_model::wire::{Assignment, Report};
 
 use super::agent::Agent;
-use crate::config::CoordinatorConfig;
-use crate::machine::{Effect, Input, Machine, NewRun, Now};
+use super::leader::{Leader, Store};
+use crate::machine::{Effect, Input, NewRun, Now};
 use crate::report::RunReport;
 use crate::testing;
 
@@ -35,6 +35,11 @@ const RUN_TIME: Time = 90 * SECOND;
 const CALM: Time = 60 * SECOND;
 /// After the end of a fault its traces may be seen for so long: polls, steps of levelling.
 const TRACES: Time = 7 * SECOND;
+/// A new leader knows after so long who was lost before it came.
+const LISTENS: Time = 4 * SECOND;
+const CHECKPOINT: Time = 3 * SECOND;
+/// A save takes no longer.
+const SAVE: Time = 60_000;
 
 /// What differs between histories of one kind.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +71,12 @@ pub(super) enum Fault {
     Drain,
     /// Another worker comes.
     Join,
+    /// A worker comes that cannot prepare its work at first, or never.
+    FailingJoin,
+    /// A worker cannot go on with its work, and says so.
+    Fail,
+    /// Whoever leads dies; after a while the next one goes on.
+    Kill,
 }
 
 /// A fault of a history.
@@ -80,14 +91,14 @@ pub(super) struct Befalls {
 
 /// When and for which slots arrivals may be missing or doubled.
 struct Window {
-    from: Time,
     to: Time,
     worker: WorkerId,
-    slots: BTreeSet<u32>,
+    /// By slot: since when.
+    slots: BTreeMap<u32, Time>,
 }
 
 enum Event {
-    Reaches(Report),
+    Reaches(Box<Report>),
     Look(usize),
 }
 
@@ -95,7 +106,11 @@ pub(super) struct World {
     random: fastrand::Rng,
     setting: Setting,
     now: Time,
-    machine: Machine,
+    leader: Option<Leader>,
+    term: u64,
+    store: Store,
+    /// When the last leader died, and when the next one comes.
+    away: Option<(Time, Time)>,
     desired: BTreeMap<WorkerId, Assignment>,
     agents: Vec<Agent>,
     /// By time and number.
@@ -120,7 +135,10 @@ impl World {
             random: fastrand::Rng::with_seed(seed),
             setting,
             now: 0,
-            machine: Machine::new(CoordinatorConfig::default()),
+            leader: Some(Leader::first()),
+            term: 1,
+            store: Store::default(),
+            away: None,
             desired: BTreeMap::new(),
             agents,
             events: BTreeMap::new(),
@@ -155,8 +173,10 @@ impl World {
             max_wait: Duration::from_secs(60),
             shaped: false,
         };
-        let effects = self.machine.start(self.time(), new).unwrap();
-        self.apply(effects);
+        let now = self.time();
+        let leader = self.leader.as_mut().unwrap();
+        let effects = leader.machine.start(now, new).unwrap();
+        leader.hold(effects);
     }
 
     /// One fault of each kind, some time apart, in this order.
@@ -173,9 +193,18 @@ impl World {
     }
 
     pub(super) fn any_faults(&mut self) -> Vec<Befalls> {
-        let all =
-            [Fault::Crash, Fault::Restart, Fault::Pause, Fault::Cut, Fault::Drain, Fault::Join];
-        let count = self.random.usize(1..4);
+        let all = [
+            Fault::Crash,
+            Fault::Restart,
+            Fault::Pause,
+            Fault::Cut,
+            Fault::Drain,
+            Fault::Join,
+            Fault::FailingJoin,
+            Fault::Fail,
+            Fault::Kill,
+        ];
+        let count = self.random.usize(1..5);
         let chosen: Vec<Fault> = (0..count).map(|_| all[self.random.usize(..all.len())]).collect();
         self.plan_of(&chosen)
     }
@@ -184,7 +213,7 @@ impl World {
     pub(super) fn play(&mut self, faults: &[Befalls]) {
         let mut faults = faults.to_vec();
         faults.reverse();
-        let mut next_tick = 0;
+        let (mut next_tick, mut next_checkpoint) = (0, 0);
         while self.report.is_none() {
             assert!(self.now < 300 * SECOND, "the run does not end");
             self.now += STEP;
@@ -197,14 +226,22 @@ impl World {
                     break;
                 }
                 match entry.remove() {
-                    Event::Reaches(report) => self.feed(Input::Report(report)),
+                    Event::Reaches(report) => self.hear(*report),
                     Event::Look(at) => self.look(at),
                 }
+            }
+            if self.away.is_some_and(|(_, until)| until <= self.now) {
+                self.elect();
+            }
+            if self.now >= next_checkpoint {
+                next_checkpoint = self.now + CHECKPOINT;
+                self.leader.iter().for_each(|leader| self.store.checkpoint(leader));
             }
             if self.now >= next_tick {
                 next_tick = self.now + TICK;
                 self.feed(Input::Tick);
             }
+            self.keep();
             (0..self.agents.len()).for_each(|at| self.live(at));
             if self
                 .start
@@ -223,11 +260,19 @@ impl World {
     }
 
     fn befall(&mut self, befalls: Befalls) {
-        if befalls.fault == Fault::Join {
-            let agent = Agent::new(name(self.agents.len()), 1, self.now);
-            return self.agents.push(agent);
+        match befalls.fault {
+            Fault::Join | Fault::FailingJoin => {
+                let mut agent = Agent::new(name(self.agents.len()), 1, self.now);
+                if befalls.fault == Fault::FailingJoin {
+                    agent.troubles =
+                        [("download", 1), ("download", 9), ("compile", 1)][befalls.which % 3];
+                }
+                return self.agents.push(agent);
+            }
+            Fault::Kill => return self.kill(self.now + befalls.lasts / 3),
+            _ => {}
         }
-        let well = |agent: &Agent| agent.hears(self.now) && !agent.draining;
+        let well = |agent: &Agent| agent.hears(self.now) && !agent.draining && !agent.failed;
         let there: Vec<usize> =
             (0..self.agents.len()).filter(|at| well(&self.agents[*at])).collect();
         if there.len() < 2 {
@@ -250,7 +295,12 @@ impl World {
                 self.agents[at] = agent;
                 return;
             }
-            Fault::Join => {}
+            Fault::Fail => {
+                self.mark(at, self.now);
+                let code = ["fault", "load", "shard"][befalls.which % 3];
+                return self.agents[at].fail(self.now, code);
+            }
+            Fault::Join | Fault::FailingJoin | Fault::Kill => {}
         }
         if befalls.fault != Fault::Drain {
             let seen = if befalls.fault == Fault::Crash { self.now } else { until };
@@ -261,16 +311,17 @@ impl World {
     /// What a worker has, or is to get, may be missing or doubled until its fault is over and seen.
     fn mark(&mut self, at: usize, until: Time) {
         let agent = &self.agents[at];
-        let slots = agent.shares().flat_map(|share| share.slots().to_vec()).collect();
         // Who had not begun yet leaves out what was due from the start on.
         let from = agent.share().map_or(0, |_| self.now.saturating_sub(SECOND));
-        let to = until + TRACES;
-        self.windows.push(Window { from, to, worker: agent.id.clone(), slots });
+        let held = agent.shares().flat_map(|share| share.slots().to_vec());
+        let slots = held.map(|slot| (slot, from)).collect();
+        self.windows.push(Window { to: until + TRACES, worker: agent.id.clone(), slots });
         self.widen();
     }
 
     /// So many messages may be lost that a worker is given up which is well: that is a fault, too.
-    fn mark_if_given_up(&mut self, at: Option<usize>, assignment: &Assignment) {
+    fn mark_if_given_up(&mut self, worker: &WorkerId, assignment: &Assignment) {
+        let at = self.agents.iter().position(|agent| agent.id == *worker);
         let is_given_up = assignment
             .work
             .as_ref()
@@ -285,8 +336,14 @@ impl World {
         let held: BTreeSet<u32> = self.desired.values().flat_map(slots_of).collect();
         let moving: Vec<u32> = (0..self.of).filter(|slot| !held.contains(slot)).collect();
         for window in self.windows.iter_mut().filter(|window| window.to >= self.now) {
-            window.slots.extend(self.desired.get(&window.worker).into_iter().flat_map(slots_of));
-            window.slots.extend(&moving);
+            let told = self.desired.get(&window.worker);
+            let work = told.and_then(|assignment| assignment.work.as_ref());
+            // What it was told and has not heard of is left out from the instant on that it was told.
+            let since = work.map_or(self.now, |work| work.share_from.saturating_sub(EPOCH));
+            let since = since.min(self.now.saturating_sub(SECOND));
+            for slot in told.into_iter().flat_map(slots_of).chain(moving.iter().copied()) {
+                window.slots.entry(slot).or_insert(since);
+            }
         }
     }
 
@@ -294,9 +351,57 @@ impl World {
         Now { mono: Duration::from_micros(self.now), wall: EPOCH + self.now }
     }
 
+    /// Intervals are kept for whoever leads next; all else is for whoever leads now.
+    fn hear(&mut self, report: Report) {
+        if let Report::Interval(interval) = &report {
+            self.store.take((**interval).clone());
+        }
+        self.feed(Input::Report(report));
+    }
+
     fn feed(&mut self, input: Input) {
-        let effects = self.machine.handle(self.time(), input);
+        let now = self.time();
+        let Some(leader) = &mut self.leader else { return };
+        let effects = leader.machine.handle(now, input);
+        for effect in &effects {
+            if let Effect::Assign(worker, assignment) = effect {
+                self.mark_if_given_up(worker, assignment);
+            }
+        }
+        if let Some(leader) = &mut self.leader {
+            leader.hold(effects);
+        }
+    }
+
+    /// The leader saves what it has decided, and then says it.
+    fn keep(&mut self) {
+        let (now, takes) = (self.time(), self.random.u64(0..SAVE));
+        let Some(leader) = &mut self.leader else { return };
+        let effects = leader.keep(now, takes, &mut self.store);
         self.apply(effects);
+    }
+
+    fn kill(&mut self, until: Time) {
+        if let Some(leader) = self.leader.take() {
+            leader.die(self.random.bool(), &mut self.store);
+            self.away = Some((self.now, until));
+        }
+    }
+
+    /// The next leader goes on from what was saved.
+    fn elect(&mut self) {
+        self.term += 1;
+        let (died, _) = self.away.take().unwrap();
+        self.leader = Some(Leader::next(self.term, self.time(), &self.store));
+        for interval in self.store.rest() {
+            self.feed(Input::Report(Report::Interval(Box::new(interval))));
+        }
+        // Nobody saw meanwhile what befell workers.
+        let unseen = self.now - died + LISTENS;
+        self.windows
+            .iter_mut()
+            .filter(|window| window.to >= died)
+            .for_each(|window| window.to += unseen);
     }
 
     fn apply(&mut self, effects: Vec<Effect>) {
@@ -305,7 +410,6 @@ impl World {
                 Effect::Assign(worker, assignment) => {
                     self.note(&assignment);
                     let at = self.agents.iter().position(|agent| agent.id == worker);
-                    self.mark_if_given_up(at, &assignment);
                     let before = self.desired.insert(worker, assignment.clone());
                     assert!(before.is_none_or(|before| before.generation < assignment.generation));
                     self.widen();
@@ -366,7 +470,10 @@ impl World {
             self.published += testing::requests(&interval);
             for _ in 0..1 + u32::from(self.random.f64() < 0.1) {
                 let delay = self.random.u64(1_000..800_000);
-                self.later(delay, Event::Reaches(Report::Interval(Box::new(interval.clone()))));
+                self.later(
+                    delay,
+                    Event::Reaches(Box::new(Report::Interval(Box::new(interval.clone())))),
+                );
             }
         }
         let agent = &mut self.agents[at];
@@ -376,7 +483,7 @@ impl World {
             for _ in 0..1 + u32::from(self.random.f64() < 0.05) {
                 if !self.is_lost() {
                     let delay = self.random.u64(1_000..300_000);
-                    self.later(delay, Event::Reaches(Report::Status(status.clone())));
+                    self.later(delay, Event::Reaches(Box::new(Report::Status(status.clone()))));
                 }
             }
         }
@@ -400,7 +507,7 @@ impl World {
             let (times, due) = (self.served.get(&n).copied().unwrap_or(0), self.due(n));
             let slot = (n % u64::from(self.of)) as u32;
             let explains = |window: &Window| {
-                window.slots.contains(&slot) && (window.from..window.to).contains(&due)
+                window.slots.get(&slot).is_some_and(|from| (*from..window.to).contains(&due))
             };
             assert!(
                 times == 1 || self.windows.iter().any(explains),

@@ -68,6 +68,12 @@ pub(crate) enum Cmd {
         /// The component
         file: PathBuf,
     },
+    /// Compile a component in this process, under limits of its own
+    #[command(hide = true)]
+    CompileInside {
+        /// From the parent, which also gives the component
+        recipe: String,
+    },
 }
 
 /// A run's scenario may also stand without `--scenario`.

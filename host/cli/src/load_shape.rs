@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use loadhost_cluster::ModuleStore;
 use loadhost_control::ports::{LoadShape, ShapeFactory, ShapeNow, ShapeTarget};
-use loadhost_engine::scenario::{self, Cache, Scenario, StructureCaps};
+use loadhost_engine::scenario::{self, Compiling, Scenario, StructureCaps};
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::Load;
 
@@ -18,18 +18,18 @@ struct GuestShape(scenario::LoadShape);
 /// Makes load shapes from the modules of the fleet's store, for runs that came from elsewhere.
 pub(crate) struct StoredShapes {
     pub(crate) modules: ModuleStore,
-    pub(crate) cache: Option<Arc<Cache>>,
+    pub(crate) compiling: Compiling,
 }
 
 impl ShapeFactory for StoredShapes {
     fn make(&self, plan: &RunPlan) -> BoxFuture<'_, Result<Option<Box<dyn LoadShape>>, String>> {
-        let (plan, cache) = (plan.clone(), self.cache.clone());
+        let (plan, compiling) = (plan.clone(), self.compiling.clone());
         Box::pin(async move {
             let caps = StructureCaps::default();
             let fetched = self.modules.fetch(plan.module, caps.file_bytes, broker::MODULE_TIME);
             let bytes = fetched.await.map_err(|error| error.to_string())?;
-            let compiled =
-                tokio::task::spawn_blocking(move || Scenario::load(&bytes, &caps, cache)).await;
+            let load = move || Scenario::load(&bytes, &caps, compiling);
+            let compiled = tokio::task::spawn_blocking(load).await;
             let scenario = compiled.map_err(|error| error.to_string())?;
             let scenario = scenario.map(Arc::new).map_err(|error| error.to_string())?;
             of(&scenario, &plan).await.map_err(|failure| failure.to_string())

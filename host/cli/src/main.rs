@@ -65,6 +65,7 @@ fn dispatch(command: Cmd) -> Outcome {
         Cmd::Build(args) => commands::build::build(args),
         Cmd::Check(args) => commands::check::check(args),
         Cmd::CheckInside { file } => commands::check::check_inside(&file),
+        Cmd::CompileInside { recipe } => scenario_file::compile_inside(&recipe),
         Cmd::DemoShop(settings) => commands::demo_shop::demo_shop(settings),
         Cmd::Config(settings) => commands::config::config(settings),
         Cmd::Help { topic } => commands::help::help(topic.as_deref()),

@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use loadhost_engine::scenario::{Cache, Scenario, ScenarioError, StructureCaps};
+use loadhost_engine::scenario::{self, Cache, Compiling, Scenario, ScenarioError, StructureCaps};
 
 use crate::config::Effective;
 use crate::exit_code::ExitCode;
-use crate::failure::Failure;
+use crate::failure::{Failure, Outcome};
 
 /// Compiled scenarios kept on disk, at most.
 const CACHE_BYTES: u64 = 1 << 30;
 
 /// Reads, compiles and asks the scenario what it contains. Blocks for up to seconds.
-pub(crate) fn load(path: &Path, cache: Option<Arc<Cache>>) -> Result<Arc<Scenario>, Failure> {
+pub(crate) fn load(path: &Path, compiling: Compiling) -> Result<Arc<Scenario>, Failure> {
     let bytes = read(path)?;
-    let scenario = Scenario::load(&bytes, &StructureCaps::default(), cache);
+    let scenario = Scenario::load(&bytes, &StructureCaps::default(), compiling);
     scenario.map(Arc::new).map_err(|error| refused(path, code_of(error.code()), &error))
 }
 
@@ -52,9 +52,21 @@ pub(crate) fn code_of(code: &str) -> ExitCode {
     }
 }
 
+/// Compiles in children of this program, and keeps what they compiled.
+pub(crate) fn compiling(settings: &Effective) -> Compiling {
+    Compiling::from(cache(settings)).apart(["compile-inside"])
+}
+
+/// The child's half.
+pub(crate) fn compile_inside(recipe: &str) -> Outcome {
+    scenario::compile_inside(recipe).map(|()| ExitCode::Ok).map_err(|error| {
+        Failure::new(ExitCode::Unexpected, "the scenario cannot be compiled here").because(&error)
+    })
+}
+
 /// Where compiled scenarios are kept. Without it they are compiled anew each time, which is no
 /// reason not to run.
-pub(crate) fn cache(settings: &Effective) -> Option<Arc<Cache>> {
+fn cache(settings: &Effective) -> Option<Arc<Cache>> {
     let folder = settings
         .path("cache-dir")
         .or_else(|| Some(user_folder("XDG_CACHE_HOME", ".cache")?.join("compiled")))?;

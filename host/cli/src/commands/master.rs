@@ -93,13 +93,13 @@ async fn with_node(
     config.fleet = config.fleet.with_replicas_of(&connection);
     let names = Names::new(config.fleet.cluster.clone());
     let modules = ModuleStore::new(&connection, &names);
-    let cache = scenario_file::cache(settings);
+    let compiling = scenario_file::compiling(settings);
     let patience = settings.duration("max-wait")?.unwrap_or_default();
     let replicas = config.fleet.replicas;
     let store = insist(patience, async || NatsState::open(&connection, &names, replicas).await);
     let parts = NodeParts {
         store: Arc::new(store.await?),
-        shapes: Arc::new(StoredShapes { modules: modules.clone(), cache }),
+        shapes: Arc::new(StoredShapes { modules: modules.clone(), compiling }),
     };
     if let Task::Run(prepared, _, signature) = &task {
         store_module(&modules, prepared, signature.as_ref()).await?;

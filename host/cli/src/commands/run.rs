@@ -51,7 +51,7 @@ pub(crate) fn prepare<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Result<Prepa
 /// The same with the scenario of this file.
 pub(crate) fn prepare_from(layers: &Layers, path: &Path) -> Result<Prepared, Failure> {
     let own = layers.effective();
-    let scenario = scenario_file::load(path, scenario_file::cache(&own))?;
+    let scenario = scenario_file::load(path, scenario_file::compiling(&own))?;
     let description = scenario.description();
     let settings = layers.over(from_scenario(&description.settings)?);
     let plan = plan(&settings, Module { digest: scenario.digest(), description })?;
@@ -131,7 +131,7 @@ pub(crate) fn workshop(
     let source = Arc::new(LoadedModule(scenario.clone()));
     let workshop = WasmWorkshop::new(
         source,
-        scenario_file::cache(settings),
+        scenario_file::compiling(settings),
         grants(settings)?,
         StructureCaps::default(),
     );

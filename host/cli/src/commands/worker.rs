@@ -80,7 +80,7 @@ async fn work(settings: &Effective, part: Option<Part>) -> Outcome {
     let grants = Grants { private: settings.switch("allow-private")?, refused };
     let workshop = WasmWorkshop::new(
         Arc::new(StoredModules(modules)),
-        scenario_file::cache(settings),
+        scenario_file::compiling(settings),
         grants,
         StructureCaps::default(),
     )

@@ -5,6 +5,7 @@
 use std::num::NonZeroUsize;
 
 use loadhost_model::plan::Limits;
+use serde::{Deserialize, Serialize};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     WasmBacktraceDetails,
@@ -33,7 +34,7 @@ pub(crate) struct Footprint {
 }
 
 /// How much address space a memory reserves. It is compiled into the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Reservation {
     /// 4 GiB and no bounds checks.
     Full,
@@ -53,18 +54,34 @@ impl Reservation {
     }
 }
 
-/// For compiling and for `describe`: instances are allocated one by one.
-pub(crate) fn single(limits: &Limits, reservation: Reservation) -> wasmtime::Result<Engine> {
-    Engine::new(&config(limits, reservation))
+/// All that the code depends on, beside the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Recipe {
+    stack_bytes: u64,
+    memory_bytes: u64,
+    reservation: Reservation,
 }
 
-/// For a run of so many users.
+impl Recipe {
+    pub(crate) fn of(limits: &Limits, reservation: Reservation) -> Self {
+        let Limits { stack_bytes, memory_bytes, .. } = *limits;
+        Self { stack_bytes, memory_bytes, reservation }
+    }
+
+    /// For compiling and for `describe`: instances are allocated one by one.
+    pub(crate) fn engine(self) -> wasmtime::Result<Engine> {
+        Engine::new(&config(self))
+    }
+}
+
+/// For a run of so many users, with what its code is to be compiled by.
 pub(crate) fn pooled(
     limits: &Limits,
     footprint: Footprint,
     users: u32,
-) -> wasmtime::Result<Engine> {
-    let mut config = config(limits, Reservation::for_places(users, footprint.memories));
+) -> wasmtime::Result<(Engine, Recipe)> {
+    let recipe = Recipe::of(limits, Reservation::for_places(users, footprint.memories));
+    let mut config = config(recipe);
     let mut pool = PoolingAllocationConfig::new();
     let times = |count: u32| count.max(1).saturating_mul(users);
     pool.total_component_instances(users)
@@ -85,12 +102,12 @@ pub(crate) fn pooled(
         .table_keep_resident(0)
         .async_stack_keep_resident(0);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    Engine::new(&config)
+    Ok((Engine::new(&config)?, recipe))
 }
 
-fn config(limits: &Limits, reservation: Reservation) -> Config {
+fn config(recipe: Recipe) -> Config {
     let mut config = Config::new();
-    let stack = usize::try_from(limits.stack_bytes).unwrap_or(usize::MAX >> 1).max(64 << 10);
+    let stack = usize::try_from(recipe.stack_bytes).unwrap_or(usize::MAX >> 1).max(64 << 10);
     config
         .concurrency_support(false)
         .gc_support(false)
@@ -103,8 +120,8 @@ fn config(limits: &Limits, reservation: Reservation) -> Config {
         .wasm_backtrace_max_frames(Some(FRAMES))
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .native_unwind_info(false);
-    if reservation == Reservation::Compact {
-        let bytes = limits.memory_bytes.next_power_of_two().max(128 << 20);
+    if recipe.reservation == Reservation::Compact {
+        let bytes = recipe.memory_bytes.next_power_of_two().max(128 << 20);
         config.memory_reservation(bytes).memory_guard_size(64 << 10);
     }
     // Proposals beyond WebAssembly 2.0 only add ways in.

@@ -13,7 +13,7 @@ use super::engine;
 use super::ticker::{Pace, Ticker};
 use crate::bindings::guest;
 use crate::host::{self, state::VuState};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ScenarioError};
 
 /// Places beyond the users: for `setup`, and for a user that is made while another one leaves.
 pub(super) const SPARE_PLACES: u32 = 4;
@@ -56,6 +56,9 @@ pub enum SandboxError {
         /// From wasmtime.
         message: String,
     },
+    /// The scenario does not compile for this run.
+    #[error("{0}")]
+    Compile(ScenarioError),
     /// The scenario does not load.
     #[error("the scenario cannot be loaded: {0}")]
     Load(String),
@@ -84,11 +87,10 @@ impl Sandbox {
         Self::check_beginnings(scenario, &plan)?;
         let places = users.saturating_add(SPARE_PLACES);
         let footprint = scenario.footprint();
-        let engine = engine::pooled(&plan.limits, footprint, places)
+        let (engine, recipe) = engine::pooled(&plan.limits, footprint, places)
             .map_err(|error| SandboxError::Pool { users, message: format!("{error:#}") })?;
         let load = |error: wasmtime::Error| SandboxError::Load(format!("{error:#}"));
-        let component =
-            scenario.component(&engine).map_err(|error| SandboxError::Load(error.to_string()))?;
+        let component = scenario.component(&engine, recipe).map_err(SandboxError::Compile)?;
         let mut linker = Linker::new(&engine);
         host::link(&mut linker).map_err(load)?;
         let pre = linker.instantiate_pre(&component).map_err(load)?;

@@ -13,7 +13,7 @@ use crate::agent::workshop::{ModuleSource, PrepareError, RunFactory, Stage, Work
 use crate::capacity::{Allowance, Machine, capacity, raise_open_files, resident_bytes};
 use crate::http::{Grants, Shared};
 use crate::load::vu::{CallOutcome, MakeError, ShardContext, UserIdentity};
-use crate::scenario::{Cache, Scenario, ScenarioError, StructureCaps, digest_of};
+use crate::scenario::{Compiling, Scenario, ScenarioError, StructureCaps, digest_of};
 
 /// Places that each run has if the machine has room for them, however few users it begins with,
 /// so that users can be raised while it goes on. A place that is never taken costs 3 to 11 µs at
@@ -26,7 +26,7 @@ const SHAPED_PLACES: u32 = 10_000;
 /// Makes scenarios ready on this machine.
 pub struct WasmWorkshop {
     source: Arc<dyn ModuleSource>,
-    cache: Option<Arc<Cache>>,
+    compiling: Compiling,
     grants: Grants,
     caps: StructureCaps,
     allowance: Allowance,
@@ -36,15 +36,16 @@ pub struct WasmWorkshop {
 impl WasmWorkshop {
     /// Also raises this process's limit on open files as far as it goes.
     ///
-    /// Modules come from `source`, compiled ones from `cache`; `grants` are the operator's.
+    /// Modules come from `source` and are compiled as `compiling` says; `grants` are the operator's.
     pub fn new(
         source: Arc<dyn ModuleSource>,
-        cache: Option<Arc<Cache>>,
+        compiling: impl Into<Compiling>,
         grants: Grants,
         caps: StructureCaps,
     ) -> Self {
         raise_open_files();
-        Self { source, cache, grants, caps, allowance: Allowance::default(), loaded: None }
+        let (compiling, allowance) = (compiling.into(), Allowance::default());
+        Self { source, compiling, grants, caps, allowance, loaded: None }
     }
 
     /// Takes no more of the machine than this.
@@ -80,8 +81,8 @@ impl WasmWorkshop {
             );
             return Err(refusal("digest", &message));
         }
-        let (caps, cache) = (self.caps.clone(), self.cache.clone());
-        let loading = apart(move || Scenario::load(&bytes, &caps, cache)).await?;
+        let (caps, compiling) = (self.caps.clone(), self.compiling.clone());
+        let loading = apart(move || Scenario::load(&bytes, &caps, compiling)).await?;
         loading.map(Arc::new).map_err(|error: ScenarioError| refusal(error.code(), &error))
     }
 }
@@ -134,8 +135,11 @@ impl Workshop for WasmWorkshop {
         })
         .await?;
         let sandbox = sandbox.map_err(|error| {
-            let code =
-                if matches!(error, SandboxError::Pool { .. }) { "capacity" } else { "compile" };
+            let code = match &error {
+                SandboxError::Pool { .. } => "capacity",
+                SandboxError::Compile(error) => error.code(),
+                _ => "compile",
+            };
             refusal(code, &error)
         })?;
         Ok(WasmStage { sandbox, description, grants: self.grants.clone() })

@@ -1,7 +1,7 @@
 //! Compiled scenarios on disk, and the one place in loadhost with unsafe code.
 //!
 //! wasmtime runs whatever machine code a compiled file holds, so such a file is loaded only if
-//! this program wrote it: never from the network, only from a folder that nobody else can
+//! this program wrote it: never from the network, only from its own child or from a folder that nobody else can
 //! write, under the digest of the scenario and of the engine's configuration, and only with
 //! the checksum it was written with. Anything else is compiled again.
 #![allow(unsafe_code)]
@@ -178,9 +178,19 @@ impl Artefact {
         Ok(Self(engine.precompile_component(wasm)?.into()))
     }
 
+    /// What a child of this program compiled, by its own word and over its own pipe.
+    pub(super) fn of_child(code: &[u8]) -> Self {
+        Self(code.into())
+    }
+
+    pub(super) fn code(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Loads what an engine of the same configuration compiled.
     pub(super) fn load(&self, engine: &Engine) -> wasmtime::Result<Component> {
-        // SAFETY: an artefact comes from `precompile_component` in this process, or from `get`,
+        // SAFETY: an artefact comes from `precompile_component` in this process, or in a child of
+        // the same program that wrote it into a pipe which nobody else can write, or from `get`,
         // which reads only whole files of a folder that only this user can write. The bytes are
         // copied, so that nobody can change them once they were checked. wasmtime itself checks
         // that they fit the engine.

@@ -90,6 +90,14 @@ pub enum ScenarioError {
         "the component does not compile: {0}; WebAssembly proposals beyond 2.0 (threads, exceptions, garbage collection, 64-bit memory) are switched off"
     )]
     Compile(String),
+    /// The compiler was stopped.
+    #[error(
+        "the component needs more than {cap} to compile; make it smaller, and its functions shorter"
+    )]
+    Costly {
+        /// Such as `60 s of CPU`.
+        cap: String,
+    },
     /// `describe` failed.
     #[error("`describe` {what}{}", of_detail(detail))]
     Describe {
@@ -124,6 +132,7 @@ impl ScenarioError {
             Self::ForeignWorld { .. } => "foreign-world",
             Self::UnknownImports { .. } => "unknown-imports",
             Self::Compile(_) => "compile",
+            Self::Costly { .. } => "compile-limit",
             Self::Describe { .. } => "describe",
             Self::Description { .. } => "description",
             Self::Engine(_) => "engine",

@@ -6,11 +6,13 @@
 //! ```
 //!
 //! [`inspect`] executes nothing. [`Scenario::load`] compiles and runs `describe`, within limits;
-//! bytes from strangers are to be loaded in a process of their own (see `check`).
+//! bytes from strangers are to be compiled in a process of its own (see [`Compiling::apart`]).
 
+mod apart;
 mod body;
 mod cache;
 mod check;
+mod compiling;
 mod contract;
 mod convert;
 mod error;
@@ -32,12 +34,14 @@ use wasmtime::component::Component;
 use crate::bindings::guest;
 use crate::load::vu::Crash;
 use crate::sandbox::crash::symbols::Symbols;
-use crate::sandbox::engine::{self, Footprint, Reservation};
+use crate::sandbox::engine::{Footprint, Recipe, Reservation};
 use crate::sandbox::ticker::Ticker;
 use cache::{Artefact, Key};
 
+pub use apart::{answer_of, compile_inside, limit_this_process};
 pub use cache::{Cache, CacheError};
 pub use check::{CheckReport, check_in_process};
+pub use compiling::Compiling;
 pub use contract::TRACK as CONTRACT;
 pub use error::ScenarioError;
 pub use inspect::{Inspection, StructureCaps, digest_of, inspect};
@@ -53,25 +57,25 @@ pub struct Scenario {
     initial_elements: u64,
     wasm: Arc<[u8]>,
     symbols: Arc<Symbols>,
-    cache: Option<Arc<Cache>>,
+    compiling: Compiling,
     compiled: Mutex<HashMap<Key, Artefact>>,
 }
 
 impl Scenario {
     /// Checks, compiles and describes. Blocks for as long as compiling takes, up to seconds.
     ///
-    /// Without a cache the compiled code is kept in memory only.
+    /// `compiling` may be a cache; without one the compiled code is kept in memory only.
     ///
     /// # Errors
     /// Everything that makes the bytes unfit, with the remedy.
     pub fn load(
         bytes: &[u8],
         caps: &StructureCaps,
-        cache: Option<Arc<Cache>>,
+        compiling: impl Into<Compiling>,
     ) -> Result<Self, ScenarioError> {
         let inspection = inspect(bytes, caps)?;
         let limits = Limits::default();
-        let engine = new_engine(&limits)?;
+        let (engine, recipe) = new_engine(&limits)?;
         let wasm: Arc<[u8]> = bytes.into();
         let mut scenario = Self {
             inspection,
@@ -81,10 +85,10 @@ impl Scenario {
             initial_elements: 0,
             symbols: Arc::new(Symbols::new(Arc::clone(&wasm))),
             wasm,
-            cache,
+            compiling: compiling.into(),
             compiled: Mutex::default(),
         };
-        let component = scenario.component(&engine)?;
+        let component = scenario.component(&engine, recipe)?;
         (scenario.footprint, scenario.initial_memory, scenario.initial_elements) =
             footprint(&component, &scenario.inspection)?;
         let described = blocking(describe(&component, &limits, &scenario.symbols))??;
@@ -135,36 +139,33 @@ impl Scenario {
         self.initial_elements
     }
 
-    /// Compiled for this engine: from memory, from the cache, or now.
-    pub(crate) fn component(&self, engine: &Engine) -> Result<Component, ScenarioError> {
+    /// Compiled for this engine, whose recipe this is: from memory, from the cache, or now.
+    pub(crate) fn component(
+        &self,
+        engine: &Engine,
+        recipe: Recipe,
+    ) -> Result<Component, ScenarioError> {
         let key = Key::new(self.digest(), engine);
         let known = {
             let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
             compiled.get(&key).cloned()
         };
-        if let Some(artefact) = known.or_else(|| self.cache.as_ref()?.get(&key)) {
+        if let Some(artefact) = known.or_else(|| self.compiling.known(&key)) {
             // A file of another version of wasmtime fails here, and is compiled again.
             if let Ok(component) = artefact.load(engine) {
                 self.keep(key, artefact);
                 return Ok(component);
             }
         }
-        let fault = |error: wasmtime::Error| ScenarioError::Compile(format!("{error:#}"));
-        let artefact = Artefact::compile(engine, &self.wasm).map_err(fault)?;
-        if let Some(cache) = &self.cache {
-            cache.put(&key, &artefact);
-        }
-        let component = artefact.load(engine).map_err(fault)?;
+        let artefact = self.compiling.compile(&key, (engine, recipe), &self.wasm)?;
+        let component = artefact.load(engine);
+        let component = component.map_err(|error| ScenarioError::Compile(format!("{error:#}")))?;
         self.keep(key, artefact);
         Ok(component)
     }
 
     fn keep(&self, key: Key, artefact: Artefact) {
         self.compiled.lock().unwrap_or_else(PoisonError::into_inner).insert(key, artefact);
-    }
-
-    fn single_engine(&self, limits: &Limits) -> Result<Engine, ScenarioError> {
-        new_engine(limits)
     }
 }
 
@@ -174,9 +175,10 @@ impl std::fmt::Debug for Scenario {
     }
 }
 
-fn new_engine(limits: &Limits) -> Result<Engine, ScenarioError> {
-    engine::single(limits, Reservation::Full)
-        .map_err(|error| ScenarioError::Engine(format!("{error:#}")))
+fn new_engine(limits: &Limits) -> Result<(Engine, Recipe), ScenarioError> {
+    let recipe = Recipe::of(limits, Reservation::Full);
+    let engine = recipe.engine();
+    Ok((engine.map_err(|error| ScenarioError::Engine(format!("{error:#}")))?, recipe))
 }
 
 /// Stands in for a description until there is one.

@@ -7,7 +7,7 @@ use loadhost_model::plan::Limits;
 use wasmtime::Store;
 
 use super::quiet::{self, Quiet};
-use super::{Scenario, ScenarioError};
+use super::{Scenario, ScenarioError, new_engine};
 use crate::bindings::shape;
 use crate::bindings::shape::exports::loadhost::scenario::load_shape as wit;
 use crate::load::vu::Crash;
@@ -51,11 +51,11 @@ impl LoadShape {
         limits: &Limits,
         params: &BTreeMap<String, String>,
     ) -> Result<Self, ScenarioError> {
-        let engine = scenario.single_engine(limits)?;
+        let (engine, recipe) = new_engine(limits)?;
         let fault = |error: wasmtime::Error| ScenarioError::Engine(format!("{error:#}"));
         let ticker =
             Ticker::start(&engine).map_err(|error| ScenarioError::Engine(error.to_string()))?;
-        let component = scenario.component(&engine)?;
+        let component = scenario.component(&engine, recipe)?;
         let pre = quiet::link(&component).map_err(fault)?;
         let indices = wit::GuestIndices::new(&pre).map_err(fault)?;
         let mut store = quiet::store(

@@ -41,7 +41,7 @@ fn the_contract_is_the_frozen_one() {
 fn the_sdk_carries_the_contract() {
     let own = Path::new("wit");
     let mut names: Vec<_> =
-        fs::read_dir(&own).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        fs::read_dir(own).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, FILES);
     for file in FILES {

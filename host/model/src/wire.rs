@@ -51,7 +51,7 @@ pub struct Work {
     pub step: Step,
     /// What its users may take of what the users of the whole run share.
     #[serde(default, skip_serializing_if = "SharedState::is_empty")]
-    pub shared: SharedState,
+    pub shared: Box<SharedState>,
 }
 
 /// How far a worker is to go in a run.
@@ -165,7 +165,7 @@ pub struct WorkerStatus {
     pub draining: bool,
     /// What its users did in that run with what the users of the whole run share.
     #[serde(default, skip_serializing_if = "SharedUse::is_empty")]
-    pub shared: SharedUse,
+    pub shared: Box<SharedUse>,
 }
 
 /// A line of a guest's log.

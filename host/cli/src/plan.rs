@@ -1,16 +1,19 @@
 //! From settings and a scenario's description to the plan of a run.
 
+mod data;
 pub(crate) mod limits;
 mod load;
 mod requests;
 
 use std::collections::BTreeMap;
 
+use loadhost_model::data::DataSet;
 use loadhost_model::description::Description;
 use loadhost_model::id::{Digest, RunId};
 use loadhost_model::plan::{FleetSettings, PlanError, PlanErrors, RunPlan, TaskFilter, UserShare};
 use loadhost_model::threshold::Threshold;
 
+pub(crate) use self::data::data_files;
 pub(crate) use self::limits::{limits, table as limits_table};
 
 use crate::config::{Effective, as_number, fold, refuse, similar};
@@ -22,6 +25,7 @@ use crate::failure::Failure;
 pub(crate) struct Module<'a> {
     pub(crate) digest: Digest,
     pub(crate) description: &'a Description,
+    pub(crate) data: &'a BTreeMap<String, DataSet>,
 }
 
 /// The plan of a new run. All that is wrong is an invalid configuration or parameter.
@@ -35,7 +39,7 @@ pub(crate) fn plan(settings: &Effective, module: Module<'_>) -> Result<RunPlan, 
         params: params(settings, description)?,
         // Filled in by the check.
         secret_params: Vec::new(),
-        data: Default::default(),
+        data: module.data.clone(),
         seed: seed(settings)?,
         profile: load::profile(settings, description)?,
         user_types: user_types(settings)?,

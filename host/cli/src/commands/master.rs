@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_cluster::fleet::{HEARTBEATS_PER_LEASE, JoinError, SHORTEST_LEASE};
+use loadhost_cluster::store::StoreError;
 use loadhost_cluster::subjects::Names;
 use loadhost_cluster::trust::Signature;
 use loadhost_cluster::{
@@ -102,7 +103,7 @@ async fn with_node(
         shapes: Arc::new(StoredShapes { modules: modules.clone(), compiling }),
     };
     if let Task::Run(prepared, _, signature) = &task {
-        store_module(&modules, prepared, signature.as_ref()).await?;
+        store_files(&modules, prepared, signature.as_ref()).await?;
     }
     let start = async || Node::start(&connection, config.clone(), parts.clone()).await;
     let node = insist(patience, start).await?;
@@ -176,17 +177,24 @@ fn config(settings: &Effective) -> Result<NodeConfig, Failure> {
     })
 }
 
-async fn store_module(
+/// The scenario and the files of its data sets, for workers to fetch.
+async fn store_files(
     modules: &ModuleStore,
     prepared: &Prepared,
     signature: Option<&Signature>,
 ) -> Result<(), Failure> {
+    let refused = |what: &str, error: &StoreError| {
+        let message = format!("{what} cannot be stored for the workers");
+        Failure::new(ExitCode::NatsUnreachable, message).because(error)
+    };
     let bytes = prepared.scenario.bytes();
     let stored = modules.put_signed(bytes, signature, broker::MODULE_TIME).await;
-    stored.map(drop).map_err(|error| {
-        Failure::new(ExitCode::NatsUnreachable, "the scenario cannot be stored for the workers")
-            .because(&error)
-    })
+    stored.map_err(|error| refused("the scenario", &error))?;
+    for bytes in prepared.data.values() {
+        let stored = modules.put(bytes, broker::MODULE_TIME).await;
+        stored.map_err(|error| refused("a data set", &error))?;
+    }
+    Ok(())
 }
 
 /// Submits the run to whoever leads, and follows it to its end.
@@ -196,7 +204,7 @@ async fn run(
     prepared: Prepared,
     mut outputs: Outputs,
 ) -> Outcome {
-    let Prepared { scenario, settings, plan } = prepared;
+    let Prepared { scenario, settings, plan, .. } = prepared;
     let nats = connection.clone();
     outputs.broker = Some(Broker::new(move || nats.connected()));
     let request = StartRequest {

@@ -1,5 +1,6 @@
 //! `loadhost run`: coordinator and worker in one process.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use loadhost_engine::capacity::raise_open_files;
 use loadhost_engine::http::Grants;
 use loadhost_engine::sandbox::WasmWorkshop;
 use loadhost_engine::scenario::{Scenario, StructureCaps};
-use loadhost_model::id::WorkerId;
+use loadhost_model::id::{Digest, WorkerId};
 use loadhost_model::plan::RunPlan;
 use loadhost_web::ops::{Ops, Role};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,7 @@ use crate::config::{Effective, from_scenario};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
 use crate::local_fleet::{self, LoadedModule};
-use crate::plan::{Module, plan};
+use crate::plan::{Module, data_files, plan};
 use crate::session::{Outputs, conduct};
 use crate::{load_shape, ops, scenario_file};
 
@@ -36,6 +37,8 @@ pub(crate) struct Prepared {
     pub(crate) scenario: Arc<Scenario>,
     pub(crate) settings: Effective,
     pub(crate) plan: RunPlan,
+    /// Files of its data sets.
+    pub(crate) data: BTreeMap<Digest, Arc<[u8]>>,
 }
 
 /// Loads the scenario and makes the plan: what each command that runs one does first.
@@ -54,11 +57,13 @@ pub(crate) fn prepare_from(layers: &Layers, path: &Path) -> Result<Prepared, Fai
     let scenario = scenario_file::load(path, scenario_file::compiling(&own))?;
     let description = scenario.description();
     let settings = layers.over(from_scenario(&description.settings)?);
-    let plan = plan(&settings, Module { digest: scenario.digest(), description })?;
+    let data = data_files(&settings, description)?;
+    let module = Module { digest: scenario.digest(), description, data: &data.sets };
+    let plan = plan(&settings, module)?;
     for host in description.hosts.iter().filter(|host| !plan.http.allow_hosts.contains(host)) {
         eprintln!("note: the scenario wants to reach {host}; allow it with `--allow-host {host}`");
     }
-    Ok(Prepared { scenario: scenario.clone(), settings, plan })
+    Ok(Prepared { scenario: scenario.clone(), settings, plan, data: data.bytes })
 }
 
 /// None: none is given.
@@ -78,7 +83,7 @@ pub(crate) fn run<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Outcome {
 }
 
 async fn local(prepared: Prepared, outputs: Outputs) -> Outcome {
-    let Prepared { scenario, settings, plan } = prepared;
+    let Prepared { scenario, settings, plan, .. } = prepared;
     let shape = load_shape::of(&scenario, &plan).await?;
     let stop = CancellationToken::new();
     let worker = WorkerId::new("local").map_err(|error| {

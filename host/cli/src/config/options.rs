@@ -125,6 +125,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("scenario", "FILE", SEND, SCENARIO, "The scenario: a WebAssembly component"),
     Opt::with("host", "URL", SEND, SCENARIO, "Base URL of the target; the scenario's relative URLs go there").proposable(),
     Opt::with("params", "NAME=VALUE", SEND, SCENARIO, "A parameter of the scenario; `loadhost check` lists them").flag("param").shape(Map),
+    Opt::with("data", "NAME=FILE", SEND, SCENARIO, "Rows of a data set, from CSV or JSON lines; how they are handed out may follow, as `,order=circular` (docs/data.md)").shape(Map),
     Opt::with("tags", "TAG", SEND, SCENARIO, "Only tasks with one of these tags").shape(Many(',')).proposable(),
     Opt::with("exclude-tags", "TAG", SEND, SCENARIO, "No task with one of these tags").shape(Many(',')).proposable(),
     Opt::with("tasks", "NAME", SEND, SCENARIO, "Only these tasks, even those of weight 0").flag("task").shape(Many(',')),

@@ -70,7 +70,8 @@ fn planned(file: &str) -> Result<RunPlan, Failure> {
         from_scenario(&description.settings).unwrap(),
         from_file(Path::new("loadhost.toml"), file)?,
     ];
-    let module = Module { digest: Digest::new([7; 32]), description: &description };
+    let data = BTreeMap::new();
+    let module = Module { digest: Digest::new([7; 32]), description: &description, data: &data };
     plan(&Effective::of(layers), module)
 }
 

@@ -6,6 +6,7 @@
 //! Secrets are never part of an error or a log line: addresses are shown without user and password.
 
 mod address;
+mod write;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tracing::{info, warn};
 
 use crate::counters::Counters;
 use address::Address;
+pub(crate) use write::WriteError;
 
 /// The oldest nats-server whose behaviour this crate was proven with.
 const OLDEST: (u32, u32) = (2, 9);

@@ -4,15 +4,11 @@
 //! be sent when it comes back; under compare-and-swap it then meets a newer revision and is
 //! refused, so a deposed master can overwrite nothing.
 
-use async_nats::HeaderMap;
-use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
-use async_nats::jetstream::context::{Context, PublishErrorKind};
-use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{
     Config, DirectGetErrorKind, DiscardPolicy, Republish, StorageType, Stream,
 };
 
-use crate::connect::{ANSWER_WITHIN, Connection};
+use crate::connect::{ANSWER_WITHIN, Connection, WriteError};
 use crate::subjects::{Names, PROBE_KEY};
 
 /// Of all documents of a cluster together.
@@ -44,7 +40,7 @@ pub(crate) struct Document {
 /// The documents of one cluster.
 #[derive(Clone)]
 pub(crate) struct Documents {
-    context: Context,
+    connection: Connection,
     stream: Stream<()>,
     names: Names,
 }
@@ -89,7 +85,7 @@ impl Documents {
             key: names.control_stream(),
             reason: error.to_string(),
         })?;
-        Ok(Self { context: connection.jetstream.clone(), stream, names: names.clone() })
+        Ok(Self { connection: connection.clone(), stream, names: names.clone() })
     }
 
     /// The newest revision that some replica has; None: never written.
@@ -108,15 +104,9 @@ impl Documents {
 
     /// Writes what means nothing, to know whether writing is possible. It may come late and twice.
     pub(crate) async fn probe(&self) -> Result<(), DocumentError> {
+        let written = self.connection.write(self.names.document(PROBE_KEY), Vec::new(), None).await;
         let broker = |reason: String| DocumentError::Broker { key: PROBE_KEY.into(), reason };
-        let message = PublishMessage::build();
-        let subject = self.names.document(PROBE_KEY);
-        let write = async { self.context.send_publish(subject, message).await?.await };
-        match tokio::time::timeout(ANSWER_WITHIN, write).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(broker(error.to_string())),
-            Err(_) => Err(broker(format!("no answer within {ANSWER_WITHIN:?}"))),
-        }
+        written.map(drop).map_err(|error| broker(error.to_string()))
     }
 
     /// Writes if the newest revision is still `revision` (0: never written). The new revision.
@@ -126,25 +116,12 @@ impl Documents {
         value: Vec<u8>,
         revision: u64,
     ) -> Result<u64, DocumentError> {
-        let broker = |reason: String| DocumentError::Broker { key: key.to_string(), reason };
-        let bytes = value.len();
-        let mut headers = HeaderMap::new();
-        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string().as_str());
-        let message = PublishMessage::build().payload(value.into()).headers(headers);
-        let write =
-            async { self.context.send_publish(self.names.document(key), message).await?.await };
-        match tokio::time::timeout(ANSWER_WITHIN, write).await {
-            Ok(Ok(written)) => Ok(written.sequence),
-            Ok(Err(error)) => Err(match error.kind() {
-                PublishErrorKind::WrongLastSequence => DocumentError::Conflict(key.to_string()),
-                PublishErrorKind::MaxPayloadExceeded => DocumentError::TooLarge {
-                    key: key.to_string(),
-                    bytes,
-                    most: self.context.client().max_payload(),
-                },
-                _ => broker(error.to_string()),
-            }),
-            Err(_) => Err(broker(format!("no answer within {ANSWER_WITHIN:?}"))),
-        }
+        let (key, bytes) = (key.to_string(), value.len());
+        let written = self.connection.write(self.names.document(&key), value, Some(revision)).await;
+        written.map_err(|error| match error {
+            WriteError::Conflict => DocumentError::Conflict(key),
+            WriteError::TooLarge { most } => DocumentError::TooLarge { key, bytes, most },
+            WriteError::Broker(reason) => DocumentError::Broker { key, reason },
+        })
     }
 }

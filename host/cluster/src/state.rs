@@ -25,18 +25,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_nats::HeaderMap;
-use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
-use async_nats::jetstream::Context;
-use async_nats::jetstream::context::PublishErrorKind;
-use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType, Stream};
 use futures_util::future::BoxFuture;
 use loadhost_control::ports::{Saved, SavedCheckpoint, StateStore, StoreError};
 use loadhost_model::id::{RunId, Term};
 use tokio::time::Instant;
 
-use crate::connect::{ANSWER_WITHIN, Connection};
+use crate::connect::{ANSWER_WITHIN, Connection, WriteError};
 use crate::fleet::JoinError;
 use crate::store::ModuleStore;
 use crate::subjects::Names;
@@ -58,7 +53,6 @@ const DECISIONS: &str = "decisions";
 /// State of one cluster, kept by the broker.
 pub struct NatsState {
     connection: Connection,
-    context: Context,
     stream: Stream<()>,
     names: Names,
     kept: Mutex<Kept>,
@@ -121,7 +115,6 @@ impl NatsState {
         let stream = connection.jetstream.get_stream_no_info(names.state_stream()).await;
         Ok(Self {
             connection: connection.clone(),
-            context: connection.jetstream.clone(),
             stream: stream.map_err(|error| broker(error.to_string()))?,
             names: names.clone(),
             kept: Mutex::default(),
@@ -235,16 +228,10 @@ impl NatsState {
         value: Vec<u8>,
         revision: u64,
     ) -> Result<Option<u64>, StoreError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string().as_str());
-        let message = PublishMessage::build().payload(value.into()).headers(headers);
-        let subject = self.names.state(key);
-        let write = async { self.context.send_publish(subject, message).await?.await };
-        match within(key, write).await {
-            Ok(Ok(written)) => Ok(Some(written.sequence)),
-            Ok(Err(error)) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(None),
-            Ok(Err(error)) => Err(unavailable(key, error)),
-            Err(error) => Err(error),
+        match self.connection.write(self.names.state(key), value, Some(revision)).await {
+            Ok(written) => Ok(Some(written)),
+            Err(WriteError::Conflict) => Ok(None),
+            Err(error) => Err(unavailable(key, error)),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use async_nats::jetstream::message::PublishMessage;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use loadhost_control::ports::StoreError;
 use loadhost_model::id::Term;
@@ -42,13 +41,8 @@ impl NatsState {
 
     async fn write(&self, name: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
         self.connection.counters().state_bytes.add(bytes.len() as u64);
-        let message = PublishMessage::build().payload(bytes.into());
-        let subject = self.names.state(name);
-        let write = async { self.context.send_publish(subject, message).await?.await };
-        match within(name, write).await? {
-            Ok(_) => Ok(()),
-            Err(error) => Err(unavailable(name, error)),
-        }
+        let written = self.connection.write(self.names.state(name), bytes, None).await;
+        written.map(drop).map_err(|error| unavailable(name, error))
     }
 
     pub(super) async fn purge(&self, subject: &str) -> Result<(), StoreError> {

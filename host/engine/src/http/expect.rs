@@ -178,3 +178,22 @@ fn shortened(text: &str) -> String {
         None => text.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn json_takes_no_more_memory_than_is_counted() {
+        // Two bytes of text are a list, which has room for four values once it has one.
+        assert!(4 * size_of::<Value>() + 16 <= 2 * JSON_GROWTH, "{}", size_of::<Value>());
+        let kept = |text: &str| {
+            let mut expect = Expect::default();
+            expect.add_json(text).unwrap();
+            expect.kept_bytes()
+        };
+        assert!(kept("/a=[[[[]]]]") > 4 * 4 * size_of::<Value>() as u64);
+        assert!(kept("/ok=true") < 200, "{}", kept("/ok=true"));
+    }
+}

@@ -188,8 +188,8 @@ impl<W: Workshop> Agent<W> {
         loop {
             let assignment = assignments.borrow_and_update().clone();
             match assignment {
-                Some(assignment) => self.apply(assignment, &mut assignments).await,
-                None => self.end(StopMode::Graceful, Some(&mut assignments)).await,
+                Some(assignment) => self.apply(assignment, &assignments).await,
+                None => self.end(StopMode::Graceful, Some(&assignments)).await,
             }
             if drain.is_some_and(|end| Instant::now() >= end || !self.has_share()) {
                 self.end(StopMode::Graceful, None).await;
@@ -223,7 +223,7 @@ impl<W: Workshop> Agent<W> {
     async fn apply(
         &mut self,
         assignment: Assignment,
-        assignments: &mut watch::Receiver<Option<Assignment>>,
+        assignments: &watch::Receiver<Option<Assignment>>,
     ) {
         if let Err(refusal) = self.ledger.admit(&assignment) {
             tracing::debug!(%refusal, "assignment refused");
@@ -288,14 +288,15 @@ impl<W: Workshop> Agent<W> {
     async fn end(
         &mut self,
         mode: StopMode,
-        hurry: Option<&mut watch::Receiver<Option<Assignment>>>,
+        hurry: Option<&watch::Receiver<Option<Assignment>>>,
     ) {
         let Some(mut job) = self.job.take() else { return };
         job.end.send_replace(Some(mode));
         let is_hurried = async {
             match hurry {
                 Some(assignments) => {
-                    let ledger = self.ledger;
+                    // Beside the agent's own receiver, to which it stays news.
+                    let (mut assignments, ledger) = (assignments.clone(), self.ledger);
                     let new = |assignment: &Option<Assignment>| {
                         assignment
                             .as_ref()

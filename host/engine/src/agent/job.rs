@@ -187,16 +187,16 @@ impl<W: Workshop> Job<W> {
         }
     }
 
-    /// Resolves when the run is to be stopped.
+    /// Resolves when the run is to be stopped. Waiting for one thing passes over all others, so it is done beside
+    /// the job's own receivers: what is wanted else meanwhile is still news to it.
     async fn stop_wanted(&mut self) {
+        let (mut wanted, mut end) = (self.wanted.clone(), self.end.clone());
         let is_stop =
             |wanted: &Wanted| matches!(wanted.work.step, Step::Stop { .. } | Step::Teardown { .. });
         tokio::select! {
-            stop = self.wanted.wait_for(is_stop) => drop(stop),
-            end = self.end.wait_for(Option::is_some) => drop(end),
+            stop = wanted.wait_for(is_stop) => drop(stop),
+            end = end.wait_for(Option::is_some) => drop(end),
         }
-        // Whoever asked next shall see the change too.
-        self.wanted.mark_changed();
     }
 
     async fn set_up(&mut self, wanted: &Wanted) {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod shares;
+mod sharing;
 mod terms;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,10 +28,13 @@ struct Script {
     iterations: Arc<AtomicU64>,
     /// Users that were made.
     made: Arc<AtomicU64>,
+    task_takes: Duration,
     torn_down: Arc<AtomicU64>,
+    /// What its users share.
+    shared: Arc<std::sync::OnceLock<Arc<Commons>>>,
     task: fn(u64) -> CallOutcome,
     setup: fn() -> Result<Arc<str>, CallOutcome>,
-    prepares: bool,
+    prepares_for: Duration,
 }
 
 impl Default for Script {
@@ -39,10 +43,12 @@ impl Default for Script {
             description: Arc::new(fake::description(WaitTime::Constant(Duration::from_millis(10)))),
             iterations: Arc::default(),
             made: Arc::default(),
+            task_takes: Duration::from_millis(1),
             torn_down: Arc::default(),
+            shared: Arc::default(),
             task: |_| CallOutcome::Done,
             setup: || Ok("data".into()),
-            prepares: true,
+            prepares_for: Duration::ZERO,
         }
     }
 }
@@ -55,7 +61,8 @@ impl Workshop for Script {
     }
 
     async fn prepare(&self, _: Arc<RunPlan>, _: u32) -> Result<Script, PrepareError> {
-        if self.prepares { Ok(self.clone()) } else { std::future::pending().await }
+        tokio::time::sleep(self.prepares_for).await;
+        Ok(self.clone())
     }
 }
 
@@ -70,7 +77,8 @@ impl Stage for Script {
         500
     }
 
-    fn factory(&self, _: ShardContext) -> Result<Script, MakeError> {
+    fn factory(&self, context: ShardContext) -> Result<Script, MakeError> {
+        self.shared.get_or_init(|| context.shared);
         Ok(self.clone())
     }
 }
@@ -101,7 +109,7 @@ impl Vu for Script {
     }
 
     async fn run_task(&mut self, _: u32, _: Due) -> CallOutcome {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(self.task_takes).await;
         (self.task)(self.iterations.fetch_add(1, Ordering::Relaxed))
     }
 
@@ -170,7 +178,13 @@ impl Boss {
     }
 
     fn send_share(&self, generation: u64, step: Step, (share, share_from): (Share, u64)) {
-        let work = Work { plan: Arc::clone(&self.plan), share, share_from, step, shared: Default::default() };
+        let work = Work {
+            plan: Arc::clone(&self.plan),
+            share,
+            share_from,
+            step,
+            shared: Default::default(),
+        };
         let (version, term) = (wire::VERSION, self.term);
         self.assignments.send_replace(Some(Assignment {
             version,
@@ -413,13 +427,28 @@ async fn a_setup_that_fails_is_said_with_its_own_words() {
 
 #[tokio::test]
 async fn a_worker_beats_while_it_prepares_and_can_be_stopped() {
-    let mut boss = Boss::of(Script { prepares: false, ..Script::default() }, users(1.0));
+    let mut boss =
+        Boss::of(Script { prepares_for: Duration::from_hours(1), ..Script::default() }, users(1.0));
     boss.assign(Step::Prepare);
     for _ in 0..5 {
         boss.until_state(WorkerState::Preparing).await;
     }
     boss.assign(Step::Stop { mode: StopMode::Graceful });
     boss.until_state(WorkerState::Stopped { last_seq: 0 }).await;
+    boss.finish().await;
+}
+
+#[tokio::test]
+async fn a_run_that_comes_while_the_one_before_ends_is_begun_at_once() {
+    let script = Script { task_takes: Duration::from_millis(500), ..Script::default() };
+    let mut boss = Boss::of(script, Load::Closed { users: Curve::constant(2.0) });
+    boss.start();
+    boss.until(|status| status.users == 2).await;
+    boss.assignments.send_replace(None);
+    // It has begun to end, and its iterations go on.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    boss.assign(Step::Prepare);
+    boss.until_state(WorkerState::Ready).await;
     boss.finish().await;
 }
 

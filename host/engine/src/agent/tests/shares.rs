@@ -49,6 +49,19 @@ async fn a_worker_says_since_when_its_share_holds() {
 }
 
 #[tokio::test]
+async fn a_share_that_is_stated_while_the_scenario_is_made_ready_is_not_missed() {
+    let script = Script { prepares_for: Duration::from_millis(300), ..Script::default() };
+    let mut boss = Boss::of(script, Load::Closed { users: Curve::constant(8.0) });
+    let step = Step::Run { start: wall_micros(), setup_data: "data".into() };
+    boss.generation = 1;
+    boss.send_share(1, step.clone(), (slots(&[]), 0));
+    boss.until_state(WorkerState::Preparing).await;
+    boss.send_share(2, step, (slots(&[0, 1]), 0));
+    boss.until(|status| status.applied.1 == 2 && status.users == 4).await;
+    boss.finish().await;
+}
+
+#[tokio::test]
 async fn a_worker_that_is_to_end_goes_on_until_others_have_its_share() {
     for is_taken_over in [true, false] {
         let (mut boss, step) = Boss::running(slots(&[0, 1, 2])).await;

@@ -40,10 +40,10 @@ pub enum PlanError {
     /// Of a parameter.
     #[error(transparent)]
     Param(#[from] ParamError),
-    /// A tag or task that the scenario does not have.
+    /// A tag, task or data set that the scenario does not have.
     #[error("unknown {what} `{name}`{suggestion}; the scenario has {known}")]
     Unknown {
-        /// `tag` or `task`.
+        /// `tag`, `task` or `data set`.
         what: &'static str,
         /// As given.
         name: String,
@@ -58,6 +58,9 @@ pub enum PlanError {
          user type out with weight 0"
     )]
     NoTask(String),
+    /// A data set that the scenario reads is not there.
+    #[error("the scenario reads data set `{0}`; give `--data {0}=FILE`")]
+    Data(String),
     /// The base URL is none.
     #[error("the target `{0}` is no URL; write it like `http://127.0.0.1:8000`")]
     Target(String),
@@ -102,6 +105,7 @@ impl RunPlan {
         }
         let params = super::params::check(&description.parameters, &self.params);
         faults.extend(params.into_iter().map(PlanError::Param));
+        faults.extend(self.check_data(description));
         let filter = self.tasks.check(&description.user_types);
         let filter_fits = filter.is_empty();
         faults.extend(filter);
@@ -110,6 +114,21 @@ impl RunPlan {
             Ok(()) => self.check_users(description, filter_fits, &mut faults),
         }
         if faults.is_empty() { Ok(()) } else { Err(PlanErrors(faults)) }
+    }
+
+    /// A data set is given to a scenario that says that it reads it, and no other.
+    fn check_data(&self, description: &Description) -> Vec<PlanError> {
+        let known: BTreeSet<&str> = description.data_sets.iter().map(String::as_str).collect();
+        let missing = known.iter().filter(|name| !self.data.contains_key(**name));
+        let missing = missing.map(|name| PlanError::Data(name.to_string()));
+        let unknown = self.data.keys().filter(|name| !known.contains(name.as_str()));
+        let unknown = unknown.map(|name| PlanError::Unknown {
+            what: "data set",
+            name: name.clone(),
+            suggestion: suggestion(name, known.iter().copied()),
+            known: list("data set", &known),
+        });
+        missing.chain(unknown).collect()
     }
 
     fn check_users(

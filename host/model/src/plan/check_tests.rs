@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::data::{DataFormat, DataSet};
 use crate::description::{Parameter, Task, TaskGroup, WaitTime};
 use crate::id::{Digest, RunId};
 use crate::plan::{HttpSettings, Limits, ParamKind, UserShare, check_parameter};
@@ -130,6 +131,41 @@ fn a_misspelt_parameter_gets_a_suggestion() {
 fn a_parameter_of_another_kind_is_named_with_its_value() {
     let fault = faults(|plan| drop(plan.params.insert("items".to_string(), "few".to_string())));
     assert!(fault.contains("`items`: `few` is no whole number"), "{fault}");
+}
+
+fn data_set() -> DataSet {
+    let (order, lost) = Default::default();
+    DataSet { digest: Digest::new([0; 32]), format: DataFormat::Csv, rows: 1, order, lost }
+}
+
+/// The faults of a plan with these data sets for a scenario that reads two.
+fn data_faults(given: &[&str]) -> Vec<String> {
+    let mut plan = plan();
+    plan.data = given.iter().map(|name| (name.to_string(), data_set())).collect();
+    let mut shop = shop();
+    shop.data_sets = names(&["users", "items"]);
+    let faults = plan.validate(&shop).err().map(|faults| faults.0).unwrap_or_default();
+    faults.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_data_set_that_the_scenario_reads_is_asked_for() {
+    assert!(data_faults(&["users", "items"]).is_empty());
+    assert_eq!(
+        data_faults(&["items"]),
+        ["the scenario reads data set `users`; give `--data users=FILE`"]
+    );
+}
+
+#[test]
+fn a_data_set_that_the_scenario_does_not_read_gets_a_suggestion() {
+    let known = "did you mean `users`?; the scenario has `items`, `users`";
+    assert_eq!(
+        data_faults(&["items", "users", "usres"]),
+        [format!("unknown data set `usres`, {known}")]
+    );
+    let fault = faults(|plan| drop(plan.data.insert("users".to_string(), data_set())));
+    assert_eq!(fault, "unknown data set `users`; the scenario has no data sets");
 }
 
 #[test]

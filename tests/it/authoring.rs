@@ -76,13 +76,16 @@ fn check_says_which_threshold_stops_the_run() -> Result<()> {
 #[test]
 fn every_call_of_the_sdk_does_what_it_says_on_the_real_host() -> Result<()> {
     let shop = Shop::start(&[])?;
-    let outcome = Program::new(["trace", "--host", shop.url(), "--scenario"])?
-        .args([scenario("every-call")?])
-        .run()?
-        .expect_code(0)?;
+    let folder = tempfile::tempdir()?;
+    let users = folder.path().join("users.csv");
+    std::fs::write(&users, "name,age\nanna,41\nbob,7\n")?;
+    let users = format!("users={}", users.display());
+    let args = ["trace", "--host", shop.url(), "--data", &users, "--scenario"];
+    let outcome = Program::new(args)?.args([scenario("every-call")?]).run()?.expect_code(0)?;
     let lines = || outcome.stdout.lines().map(str::trim);
     let checks = |mark: &str| lines().filter(|line| line.starts_with(mark)).count();
-    assert_eq!((checks("✓ check"), checks("✗ check")), (21, 0), "{}", outcome.stdout);
+    assert_eq!((checks("✓ check"), checks("✗ check")), (25, 0), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("anna of 41: 0 2 true"), "{}", outcome.stdout);
     Ok(())
 }
 

@@ -12,6 +12,9 @@ use crate::task::{separator, value};
 use crate::text::{duration, threshold};
 use crate::wait::duration_tokens;
 
+/// Of the name of a data set.
+const MAX_NAME_BYTES: usize = 100;
+
 /// What is exported.
 #[derive(Default)]
 struct Arguments {
@@ -22,6 +25,7 @@ struct Arguments {
     shape: Option<Type>,
     params: Vec<Type>,
     thresholds: Vec<TokenStream>,
+    data: Vec<LitStr>,
     hosts: Vec<LitStr>,
     settings: Vec<(String, String)>,
 }
@@ -56,14 +60,15 @@ impl Arguments {
             "teardown" => self.teardown = Some(value(input)?),
             "shape" => self.shape = Some(value(input)?),
             "params" => self.params.push(value(input)?),
+            "data" => self.data = data_sets(input)?,
             "hosts" => self.hosts = list(input)?,
             "thresholds" => {
                 self.thresholds = list::<Threshold>(input)?.into_iter().map(|it| it.0).collect()
             }
             "settings" => self.settings = settings(input)?,
             _ => {
-                let known = "a scenario has `setup`, `teardown`, `shape`, `thresholds`, `settings`, `hosts`, \
-                             `params` and `name`";
+                let known = "a scenario has `setup`, `teardown`, `shape`, `thresholds`, `settings`, `data`, \
+                             `hosts`, `params` and `name`";
                 return Err(syn::Error::new(key.span(), known));
             }
         }
@@ -77,6 +82,26 @@ fn list<T: Parse>(input: ParseStream<'_>) -> Result<Vec<T>> {
     let content;
     bracketed!(content in input);
     Ok(Punctuated::<T, Token![,]>::parse_terminated(&content)?.into_iter().collect())
+}
+
+/// `= ["users", "items"]`: names of data sets, each once.
+fn data_sets(input: ParseStream<'_>) -> Result<Vec<LitStr>> {
+    let names: Vec<LitStr> = list(input)?;
+    for (index, name) in names.iter().enumerate() {
+        let text = name.value();
+        let fault = if text.is_empty() || text.len() > MAX_NAME_BYTES {
+            format!("a data set has a name of 1 to {MAX_NAME_BYTES} bytes")
+        } else if text.contains(['=', ',']) || text.contains(char::is_whitespace) {
+            "the name of a data set has no `=`, comma or space: it is given as `--data NAME=FILE`"
+                .into()
+        } else if names[..index].iter().any(|before| before.value() == text) {
+            format!("data set `{text}` is named twice")
+        } else {
+            continue;
+        };
+        return Err(syn::Error::new(name.span(), fault));
+    }
+    Ok(names)
 }
 
 /// `= { users: 10, "run-time": "30s" }`.
@@ -222,7 +247,7 @@ pub(crate) fn expand(arguments: TokenStream) -> Result<TokenStream> {
 }
 
 fn description(arguments: &Arguments) -> TokenStream {
-    let Arguments { users, thresholds, hosts, params, .. } = arguments;
+    let Arguments { users, thresholds, data, hosts, params, .. } = arguments;
     let name = match &arguments.name {
         Some(name) => quote!(#name),
         None => quote!(::core::option_env!("CARGO_PKG_NAME").unwrap_or("scenario")),
@@ -247,6 +272,7 @@ fn description(arguments: &Arguments) -> TokenStream {
             version: ::core::option_env!("CARGO_PKG_VERSION").map(::core::convert::Into::into),
             user_types: ::std::vec![#(#user_types),*],
             thresholds: ::std::vec![#(#thresholds),*],
+            data_sets: ::std::vec![#(#data.into()),*],
             hosts: ::std::vec![#(#hosts.into()),*],
             parameters: ::loadhost_sdk::private::merge_parameters([
                 #(#of_users,)* #(#of_hooks,)* #(#of_params,)*

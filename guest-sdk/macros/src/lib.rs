@@ -79,6 +79,7 @@ pub fn params(item: TokenStream) -> TokenStream {
 /// | `shape = Spike` | a `LoadShape` that says how many users run |
 /// | `thresholds = ["checks > 99%", abort("http_req_failed rate < 5%", after = "10s")]` | what must hold |
 /// | `settings = { users: 10, "run-time": "30s" }` | proposals for the run, weaker than flags |
+/// | `data = ["users"]` | data sets that it reads: `--data users=FILE` |
 /// | `hosts = ["cdn.example.com"]` | hosts besides the run's target |
 /// | `params = Shop` | parameters that are only asked for by `given()` |
 /// | `name = "…"` | instead of the package's name |

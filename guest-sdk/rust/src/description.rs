@@ -122,6 +122,8 @@ pub struct Description {
     pub user_types: Vec<UserType>,
     /// See [`crate::export!`].
     pub thresholds: Vec<Threshold>,
+    /// Data sets that users read.
+    pub data_sets: Vec<String>,
     /// Hosts besides the run's target.
     pub hosts: Vec<String>,
     /// Of all that users, setup and teardown are given.

@@ -115,6 +115,7 @@ fn failure(failure: Failure) -> types::Failure {
         Failure::Failed(text) => types::Failure::Failed(text),
         Failure::StopUser(text) => types::Failure::StopUser(text),
         Failure::AbortRun(text) => types::Failure::AbortRun(text),
+        Failure::Done => types::Failure::Done,
     }
 }
 
@@ -125,7 +126,7 @@ fn description(description: own::Description) -> types::Description {
         sdk: Some(("loadhost-sdk (Rust)".to_string(), env!("CARGO_PKG_VERSION").to_string())),
         user_types: description.user_types.into_iter().map(user_type).collect(),
         thresholds: description.thresholds.into_iter().map(threshold).collect(),
-        data_sets: Vec::new(),
+        data_sets: description.data_sets,
         hosts: description.hosts,
         parameters: description.parameters.into_iter().map(parameter).collect(),
         settings: description.settings,

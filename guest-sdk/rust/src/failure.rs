@@ -20,6 +20,8 @@ pub enum Failure {
     StopUser(String),
     /// The whole run ends.
     AbortRun(String),
+    /// This user has nothing left to do: it ends, nothing counts as failed, and its `on_stop` still runs.
+    Done,
 }
 
 impl Failure {
@@ -27,6 +29,7 @@ impl Failure {
     pub fn message(&self) -> &str {
         match self {
             Self::Failed(text) | Self::StopUser(text) | Self::AbortRun(text) => text,
+            Self::Done => "nothing is left to do",
         }
     }
 }
@@ -65,6 +68,11 @@ pub fn stop_user(why: impl fmt::Display) -> Failure {
 #[track_caller]
 pub fn abort_run(why: impl fmt::Display) -> Failure {
     Failure::AbortRun(with_place(why, Location::caller()))
+}
+
+/// This user has nothing left to do, which is no failure.
+pub fn done() -> Failure {
+    Failure::Done
 }
 
 fn with_place(why: impl fmt::Display, place: &Location<'_>) -> String {

@@ -71,7 +71,8 @@
 //! **Failures.** A request without an answer, or with one that is not as expected (status 400
 //! and above, unless `expect_status` says otherwise), is counted by the host and is an
 //! [`Error`](http::Error); `?` ends the task and counts it as failed, with the line of the source.
-//! [`fail`] fails this iteration, [`stop_user`] ends this user, [`abort_run`] the run;
+//! [`fail`] fails this iteration, [`stop_user`] ends this user, [`abort_run`] the run, and [`done`] ends the
+//! user without a failure;
 //! [`OrFail`] makes them of what is missing: `items.first().or_fail("no items")?`.
 //!
 //! **Arguments.** What a hook or task needs, it names: [`#[derive(Params)]`](Params) structs hold
@@ -111,6 +112,43 @@
 //! encloses under a name, [`prelude::counter`], [`prelude::gauge`], [`prelude::rate`] and
 //! [`prelude::trend`] are metrics of your own. Thresholds in [`export!`] may be about any of them.
 //!
+//! **Data.** A scenario that reads the data set `users` says so in [`export!`], and who starts the run gives
+//! it: `--data users=users.csv`. [`prelude::rows`] takes the next row, by default one that nobody else
+//! gets; when there are none left, `?` ends the user without a failure.
+//!
+//! ```
+//! # use loadhost_sdk::prelude::*;
+//! # use loadhost_sdk::test::{Reply, World};
+//! #[derive(serde::Deserialize)]
+//! struct Customer {
+//!     name: String,
+//!     password: String,
+//! }
+//!
+//! #[derive(Default)]
+//! struct Shopper;
+//!
+//! #[user]
+//! impl Shopper {
+//!     #[task]
+//!     fn buy(&mut self) -> Outcome {
+//!         let customer: Customer = rows("users").next()?.parse()?;
+//!         post("/login").form([("user", &customer.name), ("password", &customer.password)]).send()?;
+//!         rendezvous("sale", 50).within(secs(30.0))?;
+//!         post("/order/{id}").with(unique_number("order")?).send()?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! export!(Shopper; data = ["users"]);
+//! # let world = World::new().rows("users", [[("name", "anna"), ("password", "x")]])
+//! #     .on("POST", "/login", Reply::status(200)).on("POST", "/order/0", Reply::status(201));
+//! # world.user::<Shopper>().run("buy").unwrap();
+//! ```
+//!
+//! **The whole run.** [`prelude::unique_number`], [`prelude::shared_counter`] and
+//! [`prelude::rendezvous`] are shared by all users, on whichever workers they run.
+//!
 //! **Chance.** [`prelude::range`], [`prelude::pick`], [`prelude::chance`] and
 //! [`prelude::shuffle`] are seeded per run and user, so that a run can be repeated.
 //!
@@ -125,6 +163,7 @@ extern crate self as loadhost_sdk;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod bindings;
+pub mod data;
 pub mod description;
 mod duration;
 #[cfg(target_arch = "wasm32")]
@@ -141,12 +180,13 @@ mod random;
 mod scenario;
 mod scope;
 mod shape;
+pub mod shared;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod test;
 mod time;
 mod user;
 
-pub use failure::{Failure, IntoOutcome, OrFail, Outcome, abort_run, fail, stop_user};
+pub use failure::{Failure, IntoOutcome, OrFail, Outcome, abort_run, done, fail, stop_user};
 pub use loadhost_sdk_macros::{Params, export, on_start, on_stop, task, user};
 pub use params::ParamValue;
 pub use scenario::ScenarioDefinition;

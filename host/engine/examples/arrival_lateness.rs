@@ -16,6 +16,7 @@ use std::time::Duration;
 use loadhost_engine::load::clock::RunClock;
 use loadhost_engine::load::loader::{LoadSetup, Loader};
 use loadhost_engine::load::vu::{CallOutcome, Due, MakeError, UserIdentity, Vu, VuFactory};
+use loadhost_engine::shared::Commons;
 use loadhost_model::description::{Description, Order, Task, UserType, WaitTime};
 use loadhost_model::histogram::Histogram;
 use loadhost_model::id::{Digest, RunId, WorkerId};
@@ -76,8 +77,10 @@ fn show(what: &str, lateness: &Histogram) {
 fn on_shards(rate: f64, seconds: f64, shards: u32) -> Result<Histogram, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (logs, _lines) = mpsc::channel(1);
+    let plan = Arc::new(plan(rate, seconds)?);
     let setup = LoadSetup {
-        plan: Arc::new(plan(rate, seconds)?),
+        shared: Commons::alone(&plan),
+        plan,
         description: Arc::new(description()),
         worker: WorkerId::new("example")?,
         share: Share::whole(),

@@ -93,6 +93,7 @@ async fn measure(
         recorder: Arc::clone(&recorder),
         gate: Arc::new(Gate::new(Alarm::new(), clock, Arc::clone(&recorder))),
         logs: LogSink::new(plan.run.clone(), worker, clock, Arc::clone(&recorder), lines),
+        shared: loadhost_engine::shared::Commons::alone(&plan),
     };
     let http = Shared::new(&plan.http, plan.target.as_deref(), &plan.limits, &Grants::default())?;
     let factory = WasmVuFactory::new(sandbox, shard, http);

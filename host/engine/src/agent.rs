@@ -24,7 +24,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use loadhost_model::id::{Incarnation, RunId, Term, WorkerId};
-use loadhost_model::wire::{self, Assignment, Report, StopMode, WorkerState, WorkerStatus};
+use loadhost_model::plan::RunPlan;
+use loadhost_model::wire::{self, Assignment, Report, StopMode, Work, WorkerState, WorkerStatus};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
@@ -36,12 +37,13 @@ use workshop::Workshop;
 
 use crate::capacity::resident_bytes;
 use crate::load::governor::Ceilings;
+use crate::shared::{Commons, announce};
 
 /// How often a worker that is to stop looks whether it still has a share.
 const DRAIN_LOOK: Duration = Duration::from_millis(100);
 
-/// Runs whose intervals are counted on if they come back to this process.
-const NUMBERED_RUNS: usize = 64;
+/// Runs that are gone on with if they come back to this process.
+const KNOWN_RUNS: usize = 64;
 
 /// How a worker behaves.
 #[derive(Debug, Clone)]
@@ -117,7 +119,7 @@ pub async fn run<W: Workshop>(
         status,
         ledger: Ledger::default(),
         job: None,
-        numbered: VecDeque::new(),
+        known: VecDeque::new(),
     };
     let result = agent.follow(channels.assignments, stop).await;
     // The agent's end of the status is closed, so the heartbeat sends it a last time and ends.
@@ -158,6 +160,15 @@ fn coordinator_micros(clock_offset: &watch::Receiver<i64>) -> i128 {
     i128::from(wall_micros()) + i128::from(*clock_offset.borrow())
 }
 
+/// The moment of the coordinator's time, by this machine's clock.
+fn instant_of(micros: u64, clock_offset: &watch::Receiver<i64>) -> Instant {
+    let ahead = i128::from(micros) - coordinator_micros(clock_offset);
+    let span = Duration::from_micros(u64::try_from(ahead.unsigned_abs()).unwrap_or(u64::MAX));
+    let now = Instant::now();
+    let moment = if ahead >= 0 { now.checked_add(span) } else { now.checked_sub(span) };
+    moment.unwrap_or(now)
+}
+
 struct Agent<W: Workshop> {
     config: Arc<AgentConfig>,
     workshop: Arc<W>,
@@ -166,13 +177,23 @@ struct Agent<W: Workshop> {
     status: watch::Sender<WorkerStatus>,
     ledger: Ledger,
     job: Option<Current>,
-    /// Intervals made in the last runs: numbering goes on when one of them comes back.
-    numbered: VecDeque<(RunId, Arc<AtomicU64>)>,
+    /// The last runs: what goes on when one of them comes back.
+    known: VecDeque<(RunId, Kept)>,
+}
+
+/// What outlives the jobs of a run.
+#[derive(Clone)]
+struct Kept {
+    /// How many intervals were made.
+    made: Arc<AtomicU64>,
+    /// What its users share with those of other workers.
+    shared: Arc<Commons>,
 }
 
 /// The run that is being worked for.
 struct Current {
     run: String,
+    shared: Arc<Commons>,
     wanted: watch::Sender<Wanted>,
     end: watch::Sender<Option<StopMode>>,
     task: JoinHandle<()>,
@@ -238,7 +259,10 @@ impl<W: Workshop> Agent<W> {
         let run = work.plan.run.clone();
         let wanted = Wanted { applied, work };
         match &self.job {
-            Some(job) if job.run == run.as_str() => drop(job.wanted.send_replace(wanted)),
+            Some(job) if job.run == run.as_str() => {
+                self.hear(&job.shared, &wanted.work);
+                drop(job.wanted.send_replace(wanted));
+            }
             _ => {
                 // The coordinator has moved on to another run, so nobody waits for the old one.
                 self.end(StopMode::Now, None).await;
@@ -249,8 +273,12 @@ impl<W: Workshop> Agent<W> {
 
     fn begin(&mut self, wanted: Wanted) {
         let run = wanted.work.plan.run.clone();
+        let Kept { made, shared } = self.kept_of(&wanted.work.plan);
+        shared.reopen();
+        self.hear(&shared, &wanted.work);
         self.status.send_modify(|status| {
             status.run = Some(run.clone());
+            *status.shared = shared.word(Instant::now());
             status.applied = wanted.applied;
             status.share_from = 0;
             status.state = WorkerState::Preparing;
@@ -263,33 +291,44 @@ impl<W: Workshop> Agent<W> {
             status: self.status.clone(),
             wanted: follow_wanted,
             end: follow_end,
-            made: self.made_in(&run),
+            made,
+            shared: Arc::clone(&shared),
         };
         let job = Job::new(Arc::clone(&self.config), Arc::clone(&self.workshop), ties);
-        let task = tokio::spawn(job.run());
-        self.job = Some(Current { run: run.to_string(), wanted, end, task });
+        let (commons, status) = (Arc::clone(&shared), self.status.clone());
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = job.run() => {}
+                () = announce(&commons, &status) => {}
+            }
+        });
+        self.job = Some(Current { run: run.to_string(), shared, wanted, end, task });
     }
 
-    /// The counter of a run's intervals, which outlives its jobs.
-    fn made_in(&mut self, run: &RunId) -> Arc<AtomicU64> {
-        if let Some((_, made)) = self.numbered.iter().find(|(known, _)| known == run) {
-            return Arc::clone(made);
+    /// Takes in what the users of a run may have of what all its users share.
+    fn hear(&self, shared: &Commons, work: &Work) {
+        // What was stated to a former process of this worker may have been used by it.
+        if work.shared.to == Some(self.config.incarnation) {
+            shared.hear(&work.shared, |micros| instant_of(micros, &self.clock_offset));
         }
-        if self.numbered.len() >= NUMBERED_RUNS {
-            self.numbered.pop_front();
+    }
+
+    fn kept_of(&mut self, plan: &RunPlan) -> Kept {
+        if let Some((_, kept)) = self.known.iter().find(|(known, _)| *known == plan.run) {
+            return kept.clone();
         }
-        let made = Arc::new(AtomicU64::new(0));
-        self.numbered.push_back((run.clone(), Arc::clone(&made)));
-        made
+        if self.known.len() >= KNOWN_RUNS {
+            self.known.pop_front();
+        }
+        let shared = Commons::of_run(plan, self.config.shards);
+        let kept = Kept { made: Arc::default(), shared };
+        self.known.push_back((plan.run.clone(), kept.clone()));
+        kept
     }
 
     /// Ends the job, if there is one, and waits for it. A new assignment in the meantime makes
     /// it hurry.
-    async fn end(
-        &mut self,
-        mode: StopMode,
-        hurry: Option<&watch::Receiver<Option<Assignment>>>,
-    ) {
+    async fn end(&mut self, mode: StopMode, hurry: Option<&watch::Receiver<Option<Assignment>>>) {
         let Some(mut job) = self.job.take() else { return };
         job.end.send_replace(Some(mode));
         let is_hurried = async {
@@ -321,6 +360,8 @@ impl<W: Workshop> Agent<W> {
         }
         self.status.send_modify(|status| {
             status.run = None;
+            // Goes on to be said, so that others may have what is left.
+            *status.shared = job.shared.word(Instant::now());
             status.capacity = self.config.capacity(self.workshop.capacity());
             status.users = 0;
             status.cpu = 0.0;

@@ -20,6 +20,9 @@ pub(crate) mod scenario {
             "loadhost:scenario/http.send": async | trappable | exact,
             "loadhost:scenario/http.send-all": async | trappable | exact,
             "loadhost:scenario/http.send-templates": async | trappable | exact,
+            "loadhost:scenario/data.[method]feeder.next": async | trappable,
+            "loadhost:scenario/data.unique-number": async | trappable,
+            "loadhost:scenario/data.rendezvous": async | trappable,
             "loadhost:scenario/time.sleep": async | trappable,
             default: trappable,
         },
@@ -28,6 +31,7 @@ pub(crate) mod scenario {
             "loadhost:scenario/http.template": crate::host::template::HostTemplate,
             "loadhost:scenario/http.response": crate::host::response::HostResponse,
             "loadhost:scenario/metrics.metric": crate::host::metrics::HostMetric,
+            "loadhost:scenario/data.feeder": crate::host::data::HostFeeder,
         },
     });
 }

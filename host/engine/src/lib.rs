@@ -9,7 +9,8 @@
 //!
 //! An [`agent`] follows the coordinator's assignments. [`scenario`] checks, compiles and caches
 //! a component; [`sandbox`] makes one store of it per virtual user; `host` answers the guest's
-//! calls; [`load`] decides who runs what and when; [`http`] sends; [`recorder`] counts.
+//! calls; [`load`] decides who runs what and when; [`http`] sends; [`shared`] hands out what users share;
+//! [`recorder`] counts.
 //! [`capacity`] says how many users fit.
 
 pub mod agent;
@@ -21,3 +22,4 @@ pub mod load;
 pub mod recorder;
 pub mod sandbox;
 pub mod scenario;
+pub mod shared;

@@ -34,6 +34,11 @@ impl DataSet {
         (self.order == RowOrder::Queue).then_some(self.rows)
     }
 
+    /// Whether workers are leased rows, or numbers that stand for rows.
+    pub fn is_leased(&self) -> bool {
+        matches!(self.order, RowOrder::Queue | RowOrder::Circular)
+    }
+
     /// The row of the n-th number that was leased.
     pub fn row_of(&self, number: u64) -> u64 {
         number % self.rows.max(1)

@@ -187,6 +187,38 @@ pub(crate) fn param(name: &str) -> Option<String> {
     World::try_current().and_then(|world| world.param_value(name))
 }
 
+#[derive(Debug)]
+pub(crate) struct Feeder {
+    world: World,
+    name: String,
+    columns: Vec<String>,
+}
+
+impl Feeder {
+    pub(crate) fn open(name: &str, columns: &[&str]) -> Result<Self, String> {
+        let world = World::current();
+        world.open_rows(name, columns)?;
+        let columns = columns.iter().map(ToString::to_string).collect();
+        Ok(Self { world, name: name.to_string(), columns })
+    }
+
+    pub(crate) fn next(&self) -> Result<Option<Vec<(String, String)>>, String> {
+        self.world.next_row(&self.name, &self.columns)
+    }
+}
+
+pub(crate) fn unique_number(name: &str) -> Result<u64, String> {
+    World::current().next_number(name)
+}
+
+pub(crate) fn counter_add(name: &str, by: i64) -> Result<i64, String> {
+    Ok(World::current().add_to_counter(name, by))
+}
+
+pub(crate) fn rendezvous(name: &str, _users: u32, timeout: Duration) -> Result<bool, String> {
+    World::current().meet(name, timeout)
+}
+
 pub(crate) fn now() -> Duration {
     World::current().elapsed()
 }

@@ -228,6 +228,32 @@ pub(crate) fn param(name: &str) -> Option<String> {
     data::param(name)
 }
 
+#[derive(Debug)]
+pub(crate) struct Feeder(data::Feeder);
+
+impl Feeder {
+    pub(crate) fn open(name: &str, columns: &[&str]) -> Result<Self, String> {
+        data::Feeder::open(name, columns).map(Self)
+    }
+
+    pub(crate) fn next(&self) -> Result<Option<Vec<(String, String)>>, String> {
+        let cells = |row: data::Row| row.into_iter().map(|cell| (cell.column, cell.value)).collect();
+        self.0.next().map(|row| row.map(cells))
+    }
+}
+
+pub(crate) fn unique_number(name: &str) -> Result<u64, String> {
+    data::unique_number(name)
+}
+
+pub(crate) fn counter_add(name: &str, by: i64) -> Result<i64, String> {
+    data::counter_add(name, by)
+}
+
+pub(crate) fn rendezvous(name: &str, users: u32, timeout: Duration) -> Result<bool, String> {
+    data::rendezvous(name, users, nanos(timeout))
+}
+
 pub(crate) fn now() -> Duration {
     Duration::from_nanos(time::now())
 }

@@ -1,5 +1,7 @@
 //! The scripted surroundings of a scenario under test.
 
+mod shared;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +19,7 @@ use crate::log::Level;
 use crate::metrics::Kind;
 use crate::scope::{Context, Scope};
 use crate::user::User;
-use crate::{Outcome, ScenarioDefinition, http, metrics, random};
+use crate::{Outcome, ScenarioDefinition, data, http, metrics, random};
 
 /// A scripted server and the run around it. Clones are the same world.
 ///
@@ -40,6 +42,7 @@ struct State {
     metrics: BTreeMap<String, (Kind, Vec<MetricSample>)>,
     groups: Vec<String>,
     logs: Vec<(Level, String)>,
+    shared: shared::Shared,
     templates: u64,
     clock: Duration,
     slept: Duration,
@@ -95,6 +98,7 @@ impl World {
         let world = Self(Rc::new(RefCell::new(State { seed: 1, ..State::default() })));
         http::template::forget();
         metrics::forget();
+        data::forget();
         random::reseed(1);
         Scope::new(Context::default()).enter();
         CURRENT.set(Some(world.clone()));

@@ -58,4 +58,18 @@ struct Shop {
 
 export!(A; thresholds = ["checks"]);
 
+#[derive(Default)]
+struct E;
+
+#[user]
+impl E {
+    #[task]
+    fn work(&mut self) {}
+}
+
+mod twice {
+    use super::*;
+    export!(E; data = ["users", "users"]);
+}
+
 fn main() {}

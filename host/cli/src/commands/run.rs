@@ -83,13 +83,13 @@ pub(crate) fn run<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Outcome {
 }
 
 async fn local(prepared: Prepared, outputs: Outputs) -> Outcome {
-    let Prepared { scenario, settings, plan, .. } = prepared;
+    let Prepared { scenario, settings, plan, data } = prepared;
     let shape = load_shape::of(&scenario, &plan).await?;
     let stop = CancellationToken::new();
     let worker = WorkerId::new("local").map_err(|error| {
         Failure::new(ExitCode::Unexpected, "the worker has no name").because(&error)
     })?;
-    let workshop = workshop(&scenario, &settings)?;
+    let workshop = workshop(&scenario, &settings)?.with_data(Arc::new(data));
     let local = local_fleet::start(worker, shards(&settings)?, workshop, stop.clone());
     let config = CoordinatorConfig {
         start_delay: START_DELAY,

@@ -12,6 +12,7 @@ use loadhost_engine::load::log::{LogSink, QUEUED_LINES};
 use loadhost_engine::load::vu::{CallOutcome, Due, ShardContext, UserIdentity, Vu};
 use loadhost_engine::recorder::{Names, Recorder};
 use loadhost_engine::sandbox::{WasmStage, WasmVuFactory};
+use loadhost_engine::shared::Commons;
 use loadhost_model::description::UserType;
 use loadhost_model::id::WorkerId;
 use loadhost_model::plan::{RunPlan, UserShare};
@@ -35,6 +36,7 @@ pub(crate) fn trace<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Outcome {
 async fn all(prepared: Prepared) -> Outcome {
     let plan = Arc::new(prepared.plan);
     let workshop = workshop(&prepared.scenario, &prepared.settings)?;
+    let workshop = workshop.with_data(Arc::new(prepared.data));
     let stage = workshop.prepare(plan.clone(), 2).await.map_err(|error| {
         Failure::new(ExitCode::FaultyScenario, "the scenario cannot be made ready").because(&error)
     })?;
@@ -58,6 +60,7 @@ struct Tracer {
     recorder: Arc<Recorder>,
     lines: mpsc::Receiver<LogLine>,
     to_lines: mpsc::Sender<LogLine>,
+    shared: Arc<Commons>,
     failed: u32,
 }
 
@@ -66,7 +69,8 @@ impl Tracer {
         let clock = RunClock::starting_at(Instant::now());
         let recorder = Arc::new(Recorder::new(clock, Arc::new(Names::new(&plan.limits))));
         let (to_lines, lines) = mpsc::channel(QUEUED_LINES);
-        Self { stage, plan, interrupt, clock, recorder, lines, to_lines, failed: 0 }
+        let shared = Commons::alone(&plan);
+        Self { stage, plan, interrupt, clock, recorder, lines, to_lines, shared, failed: 0 }
     }
 
     async fn run(mut self) -> Outcome {
@@ -170,8 +174,9 @@ impl Tracer {
             self.to_lines.clone(),
         );
         let gate = Arc::new(Gate::new(Alarm::coarse(), clock, recorder.clone()));
+        let (worker, shared) = ((0, 1), self.shared.clone());
         let context =
-            ShardContext { shard: 0, worker: (0, 1), clock, setup_data, recorder, gate, logs };
+            ShardContext { shard: 0, worker, clock, setup_data, recorder, gate, logs, shared };
         self.stage.factory(context).map_err(|error| nobody(&error))
     }
 
@@ -193,5 +198,5 @@ fn carries_on(outcome: &CallOutcome) -> bool {
 /// After a crash nothing can be called, and who ends the run is not asked again; who is done
 /// still stops.
 fn is_usable(outcome: &CallOutcome) -> bool {
-    carries_on(outcome) || matches!(outcome, CallOutcome::StopUser(_))
+    carries_on(outcome) || matches!(outcome, CallOutcome::StopUser(_) | CallOutcome::Finished)
 }

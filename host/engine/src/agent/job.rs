@@ -13,13 +13,14 @@ use tokio_util::sync::CancellationToken;
 use super::intervals::Intervals;
 use super::once::{Hook, Once};
 use super::workshop::{PrepareError, Stage, Workshop};
-use super::{AgentConfig, coordinator_micros};
+use super::{AgentConfig, instant_of};
 use crate::capacity::resident_bytes;
 use crate::load::clock::RunClock;
 use crate::load::governor::Governor;
 use crate::load::loader::{LoadSetup, Loader};
 use crate::load::log::QUEUED_LINES;
 use crate::load::team::Abort;
+use crate::shared::Commons;
 
 /// The assignment to follow.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub(super) struct Ties {
     pub(super) end: watch::Receiver<Option<StopMode>>,
     /// Intervals made in this run, by former jobs of this process as well.
     pub(super) made: Arc<AtomicU64>,
+    /// What the users of the whole run share.
+    pub(super) shared: Arc<Commons>,
 }
 
 pub(super) struct Job<W: Workshop> {
@@ -49,6 +52,7 @@ pub(super) struct Job<W: Workshop> {
     wanted: watch::Receiver<Wanted>,
     end: watch::Receiver<Option<StopMode>>,
     made: Arc<AtomicU64>,
+    shared: Arc<Commons>,
     /// When it joined a run that was under way already: what was due before was its predecessor's.
     joined: Option<Instant>,
     logs: mpsc::Sender<LogLine>,
@@ -64,7 +68,7 @@ pub(super) struct Job<W: Workshop> {
 
 impl<W: Workshop> Job<W> {
     pub(super) fn new(config: Arc<AgentConfig>, workshop: Arc<W>, ties: Ties) -> Self {
-        let Ties { reports, clock_offset, status, wanted, end, made } = ties;
+        let Ties { reports, clock_offset, status, wanted, end, made, shared } = ties;
         let is_late = matches!(wanted.borrow().work.step, Step::Run { .. });
         let joined = is_late.then(Instant::now);
         let (logs, lines) = mpsc::channel(QUEUED_LINES);
@@ -78,6 +82,7 @@ impl<W: Workshop> Job<W> {
             wanted,
             end,
             made,
+            shared,
             joined,
             logs,
             prepared: None,
@@ -116,6 +121,7 @@ impl<W: Workshop> Job<W> {
             status.applied = wanted.applied;
             status.share_from = status.share_from.max(wanted.work.share_from);
             status.state = state;
+            *status.shared = self.shared.word(Instant::now());
         });
     }
 
@@ -130,6 +136,7 @@ impl<W: Workshop> Job<W> {
 
     /// From here on no load is made any more. The number of the last interval.
     fn end_load(&mut self) -> u64 {
+        self.shared.close();
         *self.last_seq.get_or_insert(self.made.load(Ordering::Relaxed))
     }
 
@@ -251,6 +258,7 @@ impl<W: Workshop> Job<W> {
             worker: self.config.worker.clone(),
             place: wanted.work.share.place(),
             logs: self.logs.clone(),
+            shared: Arc::clone(&self.shared),
             interrupt,
         }
     }
@@ -265,7 +273,7 @@ impl<W: Workshop> Job<W> {
             };
         }
         let Some(stage) = self.stage(wanted).await else { return };
-        let clock = RunClock::starting_at(self.instant_of(start));
+        let clock = RunClock::starting_at(instant_of(start, &self.clock_offset));
         let setup = LoadSetup {
             plan: Arc::clone(&wanted.work.plan),
             description: stage.description(),
@@ -276,6 +284,7 @@ impl<W: Workshop> Job<W> {
             clock,
             setup_data,
             logs: self.logs.clone(),
+            shared: Arc::clone(&self.shared),
         };
         match Loader::start(setup, move |context| stage.factory(context)) {
             Ok(loader) => self.follow(wanted, loader, (start, clock)).await,
@@ -296,15 +305,6 @@ impl<W: Workshop> Job<W> {
             false // goes out with the next state
         });
         Duration::from_micros(joined)
-    }
-
-    /// The moment of this coordinator's time, by this machine's clock.
-    fn instant_of(&self, micros: u64) -> Instant {
-        let ahead = i128::from(micros) - coordinator_micros(&self.clock_offset);
-        let span = Duration::from_micros(u64::try_from(ahead.unsigned_abs()).unwrap_or(u64::MAX));
-        let now = Instant::now();
-        let moment = if ahead >= 0 { now.checked_add(span) } else { now.checked_sub(span) };
-        moment.unwrap_or(now)
     }
 
     async fn follow(

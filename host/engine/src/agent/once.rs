@@ -19,6 +19,7 @@ use crate::load::gate::Gate;
 use crate::load::log::LogSink;
 use crate::load::vu::{CallOutcome, ShardContext, UserIdentity};
 use crate::recorder::{Names, Recorder};
+use crate::shared::Commons;
 
 /// Which of the two.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,7 @@ pub(super) struct Once<S> {
     pub(super) worker: WorkerId,
     pub(super) place: (u32, u32),
     pub(super) logs: mpsc::Sender<LogLine>,
+    pub(super) shared: Arc<Commons>,
     /// Makes the guest's host calls fail, so that it ends.
     pub(super) interrupt: CancellationToken,
 }
@@ -82,6 +84,7 @@ impl<S: Stage> Once<S> {
             setup_data,
             gate: Arc::new(Gate::new(alarm, clock, Arc::clone(&recorder))),
             logs: LogSink::new(run, self.worker, clock, Arc::clone(&recorder), self.logs),
+            shared: self.shared,
             recorder,
         };
         let factory = self.stage.factory(context).map_err(|error| error.to_string())?;
@@ -99,7 +102,7 @@ impl<S: Stage> Once<S> {
             Hook::Teardown(_) => factory.teardown(identity).await,
         };
         match outcome {
-            CallOutcome::Done => Ok("".into()),
+            CallOutcome::Done | CallOutcome::Finished => Ok("".into()),
             CallOutcome::Failed(message)
             | CallOutcome::StopUser(message)
             | CallOutcome::AbortRun(message) => Err(message.to_string()),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod shares;
+mod sharing;
 mod terms;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +30,8 @@ struct Script {
     made: Arc<AtomicU64>,
     task_takes: Duration,
     torn_down: Arc<AtomicU64>,
+    /// What its users share.
+    shared: Arc<std::sync::OnceLock<Arc<Commons>>>,
     task: fn(u64) -> CallOutcome,
     setup: fn() -> Result<Arc<str>, CallOutcome>,
     prepares_for: Duration,
@@ -42,6 +45,7 @@ impl Default for Script {
             made: Arc::default(),
             task_takes: Duration::from_millis(1),
             torn_down: Arc::default(),
+            shared: Arc::default(),
             task: |_| CallOutcome::Done,
             setup: || Ok("data".into()),
             prepares_for: Duration::ZERO,
@@ -73,7 +77,8 @@ impl Stage for Script {
         500
     }
 
-    fn factory(&self, _: ShardContext) -> Result<Script, MakeError> {
+    fn factory(&self, context: ShardContext) -> Result<Script, MakeError> {
+        self.shared.get_or_init(|| context.shared);
         Ok(self.clone())
     }
 }

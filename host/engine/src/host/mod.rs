@@ -4,6 +4,7 @@
 //! guest; a quota or a misuse ends the guest, and only it.
 
 mod batch;
+pub(crate) mod data;
 mod groups;
 pub(crate) mod http;
 pub(crate) mod metrics;

@@ -1,4 +1,4 @@
-//! `log`, `data` and `time`.
+//! `log` and `time`.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::output::Channel;
 use super::sample::nanos;
 use super::state::VuState;
-use crate::bindings::{data, log, time};
+use crate::bindings::{log, time};
 
 impl log::Host for VuState {
     fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
@@ -46,13 +46,6 @@ pub(crate) fn passes(level: log::Level, limits: &Limits) -> bool {
         log::Level::Error => LogLevel::Error,
     };
     level >= limits.log_level
-}
-
-impl data::Host for VuState {
-    fn param(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        self.call()?;
-        Ok(self.plan.params.get(&name).cloned())
-    }
 }
 
 impl time::Host for VuState {

@@ -20,6 +20,7 @@ use crate::load::vu::{ShardContext, UserIdentity};
 use crate::sandbox::cpu::CpuMeter;
 use crate::sandbox::memory::MemoryLimiter;
 use crate::sandbox::trap::HostTrap;
+use crate::shared::DataSets;
 
 /// Behind each guest's store. What each host call touches stands first.
 pub(crate) struct VuState {
@@ -42,6 +43,9 @@ pub(crate) struct VuState {
     pub(crate) log: UserLog,
     pub(crate) memory: MemoryLimiter,
     pub(super) random: fastrand::Rng,
+    pub(super) user: u64,
+    /// Of the run.
+    pub(super) data: Arc<DataSets>,
     pub(super) trace: Option<Trace>,
     wasi: WasiCtx,
 }
@@ -52,6 +56,7 @@ impl VuState {
         shard: Arc<ShardContext>,
         client: Client,
         identity: &UserIdentity,
+        data: Arc<DataSets>,
         trace: Option<Trace>,
     ) -> Self {
         let log = UserLog::for_user(Arc::clone(&shard), identity.number, &plan.limits);
@@ -72,6 +77,8 @@ impl VuState {
             log,
             memory: MemoryLimiter::new(&plan.limits),
             random: fastrand::Rng::with_seed(identity.seed),
+            user: identity.number,
+            data,
             shard,
             plan,
             trace,

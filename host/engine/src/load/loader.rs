@@ -28,6 +28,7 @@ use crate::load::shard::{self, Orders, Shard};
 use crate::load::team::Team;
 use crate::load::vu::{MakeError, ShardContext, VuFactory};
 use crate::recorder::{Names, Recorder};
+use crate::shared::Commons;
 
 /// Polls of tasks between two looks at sockets and timers, when there is always one to poll:
 /// bounds how late an arrival starts on a busy shard. The runtime's own default is 61.
@@ -58,6 +59,8 @@ pub struct LoadSetup {
     pub setup_data: Arc<str>,
     /// Where lines of the guests' logs go.
     pub logs: mpsc::Sender<LogLine>,
+    /// What the users of the whole run share.
+    pub shared: Arc<Commons>,
 }
 
 /// Why load cannot be made.
@@ -331,6 +334,7 @@ impl<M> Body<M> {
                 Arc::clone(&recorder),
                 setup.logs,
             ),
+            shared: setup.shared,
             recorder,
         };
         let factory = (self.make)(context.clone()).map_err(|error| error.to_string())?;

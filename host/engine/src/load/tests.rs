@@ -34,6 +34,7 @@ use crate::load::shard::{self, Orders, Shard};
 use crate::load::team::Team;
 use crate::load::vu::{CallOutcome, Crash, ShardContext};
 use crate::recorder::{Names, Recorder};
+use crate::shared::Commons;
 
 /// Runs `test` on a runtime such as a shard's, with a paused clock.
 fn paused<T>(test: impl Future<Output = T>) -> T {
@@ -80,6 +81,7 @@ impl Bench {
             recorder: Arc::clone(&recorder),
             gate: Arc::new(Gate::new(Arc::clone(&alarm), clock, Arc::clone(&recorder))),
             logs: LogSink::new(plan.run.clone(), worker, clock, Arc::clone(&recorder), logs),
+            shared: Commons::alone(&plan),
         };
         let profile = Arc::new(plan.profile.clone());
         let worker = Timeline::always(share);

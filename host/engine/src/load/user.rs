@@ -205,9 +205,14 @@ impl<F: VuFactory> User<F> {
             let is_usable = !matches!(outcome, CallOutcome::Crashed(_));
             return if is_usable { Then::Leave } else { Then::MakeAnew };
         }
+        if outcome == CallOutcome::Finished {
+            // It did nothing, so nothing is counted.
+            self.control.retire();
+            return Then::Leave;
+        }
         recorder.task(step.series, took, true);
         match outcome {
-            CallOutcome::Done | CallOutcome::Cancelled => Then::GoOn,
+            CallOutcome::Done | CallOutcome::Cancelled | CallOutcome::Finished => Then::GoOn,
             CallOutcome::Failed(message) => {
                 self.count_failure(&step.name, "guest-failed", &message);
                 Then::GoOn
@@ -240,10 +245,10 @@ impl<F: VuFactory> User<F> {
         let outcome = vu.stop().await;
         let role = Rc::clone(&self.role);
         let recorder = &self.shard.context.recorder;
-        let failed = outcome != CallOutcome::Done;
+        let failed = !matches!(outcome, CallOutcome::Done | CallOutcome::Finished);
         recorder.task(role.on_stop.series, begin.elapsed(), failed);
         match outcome {
-            CallOutcome::Done | CallOutcome::Cancelled => {}
+            CallOutcome::Done | CallOutcome::Finished | CallOutcome::Cancelled => {}
             CallOutcome::Failed(message) | CallOutcome::StopUser(message) => {
                 self.count_failure(&role.on_stop.name, "guest-failed", &message);
             }

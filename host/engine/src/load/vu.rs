@@ -14,6 +14,7 @@ use crate::load::clock::RunClock;
 use crate::load::gate::Gate;
 use crate::load::log::LogSink;
 use crate::recorder::Recorder;
+use crate::shared::Commons;
 
 /// One virtual user. Futures need not be `Send`: a user lives and dies on its shard's thread.
 ///
@@ -65,6 +66,8 @@ pub enum CallOutcome {
     Failed(Arc<str>),
     /// This user is done; `on-stop` still runs.
     StopUser(Arc<str>),
+    /// This user has nothing left to do, which is no failure; `on-stop` still runs.
+    Finished,
     /// The guest ends the whole run.
     AbortRun(Arc<str>),
     /// The user is unusable and must be made anew.
@@ -136,4 +139,6 @@ pub struct ShardContext {
     pub gate: Arc<Gate>,
     /// Where lines of the guest's log go.
     pub logs: LogSink,
+    /// What the users of the whole run share.
+    pub shared: Arc<Commons>,
 }

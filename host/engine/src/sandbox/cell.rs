@@ -18,6 +18,7 @@ use crate::host::state::{Interrupts, VuState};
 use crate::host::trace::{Trace, TraceSink};
 use crate::http::{Client, Shared};
 use crate::load::vu::{CallOutcome, Crash, Due, MakeError, ShardContext, UserIdentity};
+use crate::shared::DataSets;
 
 /// How long a new user waits for a place in the pool that another one is leaving.
 const PLACE_WAIT: Duration = Duration::from_secs(5);
@@ -75,6 +76,7 @@ impl Cell {
         shard: &Arc<ShardContext>,
         http: &Arc<Shared>,
         identity: &UserIdentity,
+        data: Arc<DataSets>,
         sink: Option<TraceSink>,
     ) -> Result<Self, MakeError> {
         let place = tokio::time::timeout(PLACE_WAIT, Arc::clone(sandbox.places()).acquire_owned());
@@ -86,6 +88,7 @@ impl Cell {
             Arc::clone(shard),
             Client::new(Arc::clone(http)),
             identity,
+            data,
             sink.map(Trace),
         );
         let mut store = Store::new(sandbox.engine(), state);
@@ -167,6 +170,7 @@ impl Cell {
             Ok(Ok(())) => CallOutcome::Done,
             Ok(Err(types::Failure::AbortRun(why))) => CallOutcome::AbortRun(reason(&why)),
             _ if interrupted => CallOutcome::Cancelled,
+            Ok(Err(types::Failure::Done)) => CallOutcome::Finished,
             Ok(Err(types::Failure::Failed(why))) => CallOutcome::Failed(reason(&why)),
             Ok(Err(types::Failure::StopUser(why))) => CallOutcome::StopUser(reason(&why)),
             Err(crash) => CallOutcome::Crashed(crash),

@@ -12,18 +12,26 @@ use crate::http::Shared;
 use crate::load::vu::{
     CallOutcome, Crash, Due, MakeError, ShardContext, UserIdentity, Vu, VuFactory,
 };
+use crate::shared::DataSets;
 
 /// Makes the users of one shard.
 pub struct WasmVuFactory {
     sandbox: Arc<Sandbox>,
     shard: Arc<ShardContext>,
     http: Arc<Shared>,
+    data: Arc<DataSets>,
 }
 
 impl WasmVuFactory {
     /// `http`: settings, resolver and policy, shared by the users of the shard.
     pub fn new(sandbox: Arc<Sandbox>, shard: ShardContext, http: Arc<Shared>) -> Self {
-        Self { sandbox, shard: Arc::new(shard), http }
+        Self { sandbox, shard: Arc::new(shard), http, data: Arc::default() }
+    }
+
+    /// With the data sets of the run.
+    #[must_use]
+    pub fn with_data(self, data: Arc<DataSets>) -> Self {
+        Self { data, ..self }
     }
 
     /// A new user whose every request goes to `sink` as well.
@@ -43,7 +51,7 @@ impl WasmVuFactory {
         identity: UserIdentity,
         sink: Option<TraceSink>,
     ) -> Result<WasmVu, MakeError> {
-        let mut cell = Cell::make(&self.sandbox, &self.shard, &self.http, &identity, sink).await?;
+        let mut cell = self.cell(&identity, sink).await?;
         let context = self.context(&identity);
         let user_type = identity.user_type;
         let call = Call::starting("constructor", &cell);
@@ -54,6 +62,15 @@ impl WasmVuFactory {
             .await
             .map_err(|Crash { code, message, detail }| MakeError { code, message, detail })?;
         Ok(WasmVu { cell, user, tasks: self.sandbox.tasks(user_type) })
+    }
+
+    async fn cell(
+        &self,
+        identity: &UserIdentity,
+        sink: Option<TraceSink>,
+    ) -> Result<Cell, MakeError> {
+        let data = Arc::clone(&self.data);
+        Cell::make(&self.sandbox, &self.shard, &self.http, identity, data, sink).await
     }
 
     fn context(&self, identity: &UserIdentity) -> types::UserContext {
@@ -94,8 +111,7 @@ impl WasmVuFactory {
     }
 
     async fn once(&self, identity: &UserIdentity) -> Result<Cell, CallOutcome> {
-        let cell = Cell::make(&self.sandbox, &self.shard, &self.http, identity, None).await;
-        cell.map_err(|MakeError { code, message, detail }| {
+        self.cell(identity, None).await.map_err(|MakeError { code, message, detail }| {
             CallOutcome::Crashed(Crash { code, message, detail })
         })
     }

@@ -1,5 +1,6 @@
 //! The agent's workshop over wasmtime: fetch, verify, compile, make room.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loadhost_model::description::Description;
@@ -14,6 +15,7 @@ use crate::capacity::{Allowance, Machine, capacity, raise_open_files, resident_b
 use crate::http::{Grants, Shared};
 use crate::load::vu::{CallOutcome, MakeError, ShardContext, UserIdentity};
 use crate::scenario::{Compiling, Scenario, ScenarioError, StructureCaps, digest_of};
+use crate::shared::{DataSets, DataSource, Tables};
 
 /// Places that each run has if the machine has room for them, however few users it begins with,
 /// so that users can be raised while it goes on. A place that is never taken costs 3 to 11 µs at
@@ -31,6 +33,7 @@ pub struct WasmWorkshop {
     caps: StructureCaps,
     allowance: Allowance,
     loaded: Option<Arc<Scenario>>,
+    data: Tables,
 }
 
 impl WasmWorkshop {
@@ -45,7 +48,14 @@ impl WasmWorkshop {
     ) -> Self {
         raise_open_files();
         let (compiling, allowance) = (compiling.into(), Allowance::default());
-        Self { source, compiling, grants, caps, allowance, loaded: None }
+        let data = Tables::new(Arc::new(BTreeMap::new()));
+        Self { source, compiling, grants, caps, allowance, loaded: None, data }
+    }
+
+    /// Takes data sets from this source; there are none otherwise.
+    #[must_use]
+    pub fn with_data(self, source: Arc<dyn DataSource>) -> Self {
+        Self { data: Tables::new(source), ..self }
     }
 
     /// Takes no more of the machine than this.
@@ -107,6 +117,8 @@ impl Workshop for WasmWorkshop {
     }
 
     async fn prepare(&self, plan: Arc<RunPlan>, users: u32) -> Result<WasmStage, PrepareError> {
+        // First, since what data takes is no room for users.
+        let data = self.data.of_run(&plan).await.map_err(|error| refusal("data", &error))?;
         let room = capacity(&plan.limits, self.machine());
         room.admit(users).map_err(|error| refusal("capacity", &error))?;
         // What is wrong with the settings is to be said now, not by each shard.
@@ -142,7 +154,7 @@ impl Workshop for WasmWorkshop {
             };
             refusal(code, &error)
         })?;
-        Ok(WasmStage { sandbox, description, grants: self.grants.clone() })
+        Ok(WasmStage { sandbox, description, grants: self.grants.clone(), data: Arc::new(data) })
     }
 }
 
@@ -170,6 +182,7 @@ pub struct WasmStage {
     sandbox: Arc<Sandbox>,
     description: Arc<Description>,
     grants: Grants,
+    data: Arc<DataSets>,
 }
 
 impl Stage for WasmStage {
@@ -189,7 +202,8 @@ impl Stage for WasmStage {
             message: error.message,
             detail: "".into(),
         })?;
-        Ok(WasmVuFactory::new(Arc::clone(&self.sandbox), context, shared))
+        let factory = WasmVuFactory::new(Arc::clone(&self.sandbox), context, shared);
+        Ok(factory.with_data(Arc::clone(&self.data)))
     }
 }
 

@@ -11,10 +11,11 @@ use std::time::Duration;
 use loadhost_model::plan::Limits;
 use tokio::time::Instant;
 use wasmtime::Store;
-use wasmtime::component::{Component, HasSelf, InstancePre, Linker, ResourceTable};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker, Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::{data, log};
+use crate::host::data::HostFeeder;
 use crate::host::output::UserLog;
 use crate::host::{run, wasi};
 use crate::load::vu::Crash;
@@ -65,6 +66,44 @@ impl data::Host for Quiet {
             Some(params) => Ok(params.get(&name).cloned()),
             None => Err(HostTrap::Denied("data.param".to_string()).into()),
         }
+    }
+
+    async fn unique_number(&mut self, _: String) -> wasmtime::Result<Result<u64, String>> {
+        Err(HostTrap::Denied("data.unique-number".to_string()).into())
+    }
+
+    fn counter_add(&mut self, _: String, _: i64) -> wasmtime::Result<Result<i64, String>> {
+        Err(HostTrap::Denied("data.counter-add".to_string()).into())
+    }
+
+    async fn rendezvous(
+        &mut self,
+        _: String,
+        _: u32,
+        _: u64,
+    ) -> wasmtime::Result<Result<bool, String>> {
+        Err(HostTrap::Denied("data.rendezvous".to_string()).into())
+    }
+}
+
+impl data::HostFeeder for Quiet {
+    fn open(
+        &mut self,
+        _: String,
+        _: Vec<String>,
+    ) -> wasmtime::Result<Result<Resource<HostFeeder>, String>> {
+        Err(HostTrap::Denied("data.feeder.open".to_string()).into())
+    }
+
+    async fn next(
+        &mut self,
+        _: Resource<HostFeeder>,
+    ) -> wasmtime::Result<Result<Option<data::Row>, String>> {
+        Err(HostTrap::Denied("data.feeder.next".to_string()).into())
+    }
+
+    fn drop(&mut self, _: Resource<HostFeeder>) -> wasmtime::Result<()> {
+        Ok(())
     }
 }
 

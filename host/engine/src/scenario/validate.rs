@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use loadhost_model::description::{Description, Order, Parameter, Task, UserType, WaitTime};
 use loadhost_model::plan::check_parameter;
+use loadhost_model::shared::{MAX_NAME_BYTES, MAX_NAMES};
 use loadhost_model::threshold::Threshold;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,8 @@ pub(super) fn faults(description: &Description) -> Vec<Fault> {
     let place = "scenario".to_string();
     check.unique(&place, "user types", description.user_types.iter().map(|user| &*user.name));
     check.unique(&place, "parameters", description.parameters.iter().map(|param| &*param.name));
+    check.unique(&place, "data sets", description.data_sets.iter().map(String::as_str));
+    check.data_sets(&place, &description.data_sets);
     check.unique(&place, "settings", description.settings.iter().map(|(key, _)| &**key));
     let idle = description
         .user_types
@@ -98,6 +101,27 @@ impl Check {
         }
         if count > ENTRIES {
             self.fault(place, format!("it has {count} {what}; at most {ENTRIES} are accepted"));
+        }
+    }
+
+    fn data_sets(&mut self, place: &str, names: &[String]) {
+        if names.len() > MAX_NAMES {
+            let count = names.len();
+            self.fault(
+                place,
+                format!("it reads {count} data sets; at most {MAX_NAMES} are accepted"),
+            );
+        }
+        for name in names.iter().take(ENTRIES) {
+            let place = format!("data set `{}`", &name[..name.floor_char_boundary(MAX_NAME_BYTES)]);
+            self.name(&place, name);
+            if (MAX_NAME_BYTES + 1..=NAME_BYTES).contains(&name.len()) {
+                let length = name.len();
+                self.fault(
+                    place,
+                    format!("its name has {length} bytes; shorten it to {MAX_NAME_BYTES}"),
+                );
+            }
         }
     }
 
@@ -291,6 +315,15 @@ mod tests {
             condition: "p(95) ? 3".into(),
             abort_after: None,
         };
+        let named = |name: &str| vec![name.to_string(), "users".into()];
+        check(|d| d.data_sets = named("users"), "two data sets are named `users`");
+        check(
+            |d| d.data_sets = named(&"x".repeat(101)),
+            "its name has 101 bytes; shorten it to 100",
+        );
+        check(|d| d.data_sets = named("a\nb"), "its name has control characters");
+        let many = (0..101).map(|n| n.to_string()).collect::<Vec<_>>();
+        check(|d| d.data_sets = many.clone(), "it reads 101 data sets; at most 100 are accepted");
         check(|d| d.thresholds.push(threshold), "threshold 1 (`http_req_duration p(95) ? 3`)");
     }
 

@@ -1,5 +1,6 @@
 //! A sandbox with everything around it, and a server that it talks to.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,9 @@ use loadhost_engine::load::vu::{
 };
 use loadhost_engine::recorder::{Names, Recorder};
 use loadhost_engine::sandbox::{Sandbox, SandboxError, WasmVu, WasmVuFactory};
-use loadhost_engine::scenario::{Cache, Scenario, StructureCaps};
+use loadhost_engine::scenario::{Cache, Scenario, StructureCaps, digest_of};
+use loadhost_engine::shared::{Commons, Tables};
+use loadhost_model::data::{DataFormat, DataSet, RowOrder};
 use loadhost_model::interval::{SeriesStats, Statistics};
 use loadhost_model::metric::SeriesKey;
 use loadhost_model::plan::{HttpSettings, Limits, RunPlan};
@@ -54,6 +57,8 @@ pub(crate) struct Bench {
     pub(crate) logs: mpsc::Receiver<LogLine>,
     pub(crate) server: Server,
     pub(crate) interrupt: CancellationToken,
+    /// Nothing is leased yet.
+    pub(crate) shared: Arc<Commons>,
     pub(crate) totals: Statistics,
 }
 
@@ -76,6 +81,16 @@ impl Bench {
         Self::made(scenario, mode, users, change).await.unwrap()
     }
 
+    /// Of the hostile one, whose data set is read in this order.
+    pub(crate) async fn ordered(mode: &str, order: RowOrder) -> Self {
+        let scenario = load("hostile");
+        let server = Server::start().await;
+        let mut plan = plan(&scenario, mode, &server, Limits::default());
+        plan.data.values_mut().for_each(|set| set.order = order);
+        let sandbox = Sandbox::new(&scenario, Arc::new(plan), 8).unwrap();
+        Self::of(sandbox, server).await
+    }
+
     /// A bench whose sandbox may be refused.
     pub(crate) async fn try_of_scenario(
         scenario: &Scenario,
@@ -96,11 +111,14 @@ impl Bench {
         change(&mut limits);
         let plan = Arc::new(plan(scenario, mode, &server, limits));
         let sandbox = Sandbox::new(scenario, Arc::clone(&plan), users)?;
-        Ok(Self::of(sandbox, server))
+        Ok(Self::of(sandbox, server).await)
     }
 
-    fn of(sandbox: Arc<Sandbox>, server: Server) -> Self {
+    async fn of(sandbox: Arc<Sandbox>, server: Server) -> Self {
         let plan = Arc::clone(sandbox.plan());
+        let files = BTreeMap::from([(digest_of(USERS), Arc::from(USERS))]);
+        let data = Tables::new(Arc::new(files)).of_run(&plan).await.unwrap();
+        let shared = Commons::of_run(&plan, 1);
         let clock = RunClock::starting_at(Instant::now());
         let recorder = Arc::new(Recorder::new(clock, Arc::new(Names::new(&plan.limits))));
         let (lines, logs) = mpsc::channel(QUEUED_LINES);
@@ -113,13 +131,15 @@ impl Bench {
             recorder: Arc::clone(&recorder),
             gate: Arc::new(Gate::new(Alarm::new(), clock, Arc::clone(&recorder))),
             logs: LogSink::new(plan.run.clone(), worker, clock, Arc::clone(&recorder), lines),
+            shared: Arc::clone(&shared),
         };
         let http =
             Shared::new(&plan.http, plan.target.as_deref(), &plan.limits, &Grants::default())
                 .unwrap();
-        let factory = WasmVuFactory::new(sandbox, shard, http);
+        let factory = WasmVuFactory::new(sandbox, shard, http).with_data(Arc::new(data));
         let interrupt = CancellationToken::new();
-        Self { factory, recorder, logs, server, interrupt, totals: Statistics::default() }
+        let totals = Statistics::default();
+        Self { factory, recorder, logs, server, interrupt, shared, totals }
     }
 
     pub(crate) fn identity(&self, number: u64) -> UserIdentity {
@@ -167,6 +187,16 @@ impl Bench {
         self.recorded().series.keys().filter(|key| wanted(key)).count()
     }
 
+    /// Names of checks that did not hold.
+    pub(crate) fn failed_checks(&mut self) -> Vec<SeriesKey> {
+        let series = self.recorded().series.iter();
+        let failed = series.filter(|(_, stats)| match stats {
+            SeriesStats::Pass(pass) => pass.failures > 0,
+            _ => false,
+        });
+        failed.map(|(key, _)| key.clone()).collect()
+    }
+
     pub(crate) fn lines(&mut self) -> Vec<LogLine> {
         std::iter::from_fn(|| self.logs.try_recv().ok()).collect()
     }
@@ -179,6 +209,19 @@ pub(crate) fn crash(outcome: CallOutcome) -> Crash {
     }
 }
 
+/// A data set that all benches have.
+const USERS: &[u8] = b"name,age\nanna,41\nbob,7\neve,19\n";
+
+fn users() -> DataSet {
+    DataSet {
+        digest: digest_of(USERS),
+        format: DataFormat::Csv,
+        rows: 3,
+        order: Default::default(),
+        lost: Default::default(),
+    }
+}
+
 fn plan(scenario: &Scenario, mode: &str, server: &Server, limits: Limits) -> RunPlan {
     RunPlan {
         run: "run".parse().unwrap(),
@@ -187,7 +230,7 @@ fn plan(scenario: &Scenario, mode: &str, server: &Server, limits: Limits) -> Run
         target: Some(server.url.clone()),
         params: [("mode".to_string(), mode.to_string())].into(),
         secret_params: Vec::new(),
-        data: Default::default(),
+        data: [("users".to_string(), users())].into(),
         seed: 1,
         profile: Profile { phases: Vec::new(), run_time: None, max_request_rate: None },
         user_types: Default::default(),

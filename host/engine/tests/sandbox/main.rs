@@ -11,4 +11,5 @@ mod modules;
 mod neighbours;
 mod raw;
 mod server;
+mod sharing;
 mod users;

@@ -201,6 +201,11 @@ impl<'a> Row<'a> {
         named.filter_map(|(name, at)| Some((name, self.table.cell(at)?)))
     }
 
+    /// The cell of the n-th column.
+    pub fn at(self, column: usize) -> Option<&'a str> {
+        if column < self.table.columns.len() { self.table.cell(self.first + column) } else { None }
+    }
+
     /// The cell of a column.
     pub fn get(self, column: &str) -> Option<&'a str> {
         let at = self.table.columns.iter().position(|name| **name == *column)?;

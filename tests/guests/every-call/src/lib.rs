@@ -26,6 +26,23 @@ impl Caller {
         cookies_and_verdicts()?;
         measures()
     }
+
+    /// What all users share.
+    #[task]
+    fn share(&mut self) -> Outcome {
+        let row = rows("users").next()?;
+        let brief = rows("users").only(["age"]).next()?;
+        check("only what is asked for", brief.get("name").is_none() && brief.get("age").is_some());
+        let unknown = rows("user").next();
+        check("no such data set", matches!(unknown, Err(Failure::AbortRun(_))));
+        check("no such column", rows("users").only(["nam"]).next().is_err());
+        let number = unique_number("order")?;
+        let sum = shared_counter("sold").add(2)?;
+        check("a counter is read", shared_counter("sold").value()? == sum);
+        let met = rendezvous("sale", 2).within(secs(5.0))?;
+        info!("{} of {}: {number} {sum} {met}", &row["name"], row.read::<u32>("age")?);
+        Ok(())
+    }
 }
 
 fn several_at_once() -> Outcome {
@@ -88,4 +105,4 @@ fn measures() -> Outcome {
     Ok(())
 }
 
-export!(Caller);
+export!(Caller; data = ["users"]);

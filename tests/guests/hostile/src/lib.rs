@@ -204,6 +204,50 @@ fn flood(attack: &str) -> Result<(), Failure> {
             log::log(log::Level::Trace, "not asked");
             log::log(log::Level::Info, "not asked");
         }
+        "shared-names" => {
+            let refused = (0..50_000).filter(|n| data::counter_add(&format!("n{n}"), 1).is_err());
+            return Err(Failure::Failed(format!("{} refused", refused.count())));
+        }
+        "shared-long-name" => {
+            let long = "x".repeat(1 << 20);
+            let why = data::unique_number(&long).unwrap_err();
+            return Err(Failure::Failed(why));
+        }
+        "rendezvous" => {
+            let met = data::rendezvous("sale", u32::MAX, u64::MAX);
+            return Err(Failure::Failed(format!("{met:?}")));
+        }
+        "rendezvous-sizes" => {
+            data::rendezvous("sale", 2, 0).unwrap();
+            return Err(Failure::Failed(data::rendezvous("sale", 3, 0).unwrap_err()));
+        }
+        "row" => {
+            let users = data::Feeder::open("users", &[]).unwrap();
+            let cells = |row: data::Row| {
+                row.into_iter().map(|cell| (cell.column, cell.value)).collect::<Vec<_>>()
+            };
+            return Err(Failure::Failed(format!("{:?}", users.next().map(|row| row.map(cells)))));
+        }
+        "drain" => {
+            let users = data::Feeder::open("users", &[]).unwrap();
+            let begun = time::now();
+            let rows = std::iter::from_fn(|| users.next().unwrap()).count();
+            let each = (time::now() - begun) / rows as u64;
+            log::log(log::Level::Info, &format!("{each} ns each"));
+            return Err(Failure::Failed(format!("{rows} rows")));
+        }
+        "feeders" => {
+            let mut kept = Vec::new();
+            loop {
+                kept.push(data::Feeder::open("users", &[]).unwrap());
+            }
+        }
+        "feeder-columns" => {
+            let columns = vec!["name".to_string(); 50_000];
+            let why = data::Feeder::open("users", &columns).map(drop).unwrap_err();
+            return Err(Failure::Failed(why));
+        }
+        "done" => return Err(Failure::Done),
         "nan" => metrics::Metric::new("odd", metrics::Kind::Gauge, "").add(f64::NAN, &[]),
         _ => return big::harm(attack).unwrap_or_else(|| request(attack)),
     }

@@ -140,7 +140,7 @@ pub(super) fn measured(statistics: &Statistics) -> String {
 /// None: all is well.
 pub(super) fn outcome(outcome: &CallOutcome) -> Option<String> {
     match outcome {
-        CallOutcome::Done => None,
+        CallOutcome::Done | CallOutcome::Finished => None,
         CallOutcome::Failed(why) => Some(format!("failed: {why}")),
         CallOutcome::StopUser(why) => Some(format!("the user stops: {why}")),
         CallOutcome::AbortRun(why) => Some(format!("the run is to end: {why}")),

@@ -363,9 +363,8 @@ async fn a_load_shape_goes_on_under_the_next_leader() {
     leader.until(|view| view.run(&run).is_some_and(|run| run.elapsed >= secs(4))).await;
     leader.die().await;
     let next = country.elect_with(config, clock, Arc::new(Factory)).await;
-    let wants = |users| {
-        move |view: &FleetView| view.runs.iter().any(|run| run.users_wanted == Some(users))
-    };
+    let wants =
+        |users| move |view: &FleetView| view.runs.iter().any(|run| run.users_wanted == Some(users));
     // What the shape says holds from a moment ahead on, so of its last word nothing is seen.
     next.until(wants(12)).await;
     next.until(wants(14)).await;

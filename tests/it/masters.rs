@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use loadhost_tests::{Member, Nats, NatsCluster, Outcome, Program, Shop, eventually, scenario};
+use loadhost_tests::{
+    Member, Nats, NatsCluster, Outcome, Process, Program, Shop, eventually, scenario,
+};
 use serde_json::Value;
 
 use crate::fleet::workers;
@@ -249,6 +251,26 @@ fn wrong_settings_of_a_master_are_told_before_the_broker_is_asked() -> Result<()
             .args([scenario("http-get")?]);
         let outcome = master.args(args).run()?.expect_code(104)?;
         ensure!(began.elapsed() < Duration::from_secs(20), "{args:?}: {}", outcome.stderr);
+    }
+    Ok(())
+}
+
+#[test]
+fn who_may_not_try_for_ever_gives_up_a_broker_that_is_gone() -> Result<()> {
+    let mut nats = Nats::start()?;
+    let started = |args: &[&str]| -> Result<(Process, tempfile::TempDir)> {
+        let (mut process, folder) = Program::new(args)?
+            .args(["--nats", &nats.url(), "--listen", "127.0.0.1:0"])
+            .args(["--nats-reconnect-attempts", "3", "--nats-reconnect-interval", "200ms"])
+            .spawn()?;
+        process.word_after("(term ", PATIENCE)?;
+        Ok((process, folder))
+    };
+    let fleet = [started(&["master"])?, started(&["worker", "--id", "w1"])?];
+    nats.kill()?;
+    for (process, folder) in fleet {
+        let outcome = Outcome::of(process, folder, PATIENCE)?.expect_code(115)?;
+        outcome.expect_said(&["did not come back within 3 attempts"])?;
     }
     Ok(())
 }

@@ -13,6 +13,8 @@ use loadhost_cluster::{
 };
 use loadhost_engine::agent::workshop::{ModuleError, ModuleSource};
 use loadhost_engine::scenario::StructureCaps;
+use loadhost_engine::shared::DataSource;
+use loadhost_model::data::MAX_DATA_BYTES;
 use loadhost_model::id::{ClusterId, Digest, WorkerId};
 
 use crate::config::{Effective, refuse};
@@ -74,6 +76,7 @@ async fn join_with(
     };
     let wanted = Settings {
         urls,
+        user: None, // Stands in the URL.
         token: settings.text("nats-token"),
         credentials: settings.path("nats-creds"),
         nkey: nkey(settings)?,
@@ -82,6 +85,8 @@ async fn join_with(
         client_certificate: certificate,
         name: format!("loadhost {role}"),
         patience,
+        reconnect_attempts: settings.number("nats-reconnect-attempts")?.unwrap_or_default(),
+        reconnect_interval: settings.duration("nats-reconnect-interval")?,
         ..Settings::default()
     };
     connect(&wanted).await.map_err(|error| {
@@ -187,6 +192,12 @@ pub(crate) async fn private_server(settings: &Effective) -> Result<PrivateServer
     })
 }
 
+/// Resolves once a connection that broke was tried again as often as is allowed.
+pub(crate) async fn lost(connection: &Connection) -> Failure {
+    let error = connection.lost().await;
+    Failure::new(ExitCode::NatsUnreachable, "the NATS server is gone").because(&error).hint("")
+}
+
 /// Modules out of the broker's store.
 pub(crate) struct StoredModules(pub(crate) ModuleStore);
 
@@ -200,6 +211,16 @@ impl ModuleSource for StoredModules {
                 code: error.step(),
                 reason: error.to_string(),
             })
+        })
+    }
+}
+
+/// Files of data sets out of the same store.
+impl DataSource for StoredModules {
+    fn fetch(&self, digest: Digest) -> BoxFuture<'_, Result<Arc<[u8]>, String>> {
+        Box::pin(async move {
+            let fetched = self.0.fetch_file(digest, MAX_DATA_BYTES as u64, MODULE_TIME).await;
+            fetched.map(Arc::from).map_err(|error| error.to_string())
         })
     }
 }

@@ -32,7 +32,7 @@ const BUCKET_BYTES: i64 = 1 << 30;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Nobody stored it here.
-    #[error("module {} is not in the broker's store `{bucket}`; start the master again, it stores it anew", digest.short())]
+    #[error("{} is not in the broker's store `{bucket}`; start the master again, it stores it anew", digest.short())]
     Missing {
         /// Which.
         digest: Digest,
@@ -40,7 +40,7 @@ pub enum StoreError {
         bucket: String,
     },
     /// What is stored is something else.
-    #[error("module {} was altered in the store: what came has digest {}", wanted.short(), found.short())]
+    #[error("{} was altered in the store: what came has digest {}", wanted.short(), found.short())]
     Tampered {
         /// What was asked for.
         wanted: Digest,
@@ -66,7 +66,7 @@ pub enum StoreError {
         reason: TrustError,
     },
     /// The broker was too slow, or chunks are missing.
-    #[error("module {} did not arrive within {patience:?}; the store may be damaged or the network slow", digest.short())]
+    #[error("{} did not arrive within {patience:?}; the store may be damaged or the network slow", digest.short())]
     TimedOut {
         /// Which.
         digest: Digest,
@@ -193,15 +193,37 @@ impl ModuleStore {
         most: u64,
         patience: Duration,
     ) -> Result<Vec<u8>, StoreError> {
+        let stored = self.find(digest, most, patience).await?;
+        match self.trust.check(digest, &stored.signatures) {
+            Ok(()) => Ok(stored.bytes),
+            Err(reason) => Err(StoreError::Untrusted { digest, reason }),
+        }
+    }
+
+    /// The same for what is no module, such as the file of a data set: nobody need vouch for what is never run.
+    ///
+    /// # Errors
+    /// If it is not there, altered, too large or late.
+    pub async fn fetch_file(
+        &self,
+        digest: Digest,
+        most: u64,
+        patience: Duration,
+    ) -> Result<Vec<u8>, StoreError> {
+        self.find(digest, most, patience).await.map(|stored| stored.bytes)
+    }
+
+    async fn find(
+        &self,
+        digest: Digest,
+        most: u64,
+        patience: Duration,
+    ) -> Result<Stored, StoreError> {
         let fetch = async {
             let store = self.connection.jetstream.get_object_store(&self.bucket).await;
             // The bucket is made with the first module that is stored.
             let missing = |_| StoreError::Missing { digest, bucket: self.bucket.clone() };
-            let stored = self.read(&store.map_err(missing)?, digest, most).await?;
-            match self.trust.check(digest, &stored.signatures) {
-                Ok(()) => Ok(stored.bytes),
-                Err(reason) => Err(StoreError::Untrusted { digest, reason }),
-            }
+            self.read(&store.map_err(missing)?, digest, most).await
         };
         // An object with missing chunks would be waited for without end.
         match tokio::time::timeout(patience, fetch).await {

@@ -30,6 +30,8 @@ use crate::progress::Broker;
 use crate::session::{Outputs, conduct};
 use crate::{broker, ops, scenario_file};
 
+/// For the end of a master that has lost its broker for good.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Workers fetch and compile over a network.
 const PREPARE: Duration = Duration::from_secs(60);
 
@@ -112,11 +114,23 @@ async fn with_node(
         .ready_if(node.readiness())
         .counting(broker::counters(&connection));
     let served = ops::serve(listener, faces, stop.clone());
-    let outcome = match task {
-        Task::Stand => stand(&node).await,
-        Task::Run(prepared, outputs, _) => run(&node, &connection, *prepared, *outputs).await,
+    let task = async {
+        match task {
+            Task::Stand => stand(&node).await,
+            Task::Run(prepared, outputs, _) => run(&node, &connection, *prepared, *outputs).await,
+        }
     };
-    node.stop().await;
+    let outcome = tokio::select! {
+        outcome = task => {
+            node.stop().await;
+            outcome
+        }
+        failure = broker::lost(&connection) => {
+            // There is nothing to hand over by.
+            let _ = tokio::time::timeout(FAREWELL, node.stop()).await;
+            Err(failure)
+        }
+    };
     stop.cancel();
     ops::ended(served).await;
     outcome

@@ -78,13 +78,15 @@ async fn work(settings: &Effective, part: Option<Part>) -> Outcome {
     let allowance = Allowance { memory, processes: part.map_or(1, |part| part.count) };
     let modules = ModuleStore::new(&connection, &Names::new(cluster)).trusting(trust);
     let grants = Grants { private: settings.switch("allow-private")?, refused };
+    let modules = Arc::new(StoredModules(modules));
     let workshop = WasmWorkshop::new(
-        Arc::new(StoredModules(modules)),
+        modules.clone(),
         scenario_file::compiling(settings),
         grants,
         StructureCaps::default(),
     )
-    .within(allowance);
+    .within(allowance)
+    .with_data(modules);
     let greeter = tokio::spawn(greet(id.clone(), link.leader.clone()));
     let config = AgentConfig {
         worker: id,
@@ -107,10 +109,12 @@ async fn work(settings: &Effective, part: Option<Part>) -> Outcome {
             Failure::new(ExitCode::WorkerFailed, "the worker cannot go on").because(&error)
         }),
         () = at_once.cancelled() => Ok(()),
+        failure = broker::lost(&connection) => Err(failure),
     };
     greeter.abort();
     signals.abort();
-    let patience = if at_once.is_cancelled() { Duration::ZERO } else { FAREWELL };
+    let is_over = at_once.is_cancelled() || outcome.is_err();
+    let patience = if is_over { Duration::ZERO } else { FAREWELL };
     let lost = link.close(patience).await;
     if lost > 0 {
         eprintln!("warning: {lost} seconds of measurements could not be handed over");

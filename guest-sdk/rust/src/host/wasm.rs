@@ -237,7 +237,8 @@ impl Feeder {
     }
 
     pub(crate) fn next(&self) -> Result<Option<Vec<(String, String)>>, String> {
-        let cells = |row: data::Row| row.into_iter().map(|cell| (cell.column, cell.value)).collect();
+        let cells =
+            |row: data::Row| row.into_iter().map(|cell| (cell.column, cell.value)).collect();
         self.0.next().map(|row| row.map(cells))
     }
 }

@@ -205,14 +205,13 @@ impl<F: VuFactory> User<F> {
             let is_usable = !matches!(outcome, CallOutcome::Crashed(_));
             return if is_usable { Then::Leave } else { Then::MakeAnew };
         }
-        if outcome == CallOutcome::Finished {
-            // It did nothing, so nothing is counted.
-            self.control.retire();
-            return Then::Leave;
-        }
-        recorder.task(step.series, took, true);
+        recorder.task(step.series, took, outcome != CallOutcome::Finished);
         match outcome {
-            CallOutcome::Done | CallOutcome::Cancelled | CallOutcome::Finished => Then::GoOn,
+            CallOutcome::Done | CallOutcome::Cancelled => Then::GoOn,
+            CallOutcome::Finished => {
+                self.control.retire();
+                Then::Leave
+            }
             CallOutcome::Failed(message) => {
                 self.count_failure(&step.name, "guest-failed", &message);
                 Then::GoOn

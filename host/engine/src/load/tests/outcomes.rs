@@ -76,6 +76,21 @@ fn a_user_that_wants_to_stop_does_not_come_back() {
 }
 
 #[test]
+fn a_user_with_nothing_left_to_do_leaves_without_a_failure() {
+    paused(async {
+        let users = FakeFactory::new(|call| match call.what {
+            What::Task(_) => (secs(0.01), CallOutcome::Finished),
+            _ => (Duration::ZERO, CallOutcome::Done),
+        });
+        let bench = every_second(users, ramp(stages(&[(0.0, 2.0), (5.0, 2.0)])));
+        let statistics = bench.run().await;
+        assert_eq!(statistics.errors.len(), 0);
+        assert_eq!((bench.users.made.get(), bench.users.iterations().len()), (2, 2));
+        assert_eq!(bench.users.users_at(What::Stop), [0, 1]);
+    });
+}
+
+#[test]
 fn a_guest_can_abort_the_run() {
     paused(async {
         let users = FakeFactory::new(|call| match call.what {

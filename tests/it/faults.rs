@@ -3,6 +3,7 @@
 
 mod cut;
 mod lost;
+mod many;
 mod restarts;
 mod several;
 

@@ -127,6 +127,7 @@ pub(crate) fn view() -> RunView {
             start_lag_p99: Some(210),
             ..GeneratorView::default()
         },
+        shared: Default::default(),
         history: (0..42).map(point).collect(),
         notes: Vec::new(),
         ended: None,

@@ -17,6 +17,7 @@ mod measure;
 mod registry;
 mod run;
 mod shape;
+mod shared;
 mod show;
 mod slots;
 pub(crate) mod snapshot;
@@ -188,6 +189,7 @@ impl Machine {
         let run = Run {
             aggregate: crate::aggregate::Aggregate::new(&new.plan, &new.description),
             reset: None,
+            shared: shared::Shared::new(&new.plan),
             plan: new.plan,
             description: new.description,
             expect_workers: new.expect_workers.max(1),
@@ -264,13 +266,14 @@ impl Machine {
         std::mem::take(&mut self.news)
     }
 
-    fn hear(&mut self, now: Now, status: WorkerStatus) -> bool {
+    fn hear(&mut self, now: Now, mut status: WorkerStatus) -> bool {
         if status.version != VERSION {
             return self.ignore("version");
         }
         if status.applied.0 > self.config.term {
             return self.depose();
         }
+        let shared = std::mem::take(&mut status.shared); // kept by the run
         let heard = self.registry.hear(now.mono, status.clone(), self.config.max_workers);
         let mut moved = match heard {
             Heard::Former => return self.ignore("former_process"),
@@ -283,6 +286,7 @@ impl Machine {
         for id in ids {
             let Some(mut run) = self.runs.remove(&id) else { continue };
             moved |= self.follow(now, &mut run, &status);
+            self.hear_shared(now, &mut run, &status, &shared);
             self.runs.insert(id, run);
         }
         if self.is_astray(&status) {

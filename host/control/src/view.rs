@@ -15,11 +15,14 @@ use loadhost_model::wire::WorkerState;
 use serde::{Deserialize, Serialize};
 
 mod rows;
+mod shared;
 
 pub(crate) use rows::ratio;
 pub use rows::{
     CheckRow, ErrorRow, GroupRow, HttpRow, MetricRow, MetricValue, TaskRow, Times, Window,
 };
+
+pub use shared::{LeasedView, MeetingView, SharedView};
 
 use crate::report::EndReason;
 
@@ -207,6 +210,9 @@ pub struct RunView {
     pub collection: Collection,
     /// How well the generators do.
     pub generator: GeneratorView,
+    /// What users of all workers share: rows, numbers, counters, rendezvous.
+    #[serde(default)]
+    pub shared: SharedView,
     /// The last [`TAIL`] seconds, oldest first.
     pub history: Vec<Point>,
     /// What happened and bears on how far the numbers can be trusted.

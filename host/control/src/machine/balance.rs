@@ -320,7 +320,7 @@ impl Machine {
             share: part.share.clone(),
             share_from: part.share_from,
             step,
-            shared: Default::default(),
+            shared: Box::new(run.shared.state(&part.worker, part.incarnation)),
         }
     }
 }

@@ -287,6 +287,9 @@ pub(crate) struct Run {
     pub(crate) notes: Vec<Note>,
     pub(crate) notes_omitted: u32,
     pub(crate) shape: Option<crate::machine::shape::Shape>,
+    /// What users share over all workers.
+    #[serde(default)]
+    pub(crate) shared: super::shared::Shared,
 }
 
 impl Run {

@@ -81,6 +81,7 @@ impl Machine {
             remaining: length.map(|length| length.saturating_sub(elapsed)),
             users_wanted: wanted.users,
             rate_wanted: wanted.rate,
+            shared: run.shared.show(),
             notes: run.notes.clone(),
             ended: run.ended.clone(),
             ..blank(run)
@@ -135,6 +136,7 @@ fn blank(run: &Run) -> RunView {
         counters: Default::default(),
         collection: Default::default(),
         generator: Default::default(),
+        shared: Default::default(),
         history: Vec::new(),
         notes: Vec::new(),
         ended: None,

@@ -184,6 +184,7 @@ fn move_walls(run: &mut Run, shift: i64) {
         start.wall = start.wall.saturating_add_signed(shift);
     }
     run.slots.move_walls(shift);
+    run.shared.move_walls(shift);
     for part in &mut run.parts {
         for wall in [&mut part.share_from, &mut part.holds_from] {
             *wall = super::slots::moved_wall(*wall, shift);

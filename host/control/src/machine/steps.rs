@@ -32,6 +32,7 @@ impl Machine {
             if run.is_finished() {
                 self.keep_report(now, run);
             } else {
+                self.share_out(now, &mut run);
                 self.runs.insert(id, run);
             }
         }
@@ -325,7 +326,10 @@ impl Machine {
             |part: &&Part| matches!(part.standing, Standing::Member | Standing::Leaving);
         let Some(part) = run.parts.get(at).filter(takes_part) else { return };
         let (worker, told) = (part.worker.clone(), Told::from(&step));
+        self.enroll(run, at);
+        let Some(part) = run.parts.get(at) else { return };
         let work = Self::work(run, part, step);
+        run.shared.was_told(&worker, &work.shared);
         let generation = self.state(worker, Some(work));
         if let Some(part) = run.parts.get_mut(at) {
             (part.assigned, part.told) = (generation, Some(told));

@@ -22,6 +22,7 @@ use crate::view::{Liveness, RunState, RunView, ThresholdState};
 mod fleet;
 mod life;
 mod load;
+mod shared;
 mod trouble;
 
 /// A machine, its clock, and what it has said.

@@ -3,6 +3,7 @@
 
 mod access;
 mod authoring;
+mod data;
 mod faults;
 mod fleet;
 mod hostile;

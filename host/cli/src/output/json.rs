@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use loadhost_control::report::RunReport;
 use loadhost_control::view::{
-    CheckRow, ErrorRow, MetricRow, Note, Point, TaskRow, ThresholdView, Times, WorkerView,
+    CheckRow, ErrorRow, MetricRow, Note, Point, SharedView, TaskRow, ThresholdView, Times,
+    WorkerView,
 };
 use loadhost_model::histogram::Histogram;
 use loadhost_model::interval::{Counters, HttpStats, Statistics, StepTimes};
@@ -53,6 +54,7 @@ pub(crate) struct Results<'a> {
     tasks: &'a [TaskRow],
     checks: &'a [CheckRow],
     metrics: &'a [MetricRow],
+    shared: &'a SharedView,
     errors: &'a [ErrorRow],
     thresholds: &'a [ThresholdView],
     counters: &'a Counters,
@@ -152,6 +154,7 @@ impl<'a> Results<'a> {
             tasks: &view.tasks,
             checks: &view.checks,
             metrics: &view.metrics,
+            shared: &view.shared,
             errors: &view.errors,
             thresholds: &report.verdict.thresholds,
             counters: &view.counters,

@@ -5,6 +5,7 @@ pub(crate) mod csv;
 pub(crate) mod format;
 pub(crate) mod json;
 pub(crate) mod junit;
+mod shared;
 pub(crate) mod summary;
 
 use std::io::Write;

@@ -28,6 +28,7 @@ pub(crate) fn summary(report: &RunReport) -> String {
     table::iterations(&mut text, view);
     checks(&mut text, view);
     metrics(&mut text, view);
+    shared(&mut text, view);
     errors(&mut text, view);
     thresholds(&mut text, report);
     generator(&mut text, view);
@@ -98,6 +99,18 @@ fn metrics(text: &mut String, view: &RunView) {
     line!(text, "metrics of the scenario");
     for metric in &view.metrics {
         line!(text, "  {:<34} {}", fit(&metric_name(metric), 34), metric_value(metric));
+    }
+    line!(text);
+}
+
+fn shared(text: &mut String, view: &RunView) {
+    let lines = super::shared::lines(&view.shared);
+    if lines.is_empty() {
+        return;
+    }
+    line!(text, "shared by all users");
+    for (name, figures) in lines {
+        line!(text, "  {:<34} {figures}", fit(&name, 34));
     }
     line!(text);
 }

@@ -101,6 +101,7 @@ impl Machine {
     pub(super) fn keep_report(&mut self, now: Now, mut run: Run) {
         let elapsed = run.elapsed(now.mono);
         run.aggregate.judge(elapsed);
+        run.shared.end();
         for part in std::mem::take(&mut run.parts) {
             if part.standing != Standing::Out {
                 self.state(part.worker.clone(), None);

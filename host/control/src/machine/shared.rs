@@ -133,6 +133,13 @@ impl Shared {
         each_lease(&mut self.rows, &mut self.numbers, holder, Source::give_up);
     }
 
+    /// The run is over: of what is still with somebody, nobody will say any more whether it was used.
+    pub(super) fn end(&mut self) {
+        for holder in self.holders.values_mut() {
+            each_lease(&mut self.rows, &mut self.numbers, holder, Source::give_up);
+        }
+    }
+
     /// Whether a process takes part.
     fn place(&mut self, worker: &WorkerId, place: Place) {
         let Some(holder) = self.holders.get_mut(worker) else { return };

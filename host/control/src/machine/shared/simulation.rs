@@ -22,7 +22,7 @@ use super::Shared;
 use crate::config::CoordinatorConfig;
 use crate::machine::snapshot::Snapshot;
 use crate::machine::{Effect, Input, Machine, NewRun, Now};
-use crate::report::RunReport;
+use crate::report::{EndReason, RunReport};
 use crate::testing::{self, run_id};
 use crate::view::SharedView;
 use fake::Process;
@@ -149,14 +149,19 @@ impl World {
         }
     }
 
-    fn play(&mut self) {
+    /// Until the run is over. False: it could not be begun, or nobody was left.
+    fn play(&mut self) -> bool {
         let faults = self.setting.faults;
-        while self.now < CALM {
+        while self.now < CALM && self.report.is_none() {
             if !faults.is_empty() && self.now > 3 * SECOND && self.random.u32(0..60) == 0 {
                 let fault = faults[self.random.usize(..faults.len())];
                 self.befall(fault);
             }
             self.goes_on();
+        }
+        if let Some(report) = &self.report {
+            assert!(matches!(report.ended, EndReason::WorkerFailed { .. }), "{:?}", report.ended);
+            return false;
         }
         // Until all rows are used, and all who wait for others have met.
         for process in &mut self.processes {
@@ -174,6 +179,7 @@ impl World {
             assert!(self.now < end + 60 * SECOND, "the run does not end");
             self.goes_on();
         }
+        true
     }
 
     fn goes_on(&mut self) {
@@ -339,8 +345,9 @@ fn histories(default: u64, setting: Setting) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let play = |seed| {
         let mut world = World::new(seed, setting);
-        world.play();
-        world.check();
+        if world.play() {
+            world.check();
+        }
     };
     if let Some(seed) = number("LOADHOST_SEED") {
         return play(seed);

@@ -7,13 +7,18 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Effective, refuse};
 use crate::failure::Failure;
 
+/// It logs several errors a second for as long as the broker is away.
+const CLIENT: &str = "async_nats";
+
 /// From here on, logs go out as `log-level` and `log-format` say.
 pub(crate) fn start(settings: &Effective) -> Result<(), Failure> {
     let (Some(level), Some(format)) = (settings.item("log-level"), settings.item("log-format"))
     else {
         return Ok(());
     };
-    let filter = EnvFilter::try_new(&level.text).map_err(|error| {
+    // What the client of the broker says, this program says once, in its own words: it is heard if asked for by name.
+    let quiet = if level.text.contains(CLIENT) { "" } else { ",async_nats=off" };
+    let filter = EnvFilter::try_new(format!("{}{quiet}", level.text)).map_err(|error| {
         refuse("log-level", level, &format!("{error}; give error, warn, info, debug or trace"))
     })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

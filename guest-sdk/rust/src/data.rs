@@ -193,6 +193,7 @@ fn short_name<T>() -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::test::World;
 

@@ -79,7 +79,7 @@ impl SharedCounter<'_> {
     }
 }
 
-/// A place where users wait for each other, until so many of the whole run are there; then they go on
+/// A place where users wait for each other, until so many of the whole run (or more) are there; then they go on
 /// together, and the next ones wait for each other.
 ///
 /// ```

@@ -164,7 +164,9 @@ fn a_data_set_that_the_scenario_does_not_read_gets_a_suggestion() {
         data_faults(&["items", "users", "usres"]),
         [format!("unknown data set `usres`, {known}")]
     );
-    let fault = faults(|plan| drop(plan.data.insert("users".to_string(), data_set())));
+    let fault = faults(|plan| {
+        plan.data.insert("users".to_string(), data_set());
+    });
     assert_eq!(fault, "unknown data set `users`; the scenario has no data sets");
 }
 

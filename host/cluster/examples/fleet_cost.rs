@@ -132,10 +132,14 @@ async fn agent(nats: String, number: u32, names: u64) -> Fallible<u64> {
                 said.run = wanted.work.as_ref().map(|work| work.plan.run.clone());
                 let term = wanted.term;
                 said.state = follow(wanted, &mut load, &mut has_run, seq);
-                if let (WorkerState::Stopped { .. }, Some((_, run))) = (&said.state, load.take()) {
-                    let last = Interval { last: true, term, ..interval(&run, &worker, seq + 1, statistics(0, 1)) };
+                if matches!(said.state, WorkerState::Stopped { .. })
+                    && let Some((_, run)) = load.take()
+                {
+                    seq += 1;
+                    let last = interval(&run, &worker, seq, statistics(0, 1));
+                    let last = Interval { last: true, term, ..last };
                     link.reports.send(Report::Interval(Box::new(last))).await?;
-                    said.state = WorkerState::Stopped { last_seq: seq + 1 };
+                    said.state = WorkerState::Stopped { last_seq: seq };
                 }
                 link.reports.send(Report::Status(said.clone())).await?;
                 if has_run && said.run.is_none() {

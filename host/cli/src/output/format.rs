@@ -114,6 +114,32 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     text.chars().take(head).chain(['…']).chain(text.chars().skip(length - tail)).collect()
 }
 
+/// Lines of a long text.
+const WRAPPED: usize = 12;
+
+/// The text in lines of `width` characters at most, broken between words, the later ones indented. What is beyond
+/// twelve lines is left out; a word that is longer than a line is not broken.
+pub(crate) fn wrap(text: &str, width: usize) -> String {
+    let (mut wrapped, mut length, mut lines) = (String::new(), 0, 1);
+    for word in text.split_whitespace() {
+        let more = word.chars().count();
+        if length > 0 && length + 1 + more > width {
+            if lines == WRAPPED {
+                wrapped.push_str(" …");
+                break;
+            }
+            wrapped.push_str("\n  ");
+            (length, lines) = (2, lines + 1);
+        } else if length > 0 {
+            wrapped.push(' ');
+            length += 1;
+        }
+        wrapped.push_str(word);
+        length += more;
+    }
+    wrapped
+}
+
 /// A number as short as it can be said.
 pub(crate) fn plain(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 1e15 {
@@ -133,6 +159,15 @@ pub(crate) fn plain(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_is_broken_between_words_and_not_without_end() {
+        assert_eq!(wrap("worker `w1` failed: no room", 12), "worker `w1`\n  failed: no\n  room");
+        assert_eq!(wrap("short", 3), "short");
+        let endless = "word ".repeat(1_000);
+        assert_eq!(wrap(&endless, 10).lines().count(), 12);
+        assert!(wrap(&endless, 10).ends_with("word …"));
+    }
 
     #[test]
     fn numbers_have_the_digits_that_matter() {

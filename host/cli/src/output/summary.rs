@@ -12,8 +12,10 @@ use loadhost_control::view::{
 };
 use loadhost_model::interval::Origin;
 
-use super::format::{fit, grouped, millis, percent, plain, rate, span};
+use super::format::{fit, grouped, millis, percent, plain, rate, span, wrap};
 
+/// Columns.
+const WIDTH: usize = 100;
 /// Errors shown; the rest is counted.
 const MAX_ERRORS: usize = 20;
 /// Lines of a guest's frames shown per error.
@@ -46,13 +48,8 @@ fn head(text: &mut String, report: &RunReport) {
     let RunReport { view, ended, plan, .. } = report;
     let version =
         view.scenario_version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
-    line!(
-        text,
-        "{}{version} · {} · {}",
-        view.scenario,
-        span(view.elapsed),
-        fit(&ended.to_string(), 60)
-    );
+    let first = format!("{}{version} · {} · {ended}", view.scenario, span(view.elapsed));
+    line!(text, "{}", wrap(&first, WIDTH));
     let target =
         view.target.as_deref().map(|target| format!("target {target} · ")).unwrap_or_default();
     let workers =
@@ -222,13 +219,13 @@ fn generator(text: &mut String, view: &RunView) {
         let time = span(*saturated_for);
         let marked =
             format!("! generator saturated for {time}{why}: these numbers are not the target's");
-        line!(text, "{}", fit(&marked, 100));
+        line!(text, "{}", wrap(&marked, WIDTH));
     }
     if view.collection.missing > 0 {
         line!(text, "! {} worker-seconds of measurements are missing", view.collection.missing);
     }
     for note in view.notes.iter().filter(|note| note.kind == NoteKind::Warning) {
-        line!(text, "! {}", fit(&note.message, 97));
+        line!(text, "{}", wrap(&format!("! {}", note.message), WIDTH));
     }
 }
 

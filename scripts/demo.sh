@@ -59,8 +59,11 @@ fi
 
 say "What next"
 cat <<TEXT
-  A scenario of your own:      $loadhost new my-shop && cd my-shop && $loadhost build
-  What a scenario contains:    $loadhost check $scenario
-  One user, each request:      $loadhost trace $scenario --host $shop   (start the shop again: $loadhost demo-shop)
-  All commands and flags:      $loadhost help
+  alias loadhost=${loadhost/#$HOME/\~}
+
+  A scenario of your own:    loadhost new my-shop && cd my-shop && loadhost build
+  The shop again:            loadhost demo-shop &
+  What a scenario contains:  loadhost check ${scenario/#$HOME/\~}
+  One user, each request:    loadhost trace … --host http://127.0.0.1:8000
+  All commands and flags:    loadhost help
 TEXT

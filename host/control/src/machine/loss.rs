@@ -16,6 +16,8 @@ const ABORT_RUN: &str = "abort-run";
 /// Failures that another attempt may not have, by the codes of workers: the module could not be fetched, a fault
 /// of the program, the load could not be begun.
 const WORTH_A_RETRY: [&str; 3] = ["download", "fault", "load"];
+/// What people are told of times is rounded up to this.
+const FINE_ENOUGH: Duration = Duration::from_millis(100);
 /// Workers end their load with the run's own time, and clocks differ a little.
 const AT_THE_END: Duration = Duration::from_secs(2);
 
@@ -53,7 +55,7 @@ impl Machine {
             format!(
                 "its share, {percent:.1} % of the load, goes to others; up to {} of its measurements are lost, and if it \
                  is only cut off, its users run twice until it stops itself",
-                format_duration(loss.unmeasured)
+                format_duration(rounded_up(loss.unmeasured))
             )
         } else {
             format!("{percent:.1} % of the load is missing until it is back")
@@ -362,6 +364,11 @@ impl Machine {
             message: format!("all workers are lost: {}", run.names(|part| part.lost)),
         })
     }
+}
+
+fn rounded_up(time: Duration) -> Duration {
+    let steps = time.as_nanos().div_ceil(FINE_ENOUGH.as_nanos());
+    FINE_ENOUGH.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
 }
 
 /// Iterations of a worker that are not known to have been made; nothing if there are none.

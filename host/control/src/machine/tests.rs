@@ -22,6 +22,7 @@ use crate::view::{Liveness, RunState, RunView, ThresholdState};
 mod fleet;
 mod life;
 mod load;
+mod losses;
 mod shared;
 mod trouble;
 

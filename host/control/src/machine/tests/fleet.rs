@@ -4,7 +4,7 @@ use loadhost_model::plan::{FleetSettings, LossPolicy};
 
 use super::*;
 
-fn slots(stage: &Stage, name: &str) -> usize {
+pub(super) fn slots(stage: &Stage, name: &str) -> usize {
     stage.assigned[&worker(name)].work.as_ref().map_or(0, |work| work.share.slots().len())
 }
 
@@ -12,17 +12,17 @@ fn share_from(stage: &Stage, name: &str) -> u64 {
     stage.assigned[&worker(name)].work.as_ref().unwrap().share_from
 }
 
-fn plan_with(fleet: FleetSettings) -> RunPlan {
+pub(super) fn plan_with(fleet: FleetSettings) -> RunPlan {
     RunPlan { fleet, ..plan(600) }
 }
 
-fn on_loss(policy: LossPolicy) -> RunPlan {
+pub(super) fn on_loss(policy: LossPolicy) -> RunPlan {
     plan_with(FleetSettings { on_worker_lost: policy, ..FleetSettings::default() })
 }
 
 impl Stage {
     /// Tenths of a second in which these workers do as they are told at once.
-    fn goes_on(&mut self, names: &[&str], tenths: u32) {
+    pub(super) fn goes_on(&mut self, names: &[&str], tenths: u32) {
         for _ in 0..tenths {
             self.now += Duration::from_millis(100);
             for name in names {
@@ -32,19 +32,19 @@ impl Stage {
         }
     }
 
-    fn obeys(&mut self, name: &str) {
+    pub(super) fn obeys(&mut self, name: &str) {
         let said = self.obedient(name);
         self.hears(said);
     }
 
     /// The same of a worker that is to go away.
-    fn drains(&mut self, name: &str) {
+    pub(super) fn drains(&mut self, name: &str) {
         let said = WorkerStatus { draining: true, ..self.obedient(name) };
         self.hears(said);
     }
 
     /// What a worker says that does as it is told.
-    fn obedient(&self, name: &str) -> WorkerStatus {
+    pub(super) fn obedient(&self, name: &str) -> WorkerStatus {
         let id = worker(name);
         let mut said = status(&id, 1, WorkerState::Idle);
         if let Some(assignment) = self.assigned.get(&id) {

@@ -256,6 +256,14 @@ impl Aggregate {
         self.users.get(worker).map_or(Duration::ZERO, |users| users.end)
     }
 
+    /// Whether the newest interval of a worker ended at `since` or later, without users.
+    pub(crate) fn rests_since(&self, worker: &WorkerId, since: Duration) -> bool {
+        let rests = |users: &WorkerUsers| {
+            users.end >= since && users.users.values().all(|count| *count == 0)
+        };
+        self.users.get(worker).is_some_and(rests)
+    }
+
     /// The worker is lost: nobody knows what its users do.
     pub(crate) fn forget_users(&mut self, worker: &WorkerId) {
         self.users.remove(worker);

@@ -49,7 +49,7 @@ impl Machine {
         if !run.is_movable() || run.is_nearly_over(now.mono) {
             return;
         }
-        self.take_in(run);
+        self.take_in(now, run);
         self.see_off(run);
         for giver in run.slots.givers().collect::<Vec<_>>() {
             if let Some(part) =
@@ -70,7 +70,7 @@ impl Machine {
     }
 
     /// Idle workers that fit join a run that makes load already, as long as no other run waits for them.
-    fn take_in(&mut self, run: &mut Run) {
+    fn take_in(&mut self, now: Now, run: &mut Run) {
         let is_waiting = |other: &Run| matches!(other.stage, Stage::Waiting { .. });
         let (Some(start), Some(setup_data)) = (run.started, run.setup_data.clone()) else { return };
         if self.runs.values().any(is_waiting) {
@@ -94,7 +94,9 @@ impl Machine {
             let seat = run.next_seat;
             run.next_seat += 1;
             run.parts.retain(|part| part.worker != worker);
-            let part = Part { late: true, ..Part::new(seat, worker, incarnation, share) };
+            let measured_from = run.elapsed(now.mono);
+            let part =
+                Part { late: true, measured_from, ..Part::new(seat, worker, incarnation, share) };
             let at = run.parts.partition_point(|other| other.worker < part.worker);
             run.parts.insert(at, part);
             let step = Step::Run { start: start.wall, setup_data: Arc::clone(&setup_data) };

@@ -1,10 +1,14 @@
 //! Workers that are lost, fail, or come back.
 
+mod account;
+
 use std::time::Duration;
 
 use loadhost_model::plan::LossPolicy;
 use loadhost_model::text::format_duration;
 use loadhost_model::wire::Step;
+
+use account::{told, unconfirmed};
 
 use super::run::{Part, Progress, Run, Stage, Standing};
 use super::{Machine, Now};
@@ -16,8 +20,6 @@ const ABORT_RUN: &str = "abort-run";
 /// Failures that another attempt may not have, by the codes of workers: the module could not be fetched, a fault
 /// of the program, the load could not be begun.
 const WORTH_A_RETRY: [&str; 3] = ["download", "fault", "load"];
-/// What people are told of times is rounded up to this.
-const FINE_ENOUGH: Duration = Duration::from_millis(100);
 /// Workers end their load with the run's own time, and clocks differ a little.
 const AT_THE_END: Duration = Duration::from_secs(2);
 
@@ -45,41 +47,22 @@ impl Machine {
         let is_running = run.stage == Stage::Running;
         let loss = is_running.then(|| self.loss(now, run, at)).flatten();
         run.aggregate.forget_users(&worker);
+        // What is lost by now is said now, so it is not said again.
+        run.parts[at].measured_from = run.elapsed(now.mono);
         let Some(mut loss) = loss else {
             let message = format!("worker `{worker}` is lost: nothing heard for {silence}");
             return run.note(now.mono, NoteKind::Warning, message);
         };
         loss.moved = self.vacate(now, run, at);
-        let percent = 100.0 * loss.share;
-        let rest = if loss.moved {
-            format!(
-                "its share, {percent:.1} % of the load, goes to others; up to {} of its measurements are lost, and if it \
-                 is only cut off, its users run twice until it stops itself",
-                format_duration(rounded_up(loss.unmeasured))
-            )
-        } else {
-            format!("{percent:.1} % of the load is missing until it is back")
-        };
+        if loss.share == 0.0 {
+            loss.served = Some(loss.at); // there is nothing that others could take over
+        }
+        let rest = told(&loss);
         let iterations = unconfirmed(run, at);
         let message =
             format!("worker `{worker}` is lost: nothing heard for {silence}; {rest}{iterations}");
         run.note(now.mono, NoteKind::Warning, message);
         run.losses.push(loss);
-    }
-
-    fn loss(&self, now: Now, run: &Run, at: usize) -> Option<Loss> {
-        let part = run.parts.get(at)?;
-        let elapsed = run.elapsed(now.mono);
-        let measured = run.aggregate.measured(&part.worker);
-        Some(Loss {
-            worker: part.worker.clone(),
-            at: elapsed,
-            share: part.share.fraction(),
-            unmeasured: elapsed.saturating_sub(measured),
-            moved: false,
-            served: None,
-            returned: None,
-        })
     }
 
     /// Gives to others what a part has that works no longer. None: its slots stay with it.
@@ -298,12 +281,13 @@ impl Machine {
     ) {
         let is_running = run.stage == Stage::Running;
         let loss = is_running.then(|| self.loss(now, run, at)).flatten();
+        let elapsed = run.elapsed(now.mono);
         let Some(part) = run.parts.get_mut(at) else { return };
         let (worker, was_lost) = (part.worker.clone(), part.lost);
         let message = format!(
             "worker `{worker}` was restarted; what it had measured and not yet sent is lost"
         );
-        part.restart(incarnation);
+        part.restart(incarnation, elapsed);
         if part.standing == Standing::Retrying {
             part.standing = Standing::Member;
         }
@@ -318,7 +302,6 @@ impl Machine {
                 self.state_share(run, at, now.wall);
             }
             run.note(now.mono, NoteKind::Warning, format!("{message}{iterations}"));
-            let elapsed = run.elapsed(now.mono);
             let is_known = |loss: &&mut Loss| loss.worker == worker && loss.returned.is_none();
             match run.losses.iter_mut().rev().find(is_known) {
                 Some(known) if was_lost => known.returned = Some(elapsed),
@@ -363,32 +346,6 @@ impl Machine {
             code: "lost".to_string(),
             message: format!("all workers are lost: {}", run.names(|part| part.lost)),
         })
-    }
-}
-
-fn rounded_up(time: Duration) -> Duration {
-    let steps = time.as_nanos().div_ceil(FINE_ENOUGH.as_nanos());
-    FINE_ENOUGH.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
-}
-
-/// Iterations of a worker that are not known to have been made; nothing if there are none.
-fn unconfirmed(run: &Run, at: usize) -> String {
-    let Some(part) = run.parts.get(at) else { return String::new() };
-    let planned = run.plan.profile.phases.iter().map(|phase| match &phase.load {
-        loadhost_model::profile::Load::SharedIterations { iterations, .. } => {
-            part.share.count_of(*iterations)
-        }
-        loadhost_model::profile::Load::UserIterations { users, iterations, .. } => {
-            part.share.count_of(u64::from(*users)).saturating_mul(*iterations)
-        }
-        _ => 0,
-    });
-    let planned: u64 = planned.sum();
-    match planned.saturating_sub(run.aggregate.ledger.iterations_of(&part.worker)) {
-        0 => String::new(),
-        open => format!(
-            "; {open} of its {planned} iterations were not confirmed and are not made up for"
-        ),
     }
 }
 

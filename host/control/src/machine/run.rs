@@ -108,6 +108,18 @@ pub(crate) struct Part {
     pub(crate) late: bool,
     /// How often it was tried again after a failure.
     pub(crate) retries: u32,
+    /// Its process was told to work for some of the load.
+    #[serde(default = "yes")]
+    pub(crate) has_worked: bool,
+    /// Elapsed time before which none of its measurements can still be missing: its process joined then, or what
+    /// was missing was said to be lost.
+    #[serde(default)]
+    pub(crate) measured_from: Duration,
+}
+
+/// Of parts that a former leader's program did not say it of.
+fn yes() -> bool {
+    true
 }
 
 /// Whether a worker is to take part.
@@ -149,6 +161,8 @@ impl Part {
             standing: Standing::Member,
             late: false,
             retries: 0,
+            has_worked: false,
+            measured_from: Duration::ZERO,
         }
     }
 
@@ -196,8 +210,9 @@ impl Part {
     }
 
     /// A new process took the place of the old one; it starts from the assignment as it stands.
-    pub(crate) fn restart(&mut self, incarnation: Incarnation) {
+    pub(crate) fn restart(&mut self, incarnation: Incarnation, elapsed: Duration) {
         self.incarnation = incarnation;
+        (self.has_worked, self.measured_from) = (false, elapsed);
         self.applied = 0;
         self.progress = Progress::Assigned;
         self.last_seq = None;

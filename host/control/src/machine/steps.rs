@@ -333,6 +333,7 @@ impl Machine {
         let generation = self.state(worker, Some(work));
         if let Some(part) = run.parts.get_mut(at) {
             (part.assigned, part.told) = (generation, Some(told));
+            part.has_worked |= told == Told::Run && !part.share.is_empty();
         }
     }
 

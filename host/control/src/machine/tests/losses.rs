@@ -1,8 +1,8 @@
 //! What is said of workers that are lost, leave, come back, or do not do as they are told.
 
-use loadhost_model::plan::LossPolicy;
+use loadhost_model::plan::{FleetSettings, LossPolicy};
 
-use super::fleet::on_loss;
+use super::fleet::{on_loss, plan_with, slots};
 use super::*;
 
 #[test]
@@ -15,4 +15,70 @@ fn durations_in_notes_of_losses_have_no_nanoseconds() {
     assert_eq!(exact, Duration::from_nanos(3_012_345_678), "a bound for programs is exact");
     let notes = stage.notes();
     assert!(notes.contains("; up to 3100ms of its measurements are lost"), "{notes}");
+}
+
+#[test]
+fn a_worker_lost_before_its_first_interval_lost_no_more_than_since_it_joined() {
+    let mut stage = Stage::running(&["a"], plan_with(FleetSettings::default()));
+    stage.goes_on(&["a"], 300);
+    stage.hears(status(&worker("b"), 1, WorkerState::Idle));
+    stage.goes_on(&["a", "b"], 40);
+    assert!(slots(&stage, "b") > 0);
+    stage.goes_on(&["a"], 32);
+    let loss = stage.view().losses[0].clone();
+    assert!(loss.share > 0.0 && loss.unmeasured > secs(6), "{loss:?}");
+    assert!(loss.unmeasured <= Duration::from_millis(7_200), "{loss:?}");
+}
+
+#[test]
+fn a_worker_lost_again_before_it_was_measured_is_not_counted_from_the_start() {
+    let mut stage = Stage::running(&["a", "b"], on_loss(LossPolicy::Rebalance));
+    stage.goes_on(&["a", "b"], 100);
+    stage.goes_on(&["a"], 35);
+    stage.goes_on(&["a", "b"], 40);
+    assert!(slots(&stage, "b") > 0, "it is back");
+    stage.goes_on(&["a"], 35);
+    let losses = stage.view().losses.clone();
+    assert_eq!(losses[1].unmeasured, losses[1].at - losses[0].at, "{losses:?}");
+}
+
+#[test]
+fn a_lost_worker_whose_share_was_nothing_lost_nothing() {
+    let mut stage = Stage::running(&["a"], plan_with(FleetSettings::default()));
+    stage.goes_on(&["a"], 300);
+    stage.hears(status(&worker("b"), 1, WorkerState::Idle));
+    stage.goes_on(&["a"], 35);
+    let loss = stage.view().losses[0].clone();
+    assert_eq!((loss.worker.as_str(), loss.share), ("b", 0.0));
+    assert_eq!((loss.unmeasured, loss.served), (Duration::ZERO, Some(loss.at)));
+    let notes = stage.notes();
+    let said = "worker `b` is lost: nothing heard for 3s; it had no share of the load";
+    assert!(notes.lines().any(|line| line == said), "{notes}");
+    assert!(!notes.contains("taken over the share of worker `b`"), "{notes}");
+}
+
+#[test]
+fn a_new_process_lost_before_it_had_a_share_lost_nothing() {
+    let mut stage = Stage::running(&["a", "b"], on_loss(LossPolicy::Rebalance));
+    stage.seconds(&["a", "b"], 1..=3);
+    stage.says_as("b", 2, WorkerState::Idle);
+    stage.goes_on(&["a"], 35);
+    let losses = stage.view().losses.clone();
+    assert_eq!((losses.len(), losses[1].share), (2, 0.0), "{losses:?}");
+    assert_eq!(losses[1].unmeasured, Duration::ZERO);
+}
+
+#[test]
+fn a_worker_that_has_just_given_its_share_away_may_lose_what_it_has_not_sent() {
+    let mut stage = Stage::running(&["a", "b"], on_loss(LossPolicy::Rebalance));
+    stage.seconds(&["a", "b"], 1..=2);
+    while slots(&stage, "b") > 0 {
+        stage.drains("b");
+        stage.goes_on(&["a"], 1);
+    }
+    stage.goes_on(&["a"], 35);
+    let loss = stage.view().losses[0].clone();
+    assert!(loss.share == 0.0 && loss.unmeasured > secs(3), "{loss:?}");
+    let notes = stage.notes();
+    assert!(notes.contains("; it had no share of the load any more; up to "), "{notes}");
 }

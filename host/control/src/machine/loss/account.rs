@@ -1,0 +1,89 @@
+//! What is lost with a worker.
+
+use std::time::Duration;
+
+use loadhost_model::text::format_duration;
+
+use super::super::run::{Part, Run};
+use super::super::{Machine, Now};
+use crate::view::Loss;
+
+/// What people are told of times is rounded up to this.
+const FINE_ENOUGH: Duration = Duration::from_millis(100);
+
+impl Machine {
+    /// What is lost if a worker that has a part in a run is gone.
+    pub(super) fn loss(&self, now: Now, run: &Run, at: usize) -> Option<Loss> {
+        let part = run.parts.get(at)?;
+        let elapsed = run.elapsed(now.mono);
+        Some(Loss {
+            worker: part.worker.clone(),
+            at: elapsed,
+            share: part.share.fraction(),
+            unmeasured: unmeasured(run, part, elapsed),
+            moved: false,
+            served: None,
+            returned: None,
+        })
+    }
+}
+
+/// For how long at most a worker has made load of which nothing came in.
+fn unmeasured(run: &Run, part: &Part, elapsed: Duration) -> Duration {
+    let has_nothing_since = |wall: u64| {
+        let start = run.started.map_or(0, |start| start.wall);
+        let since = Duration::from_micros(wall.saturating_sub(start));
+        run.aggregate.rests_since(&part.worker, since)
+    };
+    let rests = part.share.is_empty() && part.has_confirmed();
+    if !part.has_worked || (rests && has_nothing_since(part.holds_since())) {
+        return Duration::ZERO;
+    }
+    let measured = run.aggregate.measured(&part.worker).max(part.measured_from);
+    elapsed.saturating_sub(measured)
+}
+
+/// What people are told of a loss.
+pub(super) fn told(loss: &Loss) -> String {
+    let (percent, unmeasured) = (100.0 * loss.share, rounded_up(loss.unmeasured));
+    let measurements =
+        format!("up to {} of its measurements are lost", format_duration(unmeasured));
+    if loss.share == 0.0 && unmeasured.is_zero() {
+        "it had no share of the load".to_string()
+    } else if loss.share == 0.0 {
+        format!("it had no share of the load any more; {measurements}")
+    } else if loss.moved {
+        format!(
+            "its share, {percent:.1} % of the load, goes to others; {measurements}, and if it is only cut off, its users \
+             run twice until it stops itself"
+        )
+    } else {
+        format!("{percent:.1} % of the load is missing until it is back")
+    }
+}
+
+fn rounded_up(time: Duration) -> Duration {
+    let steps = time.as_nanos().div_ceil(FINE_ENOUGH.as_nanos());
+    FINE_ENOUGH.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
+}
+
+/// Iterations of a worker that are not known to have been made; nothing if there are none.
+pub(super) fn unconfirmed(run: &Run, at: usize) -> String {
+    let Some(part) = run.parts.get(at) else { return String::new() };
+    let planned = run.plan.profile.phases.iter().map(|phase| match &phase.load {
+        loadhost_model::profile::Load::SharedIterations { iterations, .. } => {
+            part.share.count_of(*iterations)
+        }
+        loadhost_model::profile::Load::UserIterations { users, iterations, .. } => {
+            part.share.count_of(u64::from(*users)).saturating_mul(*iterations)
+        }
+        _ => 0,
+    });
+    let planned: u64 = planned.sum();
+    match planned.saturating_sub(run.aggregate.ledger.iterations_of(&part.worker)) {
+        0 => String::new(),
+        open => format!(
+            "; {open} of its {planned} iterations were not confirmed and are not made up for"
+        ),
+    }
+}

@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use loadhost_control::view::WorkerView;
 use loadhost_control::{ControlError, Handle, Refusal, RefusalKind, StartRequest};
 use loadhost_model::description::Description;
-use loadhost_model::id::{RunId, Term};
+use loadhost_model::id::{RunId, Term, WorkerId};
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::Change;
 use loadhost_model::wire::StopMode;
@@ -42,13 +42,13 @@ const ATTEMPTS: usize = 3;
 pub(crate) enum Ask {
     /// See [`Handle::start`].
     Start(Box<Start>),
-    /// What to do with a run that goes on.
+    /// What to do with a run that goes on, or with a worker.
     Order(Order),
     /// Whom it leads.
     Fleet,
 }
 
-/// To a run that goes on.
+/// To a run that goes on, or about a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Order {
@@ -58,6 +58,8 @@ pub(crate) enum Order {
     Stop { run: RunId, mode: StopMode },
     /// See [`Handle::reset`].
     Reset { run: RunId },
+    /// See [`Handle::drain`]; if not `drained`, [`Handle::undrain`].
+    Drain { worker: WorkerId, drained: bool },
 }
 
 impl Order {
@@ -70,6 +72,8 @@ impl Order {
             Self::Change { run, phase: None, change } => handle.change(&run, change).await,
             Self::Stop { run, mode } => handle.stop(&run, mode).await,
             Self::Reset { run } => handle.reset(&run).await,
+            Self::Drain { worker, drained: true } => handle.drain(&worker).await,
+            Self::Drain { worker, drained: false } => handle.undrain(&worker).await,
         }
     }
 }

@@ -232,6 +232,10 @@ impl Coordinator {
                 let reset = self.machine.reset(now, &run);
                 self.answer(answer, reset.map(|()| Vec::new()));
             }
+            Command::Drain(worker, drained, answer) => {
+                let done = self.machine.drain(now, &worker, drained);
+                self.answer(answer, done);
+            }
             // Whoever asked may have gone away.
             Command::Distributions(answer) => drop(answer.send(self.machine.distributions())),
             Command::Finished(run, answer) => match self.machine.report(&run) {

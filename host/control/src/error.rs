@@ -131,11 +131,15 @@ pub enum RefusalKind {
     Stopped,
     /// Nobody leads the fleet.
     NoLeader,
+    /// No such worker.
+    UnknownWorker,
+    /// A run would have no worker left.
+    LastWorker,
     /// Whoever was asked is going away.
     Closed,
 }
 
-/// Why a running run was not changed, stopped or reported.
+/// Why a running run was not changed, stopped or reported, or a worker not drained.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ControlError {
     /// Never was, or is over for long.
@@ -169,6 +173,20 @@ pub enum ControlError {
         "the load shape of the scenario decides about the load of run `{0}`; it cannot be changed by hand"
     )]
     Shaped(RunId),
+    /// Never was, or is gone for long.
+    #[error("there is no worker `{0}`; `loadhost status` shows those there are")]
+    UnknownWorker(WorkerId),
+    /// Somebody must make its load.
+    #[error(
+        "worker `{worker}` cannot be drained: it is the only one that can go on with run `{run}`; let another worker \
+         join, or stop the run"
+    )]
+    LastWorker {
+        /// Which was to be drained.
+        worker: WorkerId,
+        /// The run that it works for.
+        run: RunId,
+    },
     /// Nobody who could do it.
     #[error("no master leads this fleet: {0}; try again when one does")]
     NoLeader(String),
@@ -189,6 +207,8 @@ impl ControlError {
             Self::Refused(_) => RefusalKind::Refused,
             Self::NoRoom { .. } => RefusalKind::NoRoom,
             Self::Shaped(_) => RefusalKind::Shaped,
+            Self::UnknownWorker(_) => RefusalKind::UnknownWorker,
+            Self::LastWorker { .. } => RefusalKind::LastWorker,
             Self::NoLeader(_) => RefusalKind::NoLeader,
             Self::Told(refusal) => refusal.kind,
             Self::Closed => RefusalKind::Closed,

@@ -10,6 +10,7 @@
 mod balance;
 mod change;
 mod distribute;
+mod drain;
 mod fair;
 mod finish;
 mod loss;

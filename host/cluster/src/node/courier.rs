@@ -54,6 +54,9 @@ impl Courier {
             Command::Reset(run, answer) => {
                 drop(answer.send(self.control(Order::Reset { run }).await));
             }
+            Command::Drain(worker, drained, answer) => {
+                drop(answer.send(self.control(Order::Drain { worker, drained }).await));
+            }
             Command::Distributions(answer) => {
                 // Known only where the run's numbers are merged; elsewhere there are none.
                 if let Some(reign) = self.reign() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_model::description::Description;
-use loadhost_model::id::RunId;
+use loadhost_model::id::{RunId, WorkerId};
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::{Change, Load};
 use loadhost_model::wire::{LogLine, StopMode};
@@ -60,6 +60,8 @@ pub enum Command {
     Stop(RunId, StopMode, Answer<Result<(), ControlError>>),
     /// See [`Handle::reset`].
     Reset(RunId, Answer<Result<(), ControlError>>),
+    /// See [`Handle::drain`]; false: [`Handle::undrain`].
+    Drain(WorkerId, bool, Answer<Result<(), ControlError>>),
     /// See [`Handle::finished`]; dropping this answer says that there is no such run.
     Finished(RunId, Answer<Arc<RunReport>>),
     /// See [`Handle::distributions`].
@@ -134,6 +136,23 @@ impl Handle {
     /// Lets the statistics of a running run begin anew with the next whole second.
     pub async fn reset(&self, run: &RunId) -> Result<(), ControlError> {
         self.ask(|answer| Command::Reset(run.clone(), answer)).await
+    }
+
+    /// Takes a worker out of service: it gets no new work, and its share moves to the others. Returns at once;
+    /// the worker stays connected, and so does the order under the next leader.
+    ///
+    /// # Errors
+    /// If there is no such worker, or a run would have none left.
+    pub async fn drain(&self, worker: &WorkerId) -> Result<(), ControlError> {
+        self.ask(|answer| Command::Drain(worker.clone(), true, answer)).await
+    }
+
+    /// Lets a worker work again that was drained.
+    ///
+    /// # Errors
+    /// If there is no such worker.
+    pub async fn undrain(&self, worker: &WorkerId) -> Result<(), ControlError> {
+        self.ask(|answer| Command::Drain(worker.clone(), false, answer)).await
     }
 
     /// Times of the latest run's requests in fixed buckets; nothing if the coordinator has ended.

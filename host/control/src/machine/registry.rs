@@ -20,6 +20,7 @@ const CLASH: Duration = Duration::from_secs(3);
 /// One worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Worker {
+    /// Its last word; it counts as draining also if somebody drained it.
     pub(crate) status: WorkerStatus,
     pub(crate) heard: Duration,
     pub(crate) liveness: Liveness,
@@ -27,6 +28,12 @@ pub(crate) struct Worker {
     pub(crate) name_clash: bool,
     since: Duration,
     retired: VecDeque<Incarnation>,
+    /// An operator wants it to do nothing, in this process or a later one of its name.
+    #[serde(default)]
+    drained: bool,
+    /// It said itself that it takes no new work.
+    #[serde(default)]
+    goes_away: bool,
 }
 
 /// What a status was worth.
@@ -75,6 +82,8 @@ impl Registry {
             None if count >= max_workers => Heard::Full,
             None => {
                 let worker = Worker {
+                    drained: false,
+                    goes_away: status.draining,
                     heard: now,
                     since: now,
                     liveness: Liveness::Alive,
@@ -86,6 +95,14 @@ impl Registry {
                 Heard::News
             }
         }
+    }
+
+    /// Takes a worker out of service, or lets it work again. None: nobody knows it.
+    pub(crate) fn drain(&mut self, worker: &WorkerId, drained: bool) -> Option<()> {
+        let worker = self.workers.get_mut(worker)?;
+        worker.drained = drained;
+        worker.status.draining = drained || worker.goes_away;
+        Some(())
     }
 
     /// Nobody listened for a while, so silence until now says nothing. Who was lost already stays so.
@@ -135,7 +152,7 @@ impl Registry {
 }
 
 impl Worker {
-    fn hear(&mut self, now: Duration, status: WorkerStatus) -> Heard {
+    fn hear(&mut self, now: Duration, mut status: WorkerStatus) -> Heard {
         if self.retired.contains(&status.incarnation) {
             self.name_clash |= now.saturating_sub(self.since) > CLASH;
             return Heard::Former;
@@ -149,12 +166,16 @@ impl Worker {
                 self.retired.pop_front();
             }
             self.since = now;
+            self.goes_away = status.draining;
+            status.draining |= self.drained;
             self.status = status;
             return Heard::Restarted;
         }
         let mut same = was_alive;
         // Statuses travel without order; an older one still shows that the worker lives.
         if status.applied >= self.status.applied {
+            self.goes_away = status.draining;
+            status.draining |= self.drained;
             let said = |status: &WorkerStatus| (status.applied, status.capacity, status.draining);
             same &= said(&self.status) == said(&status)
                 && self.status.state == status.state

@@ -1,15 +1,15 @@
-//! A master's state, and the two things one does to a running run.
+//! A master's state, and what one does to a running run or to a worker.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use loadhost_control::view::RunState;
 use loadhost_control::{FleetView, Handle};
-use loadhost_model::id::RunId;
+use loadhost_model::id::{RunId, WorkerId};
 use loadhost_model::profile::Change;
 use loadhost_model::wire::StopMode;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,18 @@ pub(super) struct Done {
     pub(super) run: RunId,
 }
 
+/// A body without anything in it. What is only asked by a form of another page has none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// What holds for a worker from now on.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Drained {
+    worker: WorkerId,
+    drained: bool,
+}
+
 pub(super) async fn state(State(shared): State<Arc<Shared>>) -> Result<Response, Refusal> {
     let view = handle(&shared)?.view().borrow().clone();
     Ok(Json::<&FleetView>(&view).into_response())
@@ -72,6 +84,30 @@ pub(super) async fn change(
         None => handle.change(&run, wanted.change).await?,
     }
     Ok(Json(Done { run }))
+}
+
+pub(super) async fn drain(
+    State(shared): State<Arc<Shared>>,
+    worker: Result<Path<WorkerId>, PathRejection>,
+    body: Result<Json<Nothing>, JsonRejection>,
+) -> Result<Json<Drained>, Refusal> {
+    let Path(worker) = worker.map_err(no_worker)?;
+    let Json(Nothing {}) = body.map_err(unreadable)?;
+    handle(&shared)?.drain(&worker).await?;
+    Ok(Json(Drained { worker, drained: true }))
+}
+
+pub(super) async fn undrain(
+    State(shared): State<Arc<Shared>>,
+    worker: Result<Path<WorkerId>, PathRejection>,
+) -> Result<Json<Drained>, Refusal> {
+    let Path(worker) = worker.map_err(no_worker)?;
+    handle(&shared)?.undrain(&worker).await?;
+    Ok(Json(Drained { worker, drained: false }))
+}
+
+fn no_worker(rejection: PathRejection) -> Refusal {
+    Refusal::bad_request(rejection.body_text(), "GET /api/v1/state lists the workers")
 }
 
 fn handle(shared: &Shared) -> Result<&Handle, Refusal> {

@@ -74,6 +74,12 @@ impl From<ControlError> for Refusal {
             RefusalKind::Duplicate => {
                 (StatusCode::CONFLICT, "duplicate", "give the new run another id")
             }
+            RefusalKind::UnknownWorker => {
+                (StatusCode::NOT_FOUND, "unknown-worker", "GET /api/v1/state lists the workers")
+            }
+            RefusalKind::LastWorker => {
+                (StatusCode::CONFLICT, "last-worker", "start another worker, or stop the run")
+            }
             RefusalKind::NoLeader => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "no-leader",

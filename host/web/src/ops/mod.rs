@@ -1,5 +1,5 @@
 //! What an operator asks a master or a worker: `/health`, `/ready`, `/metrics`, and, on a
-//! master, its state and the two things one does to a running run.
+//! master, its state and what one does to a running run or to a worker.
 //!
 //! | route | answers |
 //! |---|---|
@@ -9,6 +9,8 @@
 //! | `GET /api/v1/state` | master: the [`FleetView`](loadhost_control::FleetView) as JSON |
 //! | `POST /api/v1/stop` | master: `{"run": …, "mode": "graceful" \| "now"}` |
 //! | `POST /api/v1/change` | master: `{"run": …, "phase": …, "change": {"users": {"users": 50}}}` |
+//! | `POST /api/v1/workers/{worker}/drain` | master: `{}`; takes the worker out of service |
+//! | `DELETE /api/v1/workers/{worker}/drain` | master: lets it work again |
 //!
 //! `run` may be left out while one run goes on. What is refused is answered as
 //! `{"code", "message", "hint"}`. There is no login yet, so by default only this machine is

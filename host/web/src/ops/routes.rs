@@ -33,7 +33,8 @@ pub(super) fn router(ops: Ops, only_here: bool) -> Result<Router, MetricsError> 
         routes = routes
             .route("/api/v1/state", get(api::state))
             .route("/api/v1/stop", post(api::stop))
-            .route("/api/v1/change", post(api::change));
+            .route("/api/v1/change", post(api::change))
+            .route("/api/v1/workers/{worker}/drain", post(api::drain).delete(api::undrain));
     }
     Ok(routes
         .fallback(nothing_here)
@@ -71,7 +72,8 @@ async fn welcome(State(shared): State<Arc<Shared>>) -> String {
             "master",
             "GET  /api/v1/state   fleet and runs\n\
              POST /api/v1/stop    {\"mode\": \"graceful\"}\n\
-             POST /api/v1/change  {\"change\": {\"users\": {\"users\": 50}}}\n",
+             POST /api/v1/change  {\"change\": {\"users\": {\"users\": 50}}}\n\
+             POST, DELETE /api/v1/workers/WORKER/drain  {}\n",
         ),
         Role::Worker(_) => ("worker", ""),
     };

@@ -173,10 +173,42 @@ async fn a_run_is_shown_changed_and_stopped() {
     let nowhere =
         json!({"phase": "nowhere", "change": {"users": {"users": 5, "spawn_rate": null}}});
     assert_eq!(served.post("/api/v1/change", &nowhere).await.0, 422);
+    let (status_code, refusal) = served.post("/api/v1/workers/w1/drain", &json!({})).await;
+    assert_eq!((status_code, &refusal["code"]), (409, &json!("last-worker")));
+    for name in ["`w1`", "`r1`", "stop the run"] {
+        assert!(refusal["message"].as_str().unwrap().contains(name), "{refusal}");
+    }
     let stopped = served.post("/api/v1/stop", &json!({"run": "r1", "mode": "now"})).await;
     assert_eq!(stopped, (200, json!({"run": "r1"})));
     let report = tokio::time::timeout(Duration::from_secs(20), handle.finished(&run)).await;
     assert_eq!(report.unwrap().unwrap().ended, EndReason::StoppedByUser);
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_worker_is_taken_out_of_service_and_back() {
+    let (handle, stop) = coordinator().await;
+    let served = served(Ops::new(Role::Master(handle.clone()))).await;
+    let draining = || -> Vec<bool> {
+        handle.view().borrow().workers.iter().map(|worker| worker.draining).collect()
+    };
+    let mut view = handle.view();
+    let done = served.post("/api/v1/workers/w2/drain", &json!({})).await;
+    assert_eq!(done, (200, json!({"worker": "w2", "drained": true})));
+    let shown = view.wait_for(|view| view.workers.iter().any(|worker| worker.draining));
+    tokio::time::timeout(Duration::from_secs(10), shown).await.unwrap().unwrap();
+    assert_eq!(draining(), [false, true]);
+    let (status, body) = served.ask("DELETE", "/api/v1/workers/w2/drain", "", "").await;
+    let done: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, done), (200, json!({"worker": "w2", "drained": false})));
+    let shown = view.wait_for(|view| view.workers.iter().all(|worker| !worker.draining));
+    tokio::time::timeout(Duration::from_secs(10), shown).await.unwrap().unwrap();
+    let (status, body) = served.ask("DELETE", "/api/v1/workers/w9/drain", "", "").await;
+    assert!(status == 404 && body.contains("unknown-worker"), "{status} {body}");
+    // A form of another page, which needs no permission of the browser.
+    let form = "content-type: text/plain\r\n";
+    assert_eq!(served.ask("POST", "/api/v1/workers/w1/drain", form, "{}").await.0, 400);
+    assert_eq!(draining(), [false, false]);
     stop.cancel();
 }
 
@@ -229,6 +261,9 @@ async fn what_cannot_be_done_is_refused_in_one_form() {
         ("/api/v1/change", of_no_run, 404, "unknown-run"),
         ("/api/v1/stop", json!({"mode": "perhaps"}), 400, "bad-request"),
         ("/api/v1/stop", json!({"runn": "x"}), 400, "bad-request"),
+        ("/api/v1/workers/w9/drain", json!({}), 404, "unknown-worker"),
+        ("/api/v1/workers/w%2F9/drain", json!({}), 400, "bad-request"),
+        ("/api/v1/workers/w1/drain", json!({"undo": true}), 400, "bad-request"),
         ("/api/v1/nothing", json!({}), 404, "not-found"),
         ("/metrics", json!({}), 405, "method-not-allowed"),
     ];

@@ -26,6 +26,7 @@ enum Event {
     Stop(StopMode),
     Change(u32),
     Reset,
+    Drain(WorkerId, bool),
     Input(InputOf),
 }
 
@@ -64,7 +65,8 @@ impl World {
                 Event::Input(InputOf::Shape(self.random.bool().then_some(self.random.u32(1..50))))
             }
             11 => Event::Input(InputOf::Slept),
-            12..=40 => Event::Input(InputOf::Tick),
+            12..=13 => Event::Drain(self.somebody(), self.random.bool()),
+            14..=40 => Event::Input(InputOf::Tick),
             41..=75 => Event::Input(InputOf::Report(Box::new(self.status()))),
             _ => Event::Input(InputOf::Report(Box::new(self.interval()))),
         }
@@ -124,6 +126,9 @@ impl World {
             Event::Reset => {
                 let reset = machine.reset(self.now, &run_id());
                 reset.map(|()| Vec::new()).map_err(|error| error.to_string())
+            }
+            Event::Drain(worker, drained) => {
+                machine.drain(self.now, &worker, drained).map_err(|error| error.to_string())
             }
             Event::Input(input) => Ok(machine.handle(
                 self.now,

@@ -1,5 +1,7 @@
 //! Shares that change hands: workers that come, go, are lost and come back.
 
+mod drain;
+
 use loadhost_model::plan::{FleetSettings, LossPolicy};
 
 use super::*;

@@ -102,6 +102,9 @@ impl Aggregate {
         if !self.ledger.accept(&interval.worker, interval.incarnation, interval.seq) {
             return;
         }
+        if interval.last {
+            self.ledger.end(&interval.worker, interval.incarnation, interval.seq);
+        }
         if is_blank(&interval) {
             return;
         }

@@ -23,6 +23,9 @@ struct Source {
     /// Iterations that the intervals told of.
     #[serde(default)]
     iterations: u64,
+    /// The number of an interval that said it was the last. Not saved: a next leader does not know how it ended.
+    #[serde(skip)]
+    last: Option<u64>,
 }
 
 impl Source {
@@ -92,6 +95,18 @@ impl Ledger {
         source.known = source.known.max(last);
     }
 
+    /// An accepted interval says that it is the last of its process.
+    pub(crate) fn end(&mut self, worker: &WorkerId, incarnation: Incarnation, last: u64) {
+        let source = self.sources.entry((worker.clone(), incarnation)).or_default();
+        source.last = source.last.max(Some(last));
+    }
+
+    /// Whether the last interval of the process is here, and all before it.
+    pub(crate) fn has_ended(&self, worker: &WorkerId, incarnation: Incarnation) -> bool {
+        let all_here = |source: &Source| source.last == Some(source.known) && source.missing() == 0;
+        self.sources.get(&(worker.clone(), incarnation)).is_some_and(all_here)
+    }
+
     /// Whether all that the process is known to have made is here.
     pub(crate) fn is_complete(&self, worker: &WorkerId, incarnation: Incarnation) -> bool {
         self.sources
@@ -142,6 +157,22 @@ mod tests {
         check(&[0, 1], 1, (1, 1, 0)); // numbers begin at one
         check(&[], 0, (0, 0, 0));
         check(&[], 2, (0, 0, 2));
+    }
+
+    #[test]
+    fn a_process_has_ended_once_its_last_interval_and_all_before_are_here() {
+        let (worker, incarnation) = (WorkerId::new("w").unwrap(), Incarnation(7));
+        let mut ledger = Ledger::default();
+        let mut ended = Vec::new();
+        for (seq, is_last) in [(1, false), (3, true), (2, false), (4, false), (5, true)] {
+            ledger.accept(&worker, incarnation, seq);
+            if is_last {
+                ledger.end(&worker, incarnation, seq);
+            }
+            ended.push(ledger.has_ended(&worker, incarnation));
+        }
+        assert_eq!(ended, [false, false, true, false, true]);
+        assert!(!ledger.has_ended(&worker, Incarnation(8)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use loadhost_model::plan::LossPolicy;
 use loadhost_model::text::format_duration;
 use loadhost_model::wire::Step;
 
-use account::{told, unconfirmed};
+use account::{left_in_order, told, unconfirmed};
 
 use super::run::{Part, Progress, Run, Stage, Standing};
 use super::{Machine, Now};
@@ -280,13 +280,24 @@ impl Machine {
         incarnation: loadhost_model::id::Incarnation,
     ) {
         let is_running = run.stage == Stage::Running;
-        let loss = is_running.then(|| self.loss(now, run, at)).flatten();
+        let in_order = left_in_order(run, at);
+        let loss = is_running.then(|| self.loss(now, run, at)).flatten().map(|loss| {
+            let unmeasured = if in_order { Duration::ZERO } else { loss.unmeasured };
+            let served = (loss.share == 0.0).then_some(loss.at);
+            Loss { unmeasured, served, ..loss }
+        });
+        let lost_nothing = loss.as_ref().is_some_and(|loss| loss.unmeasured.is_zero());
         let elapsed = run.elapsed(now.mono);
         let Some(part) = run.parts.get_mut(at) else { return };
         let (worker, was_lost) = (part.worker.clone(), part.lost);
-        let message = format!(
-            "worker `{worker}` was restarted; what it had measured and not yet sent is lost"
-        );
+        let (kind, message) = if in_order {
+            let message = format!("worker `{worker}` had left in good order and is back");
+            (NoteKind::Info, message)
+        } else {
+            let lost = "; what it had measured and not yet sent is lost";
+            let rest = if lost_nothing { "" } else { lost };
+            (NoteKind::Warning, format!("worker `{worker}` was restarted{rest}"))
+        };
         part.restart(incarnation, elapsed);
         if part.standing == Standing::Retrying {
             part.standing = Standing::Member;
@@ -301,17 +312,20 @@ impl Machine {
             } else if !moved {
                 self.state_share(run, at, now.wall);
             }
-            run.note(now.mono, NoteKind::Warning, format!("{message}{iterations}"));
+            let kind = if iterations.is_empty() { kind } else { NoteKind::Warning };
+            run.note(now.mono, kind, format!("{message}{iterations}"));
             let is_known = |loss: &&mut Loss| loss.worker == worker && loss.returned.is_none();
             match run.losses.iter_mut().rev().find(is_known) {
                 Some(known) if was_lost => known.returned = Some(elapsed),
                 _ => {
                     let returned = (!moved).then_some(elapsed);
-                    run.losses.extend(loss.map(|loss| Loss { moved, returned, ..loss }));
+                    let is_one = |loss: &Loss| loss.share > 0.0 || !loss.unmeasured.is_zero();
+                    let loss = loss.filter(is_one).map(|loss| Loss { moved, returned, ..loss });
+                    run.losses.extend(loss);
                 }
             }
         } else {
-            run.note(now.mono, NoteKind::Warning, message);
+            run.note(now.mono, kind, message);
         }
     }
 

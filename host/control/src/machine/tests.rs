@@ -19,6 +19,7 @@ use crate::report::{EndReason, RunReport};
 use crate::testing::{self, description, interval, plan, plan_of, run_id, secs, status, worker};
 use crate::view::{Liveness, RunState, RunView, ThresholdState};
 
+mod departures;
 mod fleet;
 mod life;
 mod load;

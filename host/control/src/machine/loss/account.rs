@@ -43,6 +43,14 @@ fn unmeasured(run: &Run, part: &Part, elapsed: Duration) -> Duration {
     elapsed.saturating_sub(measured)
 }
 
+/// Whether the process that has a part ended its work by itself, and all that it measured is here.
+pub(super) fn left_in_order(run: &Run, at: usize) -> bool {
+    run.parts.get(at).is_some_and(|part| {
+        let is_measured = run.aggregate.measured(&part.worker) >= part.measured_from;
+        is_measured && run.aggregate.ledger.has_ended(&part.worker, part.incarnation)
+    })
+}
+
 /// What people are told of a loss.
 pub(super) fn told(loss: &Loss) -> String {
     let (percent, unmeasured) = (100.0 * loss.share, rounded_up(loss.unmeasured));

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use loadhost_tests::{Nats, Outcome, Process, Program, Shop, Terminal, eventually, scenario};
+use loadhost_tests::{
+    Member, Nats, Outcome, Process, Program, Shop, Terminal, eventually, scenario,
+};
 use serde_json::Value;
 
 use crate::fleet::workers;
@@ -109,6 +111,65 @@ async fn users_of_a_fleet_are_raised_and_lowered_while_it_runs() -> Result<()> {
     master.stop(&shop).await
 }
 
+/// Users of a worker, and whether it is draining, as a master tells.
+async fn users_of(master: &Member, worker: &str) -> Result<(u64, bool)> {
+    let state = master.state().await?;
+    let mut workers = state["workers"].as_array().context("no workers")?.iter();
+    let found = workers.find(|found| found["worker"] == worker).context("it is not there")?;
+    let users = found["users"].as_u64().context("no users")?;
+    Ok((users, found["draining"].as_bool().context("not said")?))
+}
+
+#[tokio::test]
+async fn a_worker_is_drained_in_a_run_and_works_again_once_that_is_undone() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, Shop::start(&[])?);
+    let _fleet = workers(&nats.url(), 2)?;
+    let master = Program::new(["master", "--nats", &nats.url(), "--listen", "127.0.0.1:0"])?
+        .args(["--expect-workers", "2", "--users", "12", "--param", "pause=20ms"])
+        .args(["--json", "out.json", "--host", shop.url(), "--scenario"])
+        .args([scenario("checkout")?]);
+    let master = Running::start(master)?;
+    master.until("it runs", |run| run["users"] == 12).await?;
+    // Whoever is asked passes it on to the leader.
+    let standby = Member::standing_by(&nats.url(), &[])?;
+    let ask = |args: &[&str]| Program::new(args)?.args(["--url", standby.url()]).run();
+    for (args, code, says) in [
+        (&["drain", "w9"][..], 103, &["`w9`", "loadhost status"][..]),
+        (&["drain", "w.1"], 104, &["w.1"]),
+        (&["drain", "w2", "--wait", "--timeout", "soon"], 104, &["--timeout", "soon"]),
+        (
+            &["drain", "w2", "--wait", "--timeout", "1s"],
+            103,
+            &["not idle after 1s", "w2", "--undo"],
+        ),
+        (&["drain", "w1"], 103, &["`w1`", "only one", "stop the run"]),
+    ] {
+        ask(args)?
+            .expect_code(code)
+            .and_then(|outcome| outcome.expect_said(says))
+            .with_context(|| format!("{args:?}"))?;
+    }
+    let said = ask(&["drain", "w2", "--wait"])?.expect_code(0)?.stdout;
+    ensure!(said.contains("waiting: w2 (") && said.contains("all of them are idle"), "{said}");
+    ensure!(users_of(&standby, "w2").await? == (0, true), "{:#}", standby.state().await?);
+    let moved = async || {
+        let (open, of) = (users_at(&shop).await?, users_of(&standby, "w1").await?);
+        ensure!((open, of) == (12, (12, false)), "{open} users at the shop, of w1 {of:?}");
+        Ok(())
+    };
+    eventually(SOON, moved).await?;
+    let words = master.done(&["status"])?.stdout;
+    ensure!(words.lines().any(|line| line.contains("w2") && line.contains("draining")), "{words}");
+    ask(&["drain", "--undo", "w2"])?.expect_code(0)?;
+    let back = async || {
+        let (open, of) = (users_at(&shop).await?, users_of(&standby, "w2").await?);
+        ensure!((open, of) == (12, (6, false)), "{open} users at the shop, of w2 {of:?}");
+        Ok(())
+    };
+    eventually(SOON, back).await?;
+    master.stop(&shop).await
+}
+
 #[tokio::test]
 async fn the_rate_of_one_process_is_changed_while_it_runs_and_the_run_is_stopped() -> Result<()> {
     let shop = Shop::start(&[])?;
@@ -168,7 +229,7 @@ fn who_asks_nobody_or_somebody_else_is_told_so() -> Result<()> {
         (shop.url().to_string(), 102, &["no master", "404"]),
         ("nats://127.0.0.1:4222".to_string(), 104, &["`url`", "http://127.0.0.1:8089"]),
     ] {
-        for command in [&["status"][..], &["stop"], &["change", "--users", "3"]] {
+        for command in [&["status"][..], &["stop"], &["change", "--users", "3"], &["drain", "w1"]] {
             let outcome = Program::new(command)?.args(["--url", &url]).run()?;
             outcome.expect_code(code)?.expect_said(says)?;
         }

@@ -37,6 +37,8 @@ pub(crate) enum Cmd {
     Change(ChangeArgs),
     /// Stop a run that goes on
     Stop(StopArgs),
+    /// Take workers out of service: they stay connected, and others take over their load
+    Drain(DrainArgs),
     /// Show what a master, its workers and its runs are doing
     Status(StatusArgs),
     /// Look at a whole fleet: masters, leader, workers, streams
@@ -130,6 +132,25 @@ pub(crate) struct StopArgs {
     /// Run to stop [default: the only one]
     #[arg(long, value_name = "ID")]
     pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: Settings<{ Commands::CLIENT }>,
+}
+
+/// Of `loadhost drain`.
+#[derive(Debug, Args)]
+pub(crate) struct DrainArgs {
+    /// Names of workers, as `loadhost status` shows them
+    #[arg(required = true, value_name = "WORKER")]
+    pub(crate) workers: Vec<String>,
+    /// Let them work again
+    #[arg(long)]
+    pub(crate) undo: bool,
+    /// Return once they have no users and no run
+    #[arg(long, conflicts_with = "undo")]
+    pub(crate) wait: bool,
+    /// Wait no longer than this [default: 2m]
+    #[arg(long, value_name = "DURATION", requires = "wait")]
+    pub(crate) timeout: Option<String>,
     #[command(flatten)]
     pub(crate) settings: Settings<{ Commands::CLIENT }>,
 }

@@ -1,11 +1,12 @@
-//! The other end of a master's API: what `change`, `stop` and `status` speak through.
+//! The other end of a master's API: what `change`, `stop`, `drain` and `status` speak through.
 
 use std::time::Duration;
 
 use loadhost_control::FleetView;
+use loadhost_model::id::WorkerId;
 use reqwest::{RequestBuilder, Url};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::config::{Effective, refuse};
 use crate::exit_code::ExitCode;
@@ -59,6 +60,15 @@ impl Client {
         let text = self.ask(|http, url| http.post(url).json(body), what).await?;
         let done: Done = serde_json::from_str(&text).map_err(|error| self.stranger(&error))?;
         Ok(done.run)
+    }
+
+    /// Takes a worker out of service, or lets it work again.
+    pub(crate) async fn drain(&self, worker: &WorkerId, drained: bool) -> Result<(), Failure> {
+        let request = |http: &reqwest::Client, url| match drained {
+            true => http.post(url).json(&json!({})),
+            false => http.delete(url),
+        };
+        self.ask(request, &format!("workers/{worker}/drain")).await.map(drop)
     }
 
     async fn ask(

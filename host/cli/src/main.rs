@@ -57,6 +57,7 @@ fn dispatch(command: Cmd) -> Outcome {
         Cmd::Trace(args) => commands::trace::trace(args),
         Cmd::Change(args) => commands::change::change(args),
         Cmd::Stop(args) => commands::stop::stop(args),
+        Cmd::Drain(args) => commands::drain::drain(args),
         Cmd::Status(args) => commands::status::status(args),
         Cmd::Cluster(command) => commands::cluster::cluster(command),
         Cmd::Key(command) => commands::key::key(command),

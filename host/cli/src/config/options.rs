@@ -206,7 +206,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
 
     Opt::with("listen", "ADDRESS", RUN, API, "Serve /health, /ready, /metrics and the API here; default: 127.0.0.1:8089 for a master, nowhere for `run`"),
     Opt::with("listen-beyond-loopback", "", RUN | Commands::WORKER, API, "Allow `--listen` on an address that others reach; there is no login yet").shape(Switch),
-    Opt::with("url", "URL", Commands::CLIENT, API, "Where `change`, `stop` and `status` ask; default: where `listen` says, else http://127.0.0.1:8089"),
+    Opt::with("url", "URL", Commands::CLIENT, API, "Where `change`, `stop`, `drain` and `status` ask; default: where `listen` says, else http://127.0.0.1:8089"),
 
     Opt::with("worker.id", "NAME", Commands::WORKER, WORKER, "To stay over restarts; default: the machine's name and a suffix that is new each time").flag("id"),
     Opt::with("worker.tags", "NAME=VALUE", Commands::WORKER, WORKER, "A label, such as region=eu or region:eu").flag("tag").shape(Map),

@@ -1,0 +1,96 @@
+//! `loadhost drain`: workers out of service, and back.
+
+use std::time::Duration;
+
+use loadhost_control::FleetView;
+use loadhost_control::view::Liveness;
+use loadhost_model::id::WorkerId;
+use loadhost_model::text::{format_duration, parse_duration};
+use tokio::time::{Instant, sleep_until};
+
+use super::{Layers, runtime};
+use crate::args::DrainArgs;
+use crate::client::Client;
+use crate::exit_code::ExitCode;
+use crate::failure::{Failure, Outcome};
+use crate::output::format::grouped;
+use crate::output::print;
+
+/// Between two looks at the workers.
+const LOOK: Duration = Duration::from_millis(500);
+/// Without `--timeout`.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Asks for one after the other; who was drained before one that is refused stays so.
+pub(crate) fn drain(args: DrainArgs) -> Outcome {
+    let workers = names(&args.workers)?;
+    let patience = args.timeout.as_deref().map(parse_duration).transpose();
+    let patience = patience.map_err(|error| {
+        Failure::new(ExitCode::Configuration, "`--timeout` makes no sense").because(&error)
+    })?;
+    let settings = Layers::read(args.settings)?.effective();
+    runtime(Some(1))?.block_on(async {
+        let client = Client::new(&settings)?;
+        for worker in &workers {
+            client.drain(worker, !args.undo).await?;
+            print(&match args.undo {
+                true => format!("worker {worker} is in service again\n"),
+                false => format!("worker {worker} gets no new work\n"),
+            });
+        }
+        match args.wait {
+            true => wait(&client, &workers, patience.unwrap_or(PATIENCE)).await,
+            false => Ok(ExitCode::Ok),
+        }
+    })
+}
+
+fn names(texts: &[String]) -> Result<Vec<WorkerId>, Failure> {
+    let name = |text: &String| {
+        WorkerId::new(text.as_str()).map_err(|error| {
+            Failure::new(ExitCode::Configuration, error.to_string())
+                .hint("`loadhost status` shows the workers there are")
+        })
+    };
+    texts.iter().map(name).collect()
+}
+
+/// Until none of them has anything to do.
+async fn wait(client: &Client, workers: &[WorkerId], patience: Duration) -> Outcome {
+    let until = Instant::now() + patience;
+    let mut said = String::new();
+    loop {
+        let (_, view) = client.state().await?;
+        let busy = busy(&view, workers);
+        if busy.is_empty() {
+            print("all of them are idle\n");
+            return Ok(ExitCode::Ok);
+        }
+        let line = busy.join(", ");
+        if line != said {
+            print(&format!("waiting: {line}\n"));
+            said = line;
+        }
+        if Instant::now() >= until {
+            let after = format_duration(patience);
+            let what = format!("not idle after {after}: {said}");
+            let hint = "they stay drained; wait longer with `--timeout`, look whether others have room for their \
+                        users, or let them work again with `--undo`";
+            return Err(Failure::new(ExitCode::Refused, what).hint(hint));
+        }
+        sleep_until((Instant::now() + LOOK).min(until)).await;
+    }
+}
+
+/// What is still to be done by these workers, for people. Who is gone does nothing.
+fn busy(view: &FleetView, workers: &[WorkerId]) -> Vec<String> {
+    let of = |id: &WorkerId| {
+        let worker = view.workers.iter().find(|worker| worker.worker == *id)?;
+        // What was seen before the order says nothing.
+        let idle = worker.users == 0 && worker.run.is_none() && worker.share.is_none();
+        let lost = if worker.liveness == Liveness::Lost { ", lost" } else { "" };
+        let users = grouped(worker.users.into());
+        (!(worker.draining && idle)).then(|| format!("{id} ({users} users{lost})"))
+    };
+    workers.iter().filter_map(of).collect()
+}

@@ -94,6 +94,7 @@ pub(crate) fn view() -> RunView {
         workers_lost: 0,
         losses: Vec::new(),
         unserved: 0.0,
+        unconfirmed_shares: 0,
         users: 1_400,
         users_by_type: BTreeMap::from([("Shopper".into(), 1_400)]),
         users_wanted: None,

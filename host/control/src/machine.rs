@@ -202,6 +202,7 @@ impl Machine {
             slots: slots::Slots::default(),
             next_seat: 0,
             balance: balance::Balance::default(),
+            unconfirmed: 0,
             losses: Vec::new(),
             setup_data: None,
             started: None,

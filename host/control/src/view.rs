@@ -167,6 +167,9 @@ pub struct RunView {
     /// 0 to 1 of the load that nobody makes at the moment, or made at the end.
     #[serde(default)]
     pub unserved: f64,
+    /// How often a worker that was heard of did not confirm its share of the load for 10 s.
+    #[serde(default)]
+    pub unconfirmed_shares: u64,
     /// Users running.
     pub users: u32,
     /// The same by user type.

@@ -6,6 +6,9 @@
 //!
 //! [`CoordinatorConfig::rebalance_percent`]: crate::config::CoordinatorConfig::rebalance_percent
 
+mod overdue;
+mod weigh;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,14 +24,14 @@ use super::run::{Part, Progress, Run, Stage, Standing};
 use super::slots::SeatNumber;
 use super::split;
 use super::{Machine, Now};
+use weigh::{guess_unmeasured, slots_per_cpu};
+
 use crate::view::{Liveness, NoteKind};
 
 /// Between two moves of load: givers and takers need a moment each.
 const STEP: Duration = Duration::from_secs(1);
 /// With so little time left nothing is moved and nobody is taken in.
 const TOO_LATE: Duration = Duration::from_secs(3);
-/// A share that is measured to cost less CPU than this says nothing about what more would cost.
-const LEAST_CPU: f64 = 0.05;
 /// Of the slots that a seat should have: shares by measured load are not moved for less.
 const WORTH_A_MOVE: f64 = 0.05;
 
@@ -41,6 +44,9 @@ pub(crate) struct Balance {
     next_interval: Option<Duration>,
     /// Who shared the load when it was weighed last, and how many slots each should have.
     goal: Vec<(SeatNumber, u32)>,
+    /// Who among them did not answer then.
+    #[serde(default)]
+    overdue: Vec<SeatNumber>,
 }
 
 impl Machine {
@@ -59,6 +65,7 @@ impl Machine {
             }
         }
         self.hand_over(now, run);
+        self.notice_overdue(now, run);
         if run.slots.free() > 0 {
             let goal = self.goal(run);
             self.begin_moves(now, run, &goal, 0);
@@ -145,7 +152,8 @@ impl Machine {
 
     /// Brings shares nearer to where they should be, one step at a time.
     fn level(&mut self, now: Now, run: &mut Run) {
-        if now.mono < run.balance.next_step || run.slots.are_moving() {
+        let overdue = run.overdue();
+        if now.mono < run.balance.next_step || run.slots.are_moving_but(&overdue) {
             return;
         }
         // Who is silent can neither give nor take; it is heard of again or lost within seconds.
@@ -166,11 +174,14 @@ impl Machine {
             run.balance.goal = members.iter().map(held).collect();
             return;
         }
-        let same = run.balance.goal.iter().map(|(seat, _)| seat).eq(&members);
+        let answers = |seat: &&SeatNumber| !overdue.contains(*seat);
+        let weighed = run.balance.goal.iter().map(|(seat, _)| seat).filter(answers);
+        let same = overdue == run.balance.overdue && weighed.eq(members.iter().filter(answers));
         if is_due || !same {
             let goal = self.goal(run);
             if !same || worth_it(run, &goal) {
                 run.balance.goal = goal;
+                run.balance.overdue = overdue;
             }
         }
         let percent = self.config.rebalance_percent.clamp(1, 100);
@@ -261,12 +272,20 @@ impl Machine {
         members.into_iter()
     }
 
-    /// How many slots each member should have.
+    /// How many slots each member should have. Who does not answer keeps what it has.
     fn goal(&self, run: &Run) -> Vec<(SeatNumber, u32)> {
-        let seats = self.seats(run, self.members(run));
-        let users = run.plan.profile.planned_users_max();
-        let counts = distribute::apportion(run.slots.of(), users, &seats);
-        seats.iter().map(|seat| seat.seat).zip(counts).collect()
+        let held = run.overdue().into_iter().map(|seat| (seat, run.slots.held_by(seat)));
+        let mut goal: Vec<(SeatNumber, u32)> = held.collect();
+        let seats = self.seats(run, self.members(run).filter(|part| !part.overdue));
+        let all = run.slots.of();
+        let of = all.saturating_sub(goal.iter().map(|(_, held)| held).sum());
+        // A slot stands for as many users as ever.
+        let users = u64::from(run.plan.profile.planned_users_max()) * u64::from(of);
+        let users = users.div_ceil(u64::from(all.max(1)));
+        let counts = distribute::apportion(of, u32::try_from(users).unwrap_or(u32::MAX), &seats);
+        goal.extend(seats.iter().map(|seat| seat.seat).zip(counts));
+        goal.sort_unstable();
+        goal
     }
 
     /// How many of `of` slots each part gets before load is made. If they have not room enough together, they get
@@ -351,27 +370,6 @@ impl Run {
             part.standing = Standing::Leaving;
         }
     }
-}
-
-/// What of the load one CPU of a worker does; 0: not known.
-fn slots_per_cpu(has: u32, cpu: f64) -> f64 {
-    if has == 0 || !cpu.is_finite() || cpu < LEAST_CPU { 0.0 } else { f64::from(has) / cpu }
-}
-
-/// Who has not been measured is taken for as able as the others; without any measurement, as
-/// its room says. Of measured ones half the way is gone, so that they do not swing.
-fn guess_unmeasured(mut seats: Vec<Seat>) -> Vec<Seat> {
-    let known: Vec<f64> =
-        seats.iter().map(|seat| seat.weight).filter(|weight| *weight > 0.0).collect();
-    let mean = known.iter().sum::<f64>() / known.len() as f64;
-    for seat in &mut seats {
-        seat.weight = match seat.weight {
-            _ if known.is_empty() => f64::from(seat.room),
-            0.0 => mean,
-            weight => f64::midpoint(weight, mean),
-        };
-    }
-    seats
 }
 
 /// Whether a new goal differs enough from what is.

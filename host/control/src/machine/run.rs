@@ -115,6 +115,12 @@ pub(crate) struct Part {
     /// was missing was said to be lost.
     #[serde(default)]
     pub(crate) measured_from: Duration,
+    /// Since when something on its way has waited for it while it was heard of.
+    #[serde(default)]
+    pub(crate) awaited_since: Option<Duration>,
+    /// That took too long, and it has not answered yet.
+    #[serde(default)]
+    pub(crate) overdue: bool,
 }
 
 /// Of parts that a former leader's program did not say it of.
@@ -163,6 +169,8 @@ impl Part {
             retries: 0,
             has_worked: false,
             measured_from: Duration::ZERO,
+            awaited_since: None,
+            overdue: false,
         }
     }
 
@@ -292,6 +300,9 @@ pub(crate) struct Run {
     pub(crate) slots: Slots,
     pub(crate) next_seat: SeatNumber,
     pub(crate) balance: Balance,
+    /// How often a worker took too long to confirm its share.
+    #[serde(default)]
+    pub(crate) unconfirmed: u64,
     /// Workers that were lost or failed while load was made.
     pub(crate) losses: Vec<Loss>,
     /// Saved apart, less often: see [`super::snapshot`].

@@ -105,8 +105,10 @@ impl Slots {
         moving
     }
 
-    pub(crate) fn are_moving(&self) -> bool {
-        !self.transfers.is_empty()
+    /// Whether slots are on their way, but for those from these seats.
+    pub(crate) fn are_moving_but(&self, from: &[SeatNumber]) -> bool {
+        let counts = |transfer: &Transfer| transfer.from.is_none_or(|seat| !from.contains(&seat));
+        self.transfers.iter().any(counts)
     }
 
     /// Whether slots of this seat, or for it, are on their way.
@@ -171,12 +173,27 @@ impl Slots {
             *holder = None;
             self.free_from = self.free_from.max(now);
         }
-        for transfer in &mut self.transfers {
-            if transfer.to == Some(seat) {
-                transfer.to = None;
-            }
-        }
+        self.orphan(seat);
         self.confirm(seat, now);
+    }
+
+    /// A seat gets nothing of what is on its way to it; how many slots that is.
+    pub(crate) fn orphan(&mut self, seat: SeatNumber) -> u32 {
+        let mut count = 0;
+        for transfer in self.transfers.iter_mut().filter(|transfer| transfer.to == Some(seat)) {
+            transfer.to = None;
+            count += transfer.slots.len();
+        }
+        self.free_orphans();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Whether something is ready for a seat, or a seat is to let go of something and has not said that it did.
+    pub(crate) fn wait_for(&self, seat: SeatNumber, now: u64) -> bool {
+        self.transfers.iter().any(|transfer| match transfer.ready {
+            Some(ready) => transfer.to == Some(seat) && ready <= now,
+            None => transfer.from == Some(seat),
+        })
     }
 
     /// What nobody is to get any more is nobody's.
@@ -222,7 +239,7 @@ mod tests {
         let mut of = two();
         assert_eq!((slots(&of, 0), slots(&of, 1)), (vec![0, 2], vec![1, 3]));
         of.send(&TO_TWO, 50);
-        assert_eq!((slots(&of, 0), of.free(), of.are_moving()), (vec![2], 0, true));
+        assert_eq!((slots(&of, 0), of.free(), of.are_moving_but(&[0])), (vec![2], 0, true));
         assert_eq!(
             of.counts(),
             BTreeMap::from([(0, 1), (1, 1)]),
@@ -232,9 +249,10 @@ mod tests {
         of.confirm(0, 120);
         assert_eq!(of.givers().collect::<Vec<_>>(), [1]);
         assert_eq!((of.receive(2), slots(&of, 2)), (Some(120), vec![0]));
+        assert_eq!([of.are_moving_but(&[0]), of.are_moving_but(&[1])], [true, false]);
         of.confirm(1, 130);
         assert_eq!((of.receive(2), slots(&of, 2)), (Some(130), vec![0, 1]));
-        assert!(!of.are_moving());
+        assert!(!of.are_moving_but(&[]));
     }
 
     #[test]

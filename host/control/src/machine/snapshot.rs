@@ -125,6 +125,8 @@ impl Machine {
             if let Some(shape) = &mut run.shape {
                 shape.unasked();
             }
+            // Nobody heard them meanwhile.
+            run.parts.iter_mut().for_each(|part| part.awaited_since = None);
             let term = self.config.term.0;
             run.note(now.mono, NoteKind::Info, format!("another master leads, in term {term}"));
             for part in 0..run.parts.len() {

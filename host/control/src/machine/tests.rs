@@ -24,6 +24,7 @@ mod fleet;
 mod life;
 mod load;
 mod losses;
+mod overdue;
 mod shared;
 mod trouble;
 

@@ -20,7 +20,7 @@ use world::{Fault, Setting, World};
 use crate::report::EndReason;
 
 /// Plays each seed, and says which one failed.
-fn histories(default: u64, play: impl Fn(u64)) {
+pub(crate) fn histories(default: u64, play: impl Fn(u64)) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     if let Some(seed) = number("LOADHOST_SEED") {
         return play(seed);

@@ -340,25 +340,13 @@ fn plan(lost: LostRows) -> RunPlan {
     }
 }
 
-/// Plays each seed, and says which one failed.
 fn histories(default: u64, setting: Setting) {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let play = |seed| {
+    crate::simulation::histories(default, |seed| {
         let mut world = World::new(seed, setting);
         if world.play() {
             world.check();
         }
-    };
-    if let Some(seed) = number("LOADHOST_SEED") {
-        return play(seed);
-    }
-    for seed in 0..number("LOADHOST_HISTORIES").unwrap_or(default) {
-        let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| play(seed)));
-        if let Err(panic) = played {
-            eprintln!("the history of LOADHOST_SEED={seed} failed");
-            std::panic::resume_unwind(panic);
-        }
-    }
+    });
 }
 
 #[test]

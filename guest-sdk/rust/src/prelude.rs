@@ -9,8 +9,8 @@ pub use crate::http::{
 pub use crate::metrics::{check, counter, gauge, group, rate, trend};
 pub use crate::random::{chance, fraction, pick, range, shuffle};
 pub use crate::scope::{Context, Setup, given};
-pub use crate::shared::{rendezvous, shared_counter, unique_number};
 pub use crate::shape::{LoadShape, Now, Target};
+pub use crate::shared::{rendezvous, shared_counter, unique_number};
 pub use crate::time::{elapsed, millis, secs, sleep};
 pub use crate::{Params, debug, error, export, info, json, on_start, on_stop, task, user, warn};
 pub use std::time::Duration;

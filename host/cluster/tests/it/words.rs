@@ -134,7 +134,13 @@ pub(crate) fn work(run_id: &str) -> Work {
         warm_up: None,
         fleet: Default::default(),
     };
-    Work { plan: Arc::new(plan), share: Share::whole(), share_from: 0, step: Step::Prepare, shared: Default::default() }
+    Work {
+        plan: Arc::new(plan),
+        share: Share::whole(),
+        share_from: 0,
+        step: Step::Prepare,
+        shared: Default::default(),
+    }
 }
 
 /// The `seq`-th second of a worker, with `names` series of one request each.

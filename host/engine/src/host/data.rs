@@ -92,9 +92,9 @@ impl HostFeeder {
             None => row.cells().map(|(name, value)| cell(name, value)).collect(),
             Some(columns) => {
                 let names = self.open.table.columns();
-                let cells = columns.iter().filter_map(|column| {
-                    Some(cell(names.get(*column)?, row.at(*column)?))
-                });
+                let cells = columns
+                    .iter()
+                    .filter_map(|column| Some(cell(names.get(*column)?, row.at(*column)?)));
                 cells.collect()
             }
         })

@@ -87,7 +87,6 @@ async fn join_with(
         patience,
         reconnect_attempts: settings.number("nats-reconnect-attempts")?.unwrap_or_default(),
         reconnect_interval: settings.duration("nats-reconnect-interval")?,
-        ..Settings::default()
     };
     connect(&wanted).await.map_err(|error| {
         let code = match error {

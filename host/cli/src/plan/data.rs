@@ -71,7 +71,7 @@ fn split(item: &Item) -> Result<(PathBuf, BTreeMap<&str, &str>), Failure> {
     while let Some((before, last)) = file.rsplit_once(',') {
         let Some((key, word)) = last.split_once('=') else { break };
         if !WORDS.contains(&key) {
-            let like = suggestion(key, WORDS.into_iter());
+            let like = suggestion(key, WORDS);
             let reason = format!(
                 "it says `{key}` after the file, where `order`, `format` or `lost` may stand{like}"
             );

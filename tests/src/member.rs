@@ -1,7 +1,7 @@
 //! A master or worker of a fleet, which tests pause, end and start anew.
 
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
@@ -104,8 +104,18 @@ impl Member {
         self.process.signal(Signal::CONT)
     }
 
-    /// Asks it to end.
+    /// Asks it to end, once it has taken part: before that a signal ends it without a word, as any program that is
+    /// about to start.
     pub fn ask_to_stop(&self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let has_begun = || {
+            let said = self.process.stderr();
+            ["leading", "standing by", "joined"].iter().any(|word| said.contains(word))
+        };
+        while !has_begun() {
+            ensure!(Instant::now() < deadline, "it never took part:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
         self.process.signal(Signal::TERM)
     }
 

@@ -49,8 +49,8 @@ fn read(item: &Item) -> Result<(DataSet, Arc<[u8]>), Failure> {
         Some(word) => word.parse().map_err(|error| fault(&error))?,
         None => format_of(&path).map_err(|why| fault(&why))?,
     };
-    let order = word("order").map(str::parse::<RowOrder>).transpose();
-    let lost = word("lost").map(str::parse::<LostRows>).transpose();
+    let order = word("order").map(str::parse::<RowOrder>).transpose().map_err(|e| fault(&e))?;
+    let lost = word("lost").map(str::parse::<LostRows>).transpose().map_err(|e| fault(&e))?;
     let bytes = bytes_of(&path).map_err(|error| fault(&error))?;
     let table = Table::parse(&bytes, format)
         .map_err(|error| fault(&format!("{}: {error}", path.display())))?;
@@ -58,8 +58,8 @@ fn read(item: &Item) -> Result<(DataSet, Arc<[u8]>), Failure> {
         digest: digest_of(&bytes),
         format,
         rows: table.rows(),
-        order: order.map_err(|error| fault(&error))?.unwrap_or_default(),
-        lost: lost.map_err(|error| fault(&error))?.unwrap_or_default(),
+        order: order.unwrap_or_default(),
+        lost: lost.unwrap_or_default(),
     };
     Ok((set, bytes.into()))
 }
@@ -143,7 +143,7 @@ mod tests {
             ("DIR/bad.csv", "bad.csv: line 2: it has 2 cells, and the first line names 1 columns"),
             ("DIR/x.txt", "ends neither in `.csv` nor in `.jsonl`"),
             ("DIR/bad.csv,ordr=queue", "did you mean `order`?"),
-            ("DIR/bad.csv,order=queued", "`queued` is no order of rows"),
+            ("DIR/bad.csv,order=queued", "`queued` is no order of rows: it is one of"),
         ] {
             let error = read_from(folder.path(), text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

@@ -204,6 +204,7 @@ impl Machine {
         part.retries += 1;
         part.standing = Standing::Retrying;
         (part.failed, part.failing, part.progress) = (None, false, Progress::Assigned);
+        (part.overdue, part.awaited_since) = (false, None);
         part.assigned = self.state(part.worker.clone(), None);
         true
     }

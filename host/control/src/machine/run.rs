@@ -227,6 +227,7 @@ impl Part {
         self.failed = None;
         self.failing = false;
         self.lost = false;
+        (self.overdue, self.awaited_since) = (false, None);
     }
 
     /// Nothing more is to be expected of it before it is told to tear down.

@@ -99,13 +99,13 @@ impl Shared {
     }
 
     /// Gives a process its part before it is told what to do, unless it has one. `since` is the generation that is
-    /// stated next, `workers` how many share the run.
+    /// stated next, `workers` how many share the run; it is asked only if something is granted.
     pub(super) fn enroll(
         &mut self,
         worker: &WorkerId,
         incarnation: Incarnation,
         since: u64,
-        workers: usize,
+        workers: impl FnOnce() -> usize,
     ) {
         match self.holders.get(worker) {
             None if self.rows.is_empty() => return, // until it uses something
@@ -120,6 +120,7 @@ impl Shared {
             _ => Holder::new(incarnation),
         };
         (holder.place, holder.since, holder.done) = (Place::In, since, None);
+        let workers = workers();
         for (name, source) in &mut self.rows {
             source.grant_first(holder.rows.entry(name.clone()).or_default(), workers);
         }
@@ -236,23 +237,15 @@ impl Shared {
         let leases = |all: &BTreeMap<Name, Held>| {
             all.iter().map(|(name, held)| (name.clone(), held.lease.clone())).collect()
         };
+        let others = holder.others(&self.counters);
         let released = holder.meetings.iter().filter(|(_, visit)| visit.release.released > 0);
         SharedState {
             to: Some(incarnation),
             rows: leases(&holder.rows),
             numbers: leases(&holder.numbers),
-            counters: self.others(holder),
+            counters: others.map(|(name, value)| (name.clone(), value)).collect(),
             meetings: released.map(|(name, visit)| (name.clone(), visit.release)).collect(),
         }
-    }
-
-    /// What everybody else added to the counters that a process uses.
-    fn others(&self, holder: &Holder) -> BTreeMap<Name, i64> {
-        let rest = |(name, own): (&Name, &i64)| {
-            let total = self.counters.get(name).copied().unwrap_or(0);
-            (name.clone(), total.wrapping_sub(*own))
-        };
-        holder.counters.iter().map(rest).collect()
     }
 
     /// All there is was stated to a process.
@@ -287,6 +280,17 @@ impl Holder {
             served: Duration::ZERO,
             is_owed: false,
         }
+    }
+
+    /// What everybody else added to the counters that it uses, of what all added.
+    fn others<'a>(
+        &'a self,
+        totals: &'a BTreeMap<Name, i64>,
+    ) -> impl Iterator<Item = (&'a Name, i64)> {
+        self.counters.iter().map(|(name, own)| {
+            let total = totals.get(name).copied().unwrap_or(0);
+            (name, total.wrapping_sub(*own))
+        })
     }
 
     /// Gets something, if there is something to get.

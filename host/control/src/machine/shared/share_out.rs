@@ -21,14 +21,14 @@ const ROUND: Duration = Duration::from_secs(1);
 impl Machine {
     /// Gives a worker its part in what is shared before it is told what to do.
     pub(in crate::machine) fn enroll(&self, run: &mut Run, at: usize) {
-        let workers = sharers(run);
-        let Some(part) = run.parts.get(at) else { return };
+        let Run { shared, parts, .. } = run;
+        let Some(part) = parts.get(at) else { return };
         let since = self.generation + 1;
         if part.told.is_none() {
             // Whoever was let go a moment ago, and is taken in again, begins anew.
-            run.shared.place(&part.worker, Place::Out);
+            shared.place(&part.worker, Place::Out);
         }
-        run.shared.enroll(&part.worker, part.incarnation, since, workers);
+        shared.enroll(&part.worker, part.incarnation, since, || sharers(parts));
     }
 
     /// Takes in what a worker says of its users; whoever has nothing left is served at once.
@@ -62,8 +62,8 @@ impl Machine {
         if !makes_load(run) {
             return;
         }
-        let workers = sharers(run);
-        if run.shared.serve_dry(&status.worker, now.mono, workers) {
+        let Run { shared, parts, .. } = &mut *run;
+        if shared.serve_dry(&status.worker, now.mono, || sharers(parts)) {
             self.tell_shared(run, at);
         }
     }
@@ -75,10 +75,9 @@ impl Machine {
         }
         self.follow_places(run);
         let margin = u64::try_from(self.config.start_delay.as_micros()).unwrap_or(u64::MAX);
-        let workers = sharers(run);
         let is_running = run.stage == Stage::Running;
         let Run { shared, parts, .. } = &mut *run;
-        shared.serve(now.mono, workers);
+        shared.serve(now.mono, sharers(parts));
         shared.close(|worker| {
             let part = parts.binary_search_by(|part| part.worker.cmp(worker)).ok();
             let part = part.and_then(|at| parts.get(at));
@@ -175,11 +174,16 @@ impl Shared {
     }
 
     /// The same for one that has none left. True if it got any.
-    fn serve_dry(&mut self, worker: &WorkerId, now: Duration, workers: usize) -> bool {
+    fn serve_dry(
+        &mut self,
+        worker: &WorkerId,
+        now: Duration,
+        workers: impl FnOnce() -> usize,
+    ) -> bool {
         let Self { rows, numbers, holders, .. } = self;
         let Some(holder) = holders.get_mut(worker) else { return false };
         let is_dry = holder.rows.values().chain(holder.numbers.values()).any(Held::is_dry);
-        is_dry && serve(rows, numbers, holder, now, workers)
+        is_dry && serve(rows, numbers, holder, now, workers())
     }
 
     /// Tells whether there will be more rows. Of some data sets each row is to be used, so there may be as long as
@@ -236,18 +240,16 @@ impl Shared {
         if now < self.next_round {
             return;
         }
-        let mut owed = Vec::new();
-        for (worker, holder) in self.holders.iter().filter(|(_, holder)| holder.is_served()) {
+        let Self { counters, holders, .. } = self;
+        let mut is_any_owed = false;
+        for holder in holders.values_mut().filter(|holder| holder.is_served()) {
             let told = |name: &Name| holder.told.get(name).copied().unwrap_or(0);
-            if self.others(holder).iter().any(|(name, value)| told(name) != *value) {
-                owed.push(worker.clone());
+            if holder.others(counters).any(|(name, value)| told(name) != value) {
+                (holder.is_owed, is_any_owed) = (true, true);
             }
         }
-        if !owed.is_empty() {
+        if is_any_owed {
             self.next_round = now.saturating_add(ROUND);
-        }
-        for worker in owed {
-            self.owe(&worker);
         }
     }
 }
@@ -276,8 +278,8 @@ fn serve(
 }
 
 /// How many workers a run is shared among.
-fn sharers(run: &Run) -> usize {
-    run.parts.iter().filter(|part| part.standing != Standing::Out).count()
+fn sharers(parts: &[Part]) -> usize {
+    parts.iter().filter(|part| part.standing != Standing::Out).count()
 }
 
 /// Whether users of the run may do something.

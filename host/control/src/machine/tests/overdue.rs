@@ -19,6 +19,17 @@ impl Stage {
     }
 }
 
+/// A worker `c` that came to two others has not answered for so long that it was told again once.
+fn told_again() -> Stage {
+    let mut stage = Stage::running(&["a", "b"], plan_with(FleetSettings::default()));
+    stage.goes_on(&["a", "b"], 20);
+    stage.hears(status(&worker("c"), 1, WorkerState::Idle));
+    let stuck = stage.obedient("c");
+    stage.goes_on_but(&["a", "b"], &stuck, 140);
+    assert_eq!(stage.view().unconfirmed_shares, 1);
+    stage
+}
+
 fn all(stage: &Stage) -> [usize; 3] {
     ["a", "b", "c"].map(|name| slots(stage, name))
 }
@@ -74,4 +85,23 @@ fn a_worker_that_is_only_silent_for_a_while_is_not_overdue() {
     stage.passes(secs(20)); // nobody is heard, so nobody is lost
     stage.goes_on(&["a", "b", "c"], 150);
     assert_eq!((all(&stage), stage.view().unconfirmed_shares), ([80, 80, 80], 0));
+}
+
+#[test]
+fn a_new_process_is_not_blamed_for_what_its_predecessor_never_confirmed() {
+    let mut stage = told_again();
+    let (incarnation, state) = (Incarnation(2), WorkerState::Preparing);
+    let prepares = WorkerStatus { incarnation, state, ..stage.obedient("c") };
+    stage.goes_on_but(&["a", "b"], &prepares, 150);
+    assert_eq!(stage.view().unconfirmed_shares, 1);
+}
+
+#[test]
+fn a_worker_that_is_tried_again_is_not_blamed_for_what_it_never_confirmed_before() {
+    let mut stage = told_again();
+    let state = WorkerState::Failed { code: "download".into(), message: "no route".into() };
+    let fails = WorkerStatus { state, ..stage.obedient("c") };
+    stage.goes_on_but(&["a", "b"], &fails, 150);
+    assert_eq!(stage.assigned[&worker("c")].work, None, "it is to be idle first");
+    assert_eq!(stage.view().unconfirmed_shares, 1);
 }

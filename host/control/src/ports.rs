@@ -4,6 +4,7 @@
 //! The fleet has two forms, channels within one process and the broker. What workers
 //! say comes back over one channel of [`loadhost_model::wire::Report`], so there is no port for it.
 
+pub mod shelf;
 mod store;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use loadhost_model::plan::RunPlan;
 use loadhost_model::wire::Assignment;
 use serde::{Deserialize, Serialize};
 
+pub use shelf::{Drawer, Shelf, ShelfError};
 pub use store::{Saved, SavedCheckpoint, StateStore, StoreError};
 
 /// All of them, for [`crate::Coordinator::resume`].

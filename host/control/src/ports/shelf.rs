@@ -10,11 +10,15 @@
 //! Nothing is deleted unless somebody says so: what is full refuses. Two masters may write at once;
 //! of a document the last one stays, whole.
 
+mod folder;
+
 use std::fmt;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use loadhost_model::id::Digest;
+
+pub use folder::FolderShelf;
 
 /// Of one file.
 pub const MAX_FILE_BYTES: usize = 64 << 20;
@@ -22,6 +26,38 @@ pub const MAX_FILE_BYTES: usize = 64 << 20;
 pub const MAX_DOCUMENT_BYTES: usize = 256 << 10;
 /// Of one key, in bytes.
 pub const MAX_KEY_BYTES: usize = 160;
+
+/// What to delete when there is no room for a document.
+pub const OLD_DOCUMENTS: &str = "old runs, or scenarios and data sets that are not needed any more";
+
+/// How much a shelf keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShelfBounds {
+    /// Bytes of all files in [`Drawer::Inputs`].
+    pub inputs: u64,
+    /// Bytes of all files in [`Drawer::Results`].
+    pub results: u64,
+    /// Bytes of all documents.
+    pub documents: u64,
+    /// Documents.
+    pub count: u64,
+}
+
+impl Default for ShelfBounds {
+    fn default() -> Self {
+        Self { inputs: 1 << 30, results: 512 << 20, documents: 64 << 20, count: 4_096 }
+    }
+}
+
+impl ShelfBounds {
+    /// A bound in bytes, for errors.
+    pub fn shown(bytes: u64) -> String {
+        match bytes >> 20 {
+            0 => format!("{bytes} bytes"),
+            mebi => format!("{mebi} MiB"),
+        }
+    }
+}
 
 /// Where a file lies, which is who may fetch it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -107,6 +143,9 @@ impl ShelfError {
     }
 }
 
+/// Documents with their keys.
+pub type Listed = Vec<(String, Vec<u8>)>;
+
 /// Keeps what people gave and wrote. All of it is done or not done when the future is ready; a
 /// future that was dropped may still be done.
 pub trait Shelf: Send + Sync {
@@ -150,7 +189,7 @@ pub trait Shelf: Send + Sync {
     ///
     /// # Errors
     /// [`ShelfError::Unavailable`].
-    fn list(&self, prefix: &str) -> BoxFuture<'_, Result<Vec<(String, Vec<u8>)>, ShelfError>>;
+    fn list(&self, prefix: &str) -> BoxFuture<'_, Result<Listed, ShelfError>>;
 
     /// Deletes a document. One that is not there is no error.
     ///
@@ -183,8 +222,13 @@ pub fn check_key(key: &str) -> Result<(), ShelfError> {
 pub fn check_document(key: &str, document: &[u8]) -> Result<(), ShelfError> {
     check_key(key)?;
     let (bytes, most) = (document.len(), MAX_DOCUMENT_BYTES);
-    let too_large = || ShelfError::TooLarge { what: format!("document `{key}`"), bytes, most };
+    let too_large = || ShelfError::TooLarge { what: document_named(key), bytes, most };
     if bytes <= most { Ok(()) } else { Err(too_large()) }
+}
+
+/// A document, for errors.
+pub fn document_named(key: &str) -> String {
+    format!("document `{key}`")
 }
 
 #[cfg(test)]

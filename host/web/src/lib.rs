@@ -2,3 +2,4 @@
 
 pub mod demo_shop;
 pub mod ops;
+pub mod workbench;

@@ -1,0 +1,67 @@
+// The shell: bar, status of the connection, the view of the route.
+import { html, render, useEffect, useState } from './ui.js';
+import { begin, doc, follow, loginNeeded, route } from './store.js';
+import { lang, t } from './i18n.js';
+import { Bar } from './components/bar.js';
+import { ConnectionNote } from './components/connection.js';
+import { Perf } from './components/perf.js';
+import { Toasts, Announcer } from './components/toasts.js';
+import { installKeys } from './keys.js';
+import { Help } from './components/help.js';
+
+/** Views are fetched when they are first needed. @type {Record<string, () => Promise<{View: any}>>} */
+const VIEWS = {
+  runs: () => import('./views/home.js'),
+  run: () => import('./views/run.js'),
+  new: () => import('./views/new-run.js'),
+  compare: () => import('./views/compare.js'),
+  workers: () => import('./views/workers.js'),
+  login: () => import('./views/login.js'),
+};
+
+/** @returns {string} */
+function viewOf() {
+  if (loginNeeded.value) return 'login';
+  const [first, second, third] = route.value.path;
+  if (first === 'runs' && second) return third === 'compare' ? 'compare' : 'run';
+  return first && first in VIEWS ? first : 'runs';
+}
+
+/** @returns {import('./types').View} */
+function App() {
+  const name = viewOf();
+  const [View, setView] = useState(/** @type {any} */ (null));
+  useEffect(() => {
+    let wanted = true;
+    const load = VIEWS[name];
+    void load?.().then((module) => wanted && setView(() => module.View));
+    return () => {
+      wanted = false;
+    };
+  }, [name]);
+  const [, id] = route.value.path;
+  useEffect(() => {
+    if (!loginNeeded.value) follow(name === 'run' && id && id !== 'current' ? id : '');
+  }, [name, id, loginNeeded.value]);
+  useEffect(() => {
+    document.title = t('title');
+  }, [lang.value]);
+  return html`
+    <a class="skip" href="#main" onClick=${skip}>${t('skip')}</a>
+    <${Bar} view=${name} />
+    <${ConnectionNote} />
+    <main id="main" tabindex="-1" class=${`view view-${name}`}>
+      ${View ? html`<${View} />` : html`<p class="loading">${doc.value ? '' : t('loading')}</p>`}
+    </main>
+    <${Toasts} /><${Announcer} /><${Help} /><${Perf} />`;
+}
+
+/** @param {Event} event */
+function skip(event) {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+}
+
+installKeys();
+void begin();
+render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById('app')));

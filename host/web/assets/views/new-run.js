@@ -1,0 +1,2 @@
+import { html } from '../ui.js';
+export function View() { return html`<p>new-run</p>`; }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs the programs that the tests run against, from the distribution's packages.
+# Installs the programs that the tests run against, from the distribution's packages, and what drives the page.
 # Does nothing where they are there already.
 set -euo pipefail
+here=$(dirname "$0")
 
 missing=()
 need() { # program, package
@@ -11,8 +12,13 @@ need nats-server nats-server
 need cc gcc
 need ip iproute2
 need unshare util-linux
+need chromium chromium
+need node nodejs
+need npm npm
+need python3 python3
+python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing+=(python3-venv)
 
-[ ${#missing[@]} -eq 0 ] && exit 0
+[ ${#missing[@]} -eq 0 ] && exec "$here/setup-web-tests.sh"
 
 echo "Installing for the tests: ${missing[*]}" >&2
 if ! command -v apt-get >/dev/null 2>&1; then
@@ -32,3 +38,4 @@ fi
 "${as_root[@]}" apt-get update -q
 # The tests start servers of their own: RUNLEVEL=1 keeps the packages' services off.
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qy --no-install-recommends "${missing[@]}"
+exec "$here/setup-web-tests.sh"

@@ -1,0 +1,26 @@
+// The page's files as they lie in the checkout.
+import { readFileSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { join, relative } from 'node:path';
+
+export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+export const ASSETS = join(ROOT, 'host/web/assets');
+
+/** Every file below the assets, as paths relative to it. */
+export function files() {
+  return readdirSync(ASSETS, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(ASSETS, join(entry.parentPath ?? entry.path, entry.name)))
+    .sort();
+}
+
+/** Those that a browser gets. */
+export const served = () =>
+  files().filter((file) => /\.(js|css|html|svg)$/.test(file) && !REPORT_ONLY.has(file));
+
+/** Only the single-file report carries these. */
+const REPORT_ONLY = new Set(['vendor/uplot.iife.min.js', 'report.js', 'report.css', 'report.html']);
+
+export const read = (file) => readFileSync(join(ASSETS, file));
+export const text = (file) => read(file).toString('utf8');
+export const ours = (file) => !file.startsWith('vendor/');

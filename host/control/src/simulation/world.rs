@@ -217,7 +217,9 @@ impl World {
         while self.report.is_none() {
             assert!(self.now < 300 * SECOND, "the run does not end");
             self.now += STEP;
-            while faults.last().is_some_and(|fault| fault.at <= self.now) {
+            // A run that has not begun ends by a fault, and shows nothing of what is looked for here.
+            let has_begun = self.start.is_some_and(|start| start <= self.now);
+            while has_begun && faults.last().is_some_and(|fault| fault.at <= self.now) {
                 let fault = faults.pop().unwrap();
                 self.befall(fault);
             }

@@ -54,6 +54,13 @@ pub(crate) struct Now {
     pub(crate) wall: u64,
 }
 
+impl Now {
+    /// What the wall clock shows after a while, in microseconds since the Unix epoch.
+    pub(crate) fn wall_after(self, delay: Duration) -> u64 {
+        self.wall.saturating_add(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
 /// A run to be started.
 #[derive(Debug)]
 pub(crate) struct NewRun {
@@ -345,9 +352,6 @@ impl Machine {
         };
         if run.part(&interval.worker).is_none() {
             return self.ignore("foreign_interval");
-        }
-        if interval.last {
-            run.aggregate.ledger.expect(&interval.worker, interval.incarnation, interval.seq);
         }
         let plan = run.plan.clone();
         run.aggregate.take(interval, &plan);

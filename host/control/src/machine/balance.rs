@@ -9,7 +9,6 @@
 mod overdue;
 mod weigh;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,7 +114,7 @@ impl Machine {
     fn see_off(&mut self, run: &mut Run) {
         let is_draining = |part: &Part| {
             let worker = self.registry.get(&part.worker);
-            part.is_well() && worker.is_some_and(|worker| worker.status.draining)
+            part.is_well() && worker.is_some_and(Worker::is_draining)
         };
         let leaving: Vec<usize> =
             (0..run.parts.len()).filter(|at| is_draining(&run.parts[*at])).collect();
@@ -169,9 +168,8 @@ impl Machine {
         }
         if run.balance.goal.is_empty() {
             // As it was dealt; loads that were never made cannot be weighed.
-            let counts = run.slots.counts();
-            let held = |seat: &SeatNumber| (*seat, counts.get(seat).copied().unwrap_or(0));
-            run.balance.goal = members.iter().map(held).collect();
+            let held = run.slots.counter();
+            run.balance.goal = members.iter().map(|seat| (*seat, held(*seat))).collect();
             return;
         }
         let answers = |seat: &&SeatNumber| !overdue.contains(*seat);
@@ -201,11 +199,8 @@ impl Machine {
         most: u32,
     ) -> bool {
         // With each tick this is asked, and mostly all have what they should.
-        let counts = run.slots.counts();
-        let lacks = |(seat, count): &(SeatNumber, u32)| {
-            counts.get(seat).is_none_or(|has| has < count) && *count > 0
-        };
-        if !goal.iter().any(lacks) {
+        let has = run.slots.counter();
+        if !goal.iter().any(|(seat, count)| has(*seat) < *count) {
             return false;
         }
         let mut moves = distribute::moves(run.slots.holders(), goal, most);
@@ -220,12 +215,11 @@ impl Machine {
             gives && takes && !on_their_way[a_move.slot as usize]
         });
         run.slots.send(&moves, now.wall);
-        let margin = u64::try_from(self.config.change_lead.as_micros()).unwrap_or(u64::MAX);
         for giver in run.slots.givers().collect::<std::collections::BTreeSet<_>>() {
             let gives_now = moves.iter().any(|a_move| a_move.from == Some(giver));
             let at = run.parts.iter().position(|part| part.seat == giver && gives_now);
             if let Some(at) = at {
-                self.state_share(run, at, now.wall.saturating_add(margin));
+                self.state_share(run, at, now.wall_after(self.config.change_lead));
             }
         }
         !moves.is_empty()
@@ -262,10 +256,9 @@ impl Machine {
     /// Parts among which the load is to be shared, in the order of their seats.
     fn members<'a>(&'a self, run: &'a Run) -> impl Iterator<Item = &'a Part> {
         let is_member = |part: &&Part| {
-            let is_draining = |worker: &Worker| worker.status.draining;
             part.is_well()
                 && (part.is_running() || run.slots.held_by(part.seat) > 0)
-                && !self.registry.get(&part.worker).is_some_and(is_draining)
+                && !self.registry.get(&part.worker).is_some_and(Worker::is_draining)
         };
         let mut members: Vec<&Part> = run.parts.iter().filter(is_member).collect();
         members.sort_by_key(|part| part.seat);
@@ -303,19 +296,13 @@ impl Machine {
 
     fn seats<'a>(&self, run: &Run, parts: impl Iterator<Item = &'a Part>) -> Vec<Seat> {
         let distribution = run.plan.fleet.distribution;
-        let counts = match distribution {
-            Distribution::LeastLoaded => run.slots.counts(),
-            Distribution::RoundRobin | Distribution::Weighted => BTreeMap::new(),
-        };
+        let has = run.slots.counter();
         let seat = |part: &Part| {
             let status = &self.registry.get(&part.worker)?.status;
             let weight = match distribution {
                 Distribution::RoundRobin => 1.0,
                 Distribution::Weighted => f64::from(status.weight),
-                Distribution::LeastLoaded => {
-                    let has = counts.get(&part.seat).copied().unwrap_or(0);
-                    slots_per_cpu(has, status.cpu)
-                }
+                Distribution::LeastLoaded => slots_per_cpu(has(part.seat), status.cpu),
             };
             Some(Seat { seat: part.seat, room: status.capacity, weight })
         };
@@ -377,10 +364,9 @@ fn worth_it(run: &Run, goal: &[(SeatNumber, u32)]) -> bool {
     if run.plan.fleet.distribution != Distribution::LeastLoaded {
         return true;
     }
-    let counts = run.slots.counts();
+    let has = run.slots.counter();
     goal.iter().any(|(seat, count)| {
-        let has = counts.get(seat).copied().unwrap_or(0);
-        let apart = f64::from(has.abs_diff(*count));
+        let apart = f64::from(has(*seat).abs_diff(*count));
         apart > WORTH_A_MOVE * f64::from(*count)
     })
 }

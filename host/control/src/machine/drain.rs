@@ -44,7 +44,7 @@ impl Machine {
             matches!(run.stage, Stage::Preparing { .. } | Stage::SettingUp { .. } | Stage::Running);
         let stays = |part: &&Part| {
             let known = self.registry.get(&part.worker);
-            part.is_well() && known.is_some_and(|known| !known.status.draining)
+            part.is_well() && known.is_some_and(|known| !known.is_draining())
         };
         let mut staying = run.parts.iter().filter(stays).map(|part| &part.worker);
         goes_on && staying.next() == Some(worker) && staying.next().is_none()

@@ -54,9 +54,6 @@ impl Machine {
             return run.note(now.mono, NoteKind::Warning, message);
         };
         loss.moved = self.vacate(now, run, at);
-        if loss.share == 0.0 {
-            loss.served = Some(loss.at); // there is nothing that others could take over
-        }
         let rest = told(&loss);
         let iterations = unconfirmed(run, at);
         let message =
@@ -284,8 +281,7 @@ impl Machine {
         let in_order = left_in_order(run, at);
         let loss = is_running.then(|| self.loss(now, run, at)).flatten().map(|loss| {
             let unmeasured = if in_order { Duration::ZERO } else { loss.unmeasured };
-            let served = (loss.share == 0.0).then_some(loss.at);
-            Loss { unmeasured, served, ..loss }
+            Loss { unmeasured, ..loss }
         });
         let lost_nothing = loss.as_ref().is_some_and(|loss| loss.unmeasured.is_zero());
         let elapsed = run.elapsed(now.mono);

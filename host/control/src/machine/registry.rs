@@ -20,7 +20,7 @@ const CLASH: Duration = Duration::from_secs(3);
 /// One worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Worker {
-    /// Its last word; it counts as draining also if somebody drained it.
+    /// Its last word.
     pub(crate) status: WorkerStatus,
     pub(crate) heard: Duration,
     pub(crate) liveness: Liveness,
@@ -31,9 +31,6 @@ pub(crate) struct Worker {
     /// An operator wants it to do nothing, in this process or a later one of its name.
     #[serde(default)]
     drained: bool,
-    /// It said itself that it takes no new work.
-    #[serde(default)]
-    goes_away: bool,
 }
 
 /// What a status was worth.
@@ -83,7 +80,6 @@ impl Registry {
             None => {
                 let worker = Worker {
                     drained: false,
-                    goes_away: status.draining,
                     heard: now,
                     since: now,
                     liveness: Liveness::Alive,
@@ -99,9 +95,7 @@ impl Registry {
 
     /// Takes a worker out of service, or lets it work again. None: nobody knows it.
     pub(crate) fn drain(&mut self, worker: &WorkerId, drained: bool) -> Option<()> {
-        let worker = self.workers.get_mut(worker)?;
-        worker.drained = drained;
-        worker.status.draining = drained || worker.goes_away;
+        self.workers.get_mut(worker)?.drained = drained;
         Some(())
     }
 
@@ -152,7 +146,12 @@ impl Registry {
 }
 
 impl Worker {
-    fn hear(&mut self, now: Duration, mut status: WorkerStatus) -> Heard {
+    /// It takes no new work: it goes away, or somebody took it out of service.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drained || self.status.draining
+    }
+
+    fn hear(&mut self, now: Duration, status: WorkerStatus) -> Heard {
         if self.retired.contains(&status.incarnation) {
             self.name_clash |= now.saturating_sub(self.since) > CLASH;
             return Heard::Former;
@@ -166,16 +165,12 @@ impl Worker {
                 self.retired.pop_front();
             }
             self.since = now;
-            self.goes_away = status.draining;
-            status.draining |= self.drained;
             self.status = status;
             return Heard::Restarted;
         }
         let mut same = was_alive;
         // Statuses travel without order; an older one still shows that the worker lives.
         if status.applied >= self.status.applied {
-            self.goes_away = status.draining;
-            status.draining |= self.drained;
             let said = |status: &WorkerStatus| (status.applied, status.capacity, status.draining);
             same &= said(&self.status) == said(&status)
                 && self.status.state == status.state

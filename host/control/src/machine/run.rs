@@ -248,6 +248,11 @@ impl Part {
         !self.is_still() && self.progress == Progress::Running
     }
 
+    /// Is told what to do in the run.
+    pub(crate) fn takes_part(&self) -> bool {
+        matches!(self.standing, Standing::Member | Standing::Leaving)
+    }
+
     /// Goes to another run, or away.
     pub(crate) fn is_leaving(&self) -> bool {
         self.standing == Standing::Leaving

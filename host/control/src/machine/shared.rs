@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use loadhost_model::data::{LostRows, RowOrder};
+use loadhost_model::data::LostRows;
 use loadhost_model::id::{Incarnation, WorkerId};
 use loadhost_model::plan::RunPlan;
 use loadhost_model::shared::{MAX_NAME_BYTES, MAX_NAMES, SharedState, SharedUse};
@@ -89,11 +89,9 @@ pub(super) struct Speaker<'a> {
 impl Shared {
     pub(crate) fn new(plan: &RunPlan) -> Self {
         let mut shared = Self::default();
-        for (name, data) in &plan.data {
-            if matches!(data.order, RowOrder::Queue | RowOrder::Circular) {
-                let source = Source::new(data.leased_rows(), data.lost);
-                shared.rows.insert(name.as_str().into(), source);
-            }
+        for (name, data) in plan.data.iter().filter(|(_, data)| data.is_leased()) {
+            let source = Source::new(data.leased_rows(), data.lost);
+            shared.rows.insert(name.as_str().into(), source);
         }
         shared
     }
@@ -313,6 +311,12 @@ fn each_lease(
             }
         }
     }
+}
+
+/// How many users wait at a rendezvous, as far as is known.
+fn waiting_at(holders: &BTreeMap<WorkerId, Holder>, name: &Name) -> u64 {
+    let served = holders.values().filter(|holder| holder.is_served());
+    served.filter_map(|holder| holder.meetings.get(name)).map(Visit::waiting).sum()
 }
 
 /// Whether a name is known, or there is room for it.

@@ -53,7 +53,7 @@ impl Machine {
                     state: status.state.clone(),
                     run: status.run.clone(),
                     share: share(id),
-                    draining: status.draining,
+                    draining: worker.is_draining(),
                     name_clash: worker.name_clash,
                 }
             })

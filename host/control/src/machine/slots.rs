@@ -73,13 +73,13 @@ impl Slots {
         u32::try_from(held).unwrap_or(u32::MAX)
     }
 
-    /// How many slots each seat has that has any.
-    pub(crate) fn counts(&self) -> BTreeMap<SeatNumber, u32> {
-        let mut counts = BTreeMap::new();
+    /// Tells how many slots a seat has now; for those who ask of many.
+    pub(crate) fn counter(&self) -> impl Fn(SeatNumber) -> u32 + use<> {
+        let mut counts: BTreeMap<SeatNumber, u32> = BTreeMap::new();
         for seat in self.holders.iter().flatten() {
             *counts.entry(*seat).or_default() += 1;
         }
-        counts
+        move |seat| counts.get(&seat).copied().unwrap_or(0)
     }
 
     /// Slots that nobody works for and nobody is to get yet.
@@ -240,11 +240,8 @@ mod tests {
         assert_eq!((slots(&of, 0), slots(&of, 1)), (vec![0, 2], vec![1, 3]));
         of.send(&TO_TWO, 50);
         assert_eq!((slots(&of, 0), of.free(), of.are_moving_but(&[0])), (vec![2], 0, true));
-        assert_eq!(
-            of.counts(),
-            BTreeMap::from([(0, 1), (1, 1)]),
-            "not with anybody while on its way"
-        );
+        let counts = [0, 1, 2].map(of.counter());
+        assert_eq!(counts, [1, 1, 0], "not with anybody while on its way");
         assert_eq!(of.receive(2), None, "the givers still work for them");
         of.confirm(0, 120);
         assert_eq!(of.givers().collect::<Vec<_>>(), [1]);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use loadhost_model::id::{RunId, Term, WorkerId};
 use serde::{Deserialize, Serialize};
 
-use super::run::{Part, Run, Stage, Standing};
+use super::run::{Run, Stage};
 use super::{Effect, Machine, Now};
 use crate::aggregate::Aggregate;
 use crate::config::CoordinatorConfig;
@@ -144,11 +144,9 @@ impl Machine {
 
     /// Says again to whom a former leader let go that it is to be idle: that may never have been said.
     fn let_go_again(&mut self) {
-        let takes_part =
-            |part: &&Part| matches!(part.standing, Standing::Member | Standing::Leaving);
         let parts = || self.runs.values().flat_map(|run| &run.parts);
         let busy: BTreeSet<&WorkerId> =
-            parts().filter(takes_part).map(|part| &part.worker).collect();
+            parts().filter(|part| part.takes_part()).map(|part| &part.worker).collect();
         let all: BTreeSet<&WorkerId> = parts().map(|part| &part.worker).collect();
         let idle: Vec<WorkerId> = all.difference(&busy).map(|worker| (*worker).clone()).collect();
         for worker in idle {

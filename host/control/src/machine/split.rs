@@ -15,7 +15,7 @@ pub(crate) fn obstacle(worker: &Worker, plan: &RunPlan, taken: bool) -> Option<S
     if worker.liveness == Liveness::Lost {
         return Some("lost".to_string());
     }
-    if status.draining {
+    if worker.is_draining() {
         return Some("draining".to_string());
     }
     if let Some(placement) =

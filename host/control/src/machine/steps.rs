@@ -164,7 +164,7 @@ impl Machine {
             return self.end(now, run, reason, StopMode::Now);
         };
         let delay = self.config.start_delay;
-        let wall = now.wall.saturating_add(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+        let wall = now.wall_after(delay);
         run.started = Some(Started { mono: now.mono.saturating_add(delay), wall });
         run.stage = Stage::Running;
         self.assign_all(run, &Step::Run { start: wall, setup_data });
@@ -322,9 +322,7 @@ impl Machine {
 
     /// States a step to one, unless it has nothing to do with the run any more, or is to be idle for a moment.
     pub(super) fn assign(&mut self, run: &mut Run, at: usize, step: Step) {
-        let takes_part =
-            |part: &&Part| matches!(part.standing, Standing::Member | Standing::Leaving);
-        let Some(part) = run.parts.get(at).filter(takes_part) else { return };
+        let Some(part) = run.parts.get(at).filter(|part| part.takes_part()) else { return };
         let (worker, told) = (part.worker.clone(), Told::from(&step));
         self.enroll(run, at);
         let Some(part) = run.parts.get(at) else { return };

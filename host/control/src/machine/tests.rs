@@ -11,6 +11,7 @@ use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::{Change, Curve, Load};
 use loadhost_model::wire::{Assignment, Report, Step, StopMode, WorkerState, WorkerStatus};
 
+use super::snapshot::Snapshot;
 use super::{Effect, Input, Machine, NewRun, Now};
 use crate::config::CoordinatorConfig;
 use crate::error::{ControlError, StartError};
@@ -72,6 +73,18 @@ impl Stage {
         stage.all_say(names, &WorkerState::Running);
         stage.passes(Duration::from_secs(1));
         stage
+    }
+
+    /// Another leader goes on from what is saved now.
+    fn next_leader(&mut self) {
+        let now = self.time();
+        let snapshot = Snapshot::read(&self.machine.snapshot(now)).unwrap();
+        let term = Term(self.machine.config.term.0 + 1);
+        let config = CoordinatorConfig { term, ..CoordinatorConfig::default() };
+        self.machine = snapshot.into_machine(config, BTreeMap::new(), Vec::new());
+        self.assigned.clear();
+        let effects = self.machine.take_over(now, 0);
+        self.apply(effects);
     }
 
     fn time(&self) -> Now {

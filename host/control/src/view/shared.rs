@@ -20,13 +20,6 @@ pub struct SharedView {
     pub meetings: Vec<MeetingView>,
 }
 
-impl SharedView {
-    /// Whether nothing was shared.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// Rows of a data set, or numbers, that are leased to workers and used once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeasedView {

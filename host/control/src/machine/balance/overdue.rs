@@ -9,7 +9,7 @@ use loadhost_model::text::format_duration;
 use super::super::run::{Part, Run, Standing};
 use super::super::slots::SeatNumber;
 use super::super::{Machine, Now};
-use crate::view::{Liveness, NoteKind};
+use crate::view::NoteKind;
 
 /// Slots that are ready wait for so long at most until their taker works by its former share and can be told of
 /// them, and givers have as long to let go. Counted as [`Run::unconfirmed`].
@@ -28,9 +28,7 @@ impl Machine {
                 continue;
             }
             // Who is silent is heard of again or lost within seconds.
-            let worker = self.registry.get(&part.worker);
-            let is_alive = worker.is_some_and(|worker| worker.liveness == Liveness::Alive);
-            if !is_alive && !part.lost {
+            if !part.lost && !self.is_alive(part) {
                 part.awaited_since = None;
                 continue;
             }

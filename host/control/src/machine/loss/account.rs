@@ -15,14 +15,15 @@ impl Machine {
     /// What is lost if a worker that has a part in a run is gone.
     pub(super) fn loss(&self, now: Now, run: &Run, at: usize) -> Option<Loss> {
         let part = run.parts.get(at)?;
-        let elapsed = run.elapsed(now.mono);
+        let (elapsed, share) = (run.elapsed(now.mono), part.share.fraction());
         Some(Loss {
             worker: part.worker.clone(),
             at: elapsed,
-            share: part.share.fraction(),
+            share,
             unmeasured: unmeasured(run, part, elapsed),
             moved: false,
-            served: None,
+            // Without a share there is nothing that others could take over.
+            served: (share == 0.0).then_some(elapsed),
             returned: None,
         })
     }

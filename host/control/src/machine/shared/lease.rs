@@ -140,7 +140,7 @@ impl Source {
     pub(crate) fn doubt(&mut self, held: &mut Held) {
         held.asks = false;
         if self.lost == LostRows::Repeat {
-            let rest = held.lease.after(held.settled());
+            let rest = held.own();
             self.repeated = self.repeated.saturating_add(count(&rest));
             held.given = held.lease.total();
             self.take_back(rest);
@@ -149,7 +149,7 @@ impl Source {
 
     /// That was the last word: what is left was not used, and others get it.
     pub(crate) fn finish(&mut self, held: &mut Held) {
-        self.take_back(held.lease.after(held.settled()));
+        self.take_back(held.own());
         held.retire();
     }
 
@@ -225,7 +225,6 @@ impl Held {
     }
 
     /// What nobody else has.
-    #[cfg(test)]
     pub(crate) fn own(&self) -> Vec<Block> {
         self.lease.after(self.settled())
     }

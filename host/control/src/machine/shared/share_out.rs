@@ -8,7 +8,8 @@ use loadhost_model::shared::SharedUse;
 use loadhost_model::wire::{WorkerState, WorkerStatus};
 
 use super::lease::{Held, Source};
-use super::{Holder, Name, Place, Shared, Speaker, each_lease};
+use super::{Holder, Name, Place, Shared, Speaker, each_lease, waiting_at};
+use crate::machine::registry::Worker;
 use crate::machine::run::{Part, Progress, Run, Stage, Standing, Told};
 use crate::machine::{Machine, Now};
 use crate::view::NoteKind;
@@ -74,7 +75,6 @@ impl Machine {
             return;
         }
         self.follow_places(run);
-        let margin = u64::try_from(self.config.start_delay.as_micros()).unwrap_or(u64::MAX);
         let is_running = run.stage == Stage::Running;
         let Run { shared, parts, .. } = &mut *run;
         shared.serve(now.mono, sharers(parts));
@@ -83,7 +83,7 @@ impl Machine {
             let part = part.and_then(|at| parts.get(at));
             is_running && part.is_some_and(|part| self.brings_back(part))
         });
-        shared.release(now.wall.saturating_add(margin));
+        shared.release(now.wall_after(self.config.start_delay));
         shared.round(now.mono);
         for at in 0..run.parts.len() {
             let is_owed = |part: &Part| run.shared.owes(&part.worker);
@@ -121,7 +121,7 @@ impl Machine {
         let worker = self.registry.get(&part.worker);
         part.is_leaving()
             || part.progress == Progress::Stopping
-            || worker.is_some_and(|worker| worker.status.draining)
+            || worker.is_some_and(Worker::is_draining)
     }
 
     /// States again what a worker is to do, with all that is shared with it.
@@ -215,13 +215,7 @@ impl Shared {
     fn release(&mut self, at: u64) {
         for (name, meeting) in &mut self.meetings {
             let here = |holder: &&mut Holder| holder.is_served();
-            let waiting: u64 = self
-                .holders
-                .values()
-                .filter(|holder| holder.is_served())
-                .filter_map(|holder| holder.meetings.get(name))
-                .map(super::Visit::waiting)
-                .sum();
+            let waiting = waiting_at(&self.holders, name);
             if !meeting.is_enough(waiting) {
                 continue;
             }

@@ -3,21 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::lease::{Held, Source};
-use super::{Holder, Name, Place, Shared, Visit};
+use super::{Holder, Name, Place, Shared, waiting_at};
 use crate::view::{LeasedView, MeetingView, SharedView};
 
 impl Shared {
     pub(in crate::machine) fn show(&self) -> SharedView {
-        let meeting = |(name, meeting): (&Name, &super::Meeting)| {
-            let served = self.holders.values().filter(|holder| holder.is_served());
-            let visits = served.filter_map(|holder| holder.meetings.get(name));
-            MeetingView {
-                name: name.clone(),
-                size: meeting.size,
-                waiting: visits.map(Visit::waiting).sum(),
-                releases: meeting.releases,
-                released: meeting.released,
-            }
+        let meeting = |(name, meeting): (&Name, &super::Meeting)| MeetingView {
+            name: name.clone(),
+            size: meeting.size,
+            waiting: waiting_at(&self.holders, name),
+            releases: meeting.releases,
+            released: meeting.released,
         };
         SharedView {
             rows: self.leased(&self.rows, |holder| &holder.rows),

@@ -87,7 +87,7 @@ fn rows_are_there_before_the_first_user_asks() {
 #[test]
 fn a_run_that_shares_nothing_states_nothing() {
     let mut stage = Stage::running(&["a"], plan(600));
-    assert!(stage.shared("a").is_empty() && stage.view().shared.is_empty());
+    assert!(stage.shared("a").is_empty() && stage.view().shared == Default::default());
     let before = stage.generation("a");
     stage.goes_by(&["a"], 20);
     assert_eq!(stage.generation("a"), before);

@@ -1,19 +1,6 @@
 //! Workers that fail, die, come back or say old things.
 
 use super::*;
-use crate::machine::snapshot::Snapshot;
-
-impl Stage {
-    /// Another leader goes on from what is saved now.
-    fn next_leader(&mut self) {
-        let now = self.time();
-        let snapshot = Snapshot::read(&self.machine.snapshot(now)).unwrap();
-        let config = CoordinatorConfig { term: Term(2), ..CoordinatorConfig::default() };
-        self.machine = snapshot.into_machine(config, BTreeMap::new(), Vec::new());
-        let effects = self.machine.take_over(now, 0);
-        self.apply(effects);
-    }
-}
 
 #[test]
 fn a_failed_worker_that_was_to_be_tried_again_is_so_by_the_next_leader() {

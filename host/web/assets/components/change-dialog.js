@@ -4,7 +4,8 @@ import { toast } from '../store.js';
 import { post } from '../api.js';
 import { t } from '../i18n.js';
 import { Dialog } from './dialog.js';
-import { StagesEditor, stagesText } from './stages.js';
+import { StagesEditor } from './stages.js';
+import { stagesText } from '../new-run/stages-text.js';
 
 /** @param {{run: import('../types').Run, onClose: () => void}} props @returns {import('../types').View} */
 export function ChangeDialog({ run, onClose }) {

@@ -3,17 +3,7 @@ import { html } from '../ui.js';
 import { t } from '../i18n.js';
 import { Icon } from '../icons.js';
 
-/** @typedef {{duration: string, target: string}} Stage */
-
-/** As `loadhost` reads them: `10s->100, 1m->100`. @param {Stage[]} stages @param {boolean} [rates] @returns {string} */
-export function stagesText(stages, rates) {
-  return stages.map(({ duration, target }) => `${duration.trim() || '0s'}->${target.trim() || '0'}${rates && /^[\d.]+$/.test(target.trim()) ? '/s' : ''}`).join(', ');
-}
-
-/** @param {string} text @returns {Stage[]} */
-export function stagesOf(text) {
-  return text.split(',').map((part) => part.split('->')).filter((parts) => parts.length === 2).map(([duration = '', target = '']) => ({ duration: duration.trim(), target: target.trim() }));
-}
+/** @typedef {import('../new-run/stages-text.js').Stage} Stage */
 
 /** @param {{stages: Stage[], onChange: (stages: Stage[]) => void, unit: 'users' | 'rate'}} props @returns {import('../types').View} */
 export function StagesEditor({ stages, onChange, unit }) {

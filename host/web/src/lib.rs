@@ -1,5 +1,6 @@
 //! HTTP faces of loadhost: health, metrics, API, page, and the demo shop.
 
+pub mod access;
 pub mod demo_shop;
 pub mod ops;
 pub mod workbench;

@@ -1,0 +1,150 @@
+//! The guard in front of all routes: who asks, from which page, and whether they may.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+
+use super::denied::Denied;
+use super::origin::{Origin, names_this_machine, origin};
+use super::role::{Identity, Means};
+use super::rules::{Effect, Need, SESSION, needed};
+use super::{Access, Reach, audit, headers, session};
+
+/// Until a handler answers: also an upload over a slow line is over by then.
+const ANSWER_WITHIN: Duration = Duration::from_secs(600);
+/// A stream ends here, so that whoever follows it shows again who they are. Browsers do that unasked.
+const STREAM_LASTS: Duration = Duration::from_secs(15 * 60);
+
+/// Who is at the other end of the connection. [`super::serve`] puts it into each request's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
+impl Peer {
+    /// Of a request; without a connection, nowhere.
+    pub(super) fn of(extensions: &axum::http::Extensions) -> IpAddr {
+        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        extensions.get::<Peer>().map_or(nowhere, |peer| peer.0.ip())
+    }
+}
+
+/// Puts the guard in front of everything that `router` has. What is added later has none.
+pub fn guard(router: Router, access: Access) -> Router {
+    router.layer(from_fn_with_state(access, pass))
+}
+
+async fn pass(State(access): State<Access>, mut request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_string());
+    let (need, effect) = needed(request.method(), matched.as_deref());
+    let asked = request.headers().clone();
+    let path = request.uri().path().to_string();
+    let mut entry = audit::Entry::of(&request);
+    let decided = access.decide(&asked, matched.as_deref(), need, effect);
+    let response = match decided {
+        Err(denied) => {
+            entry.denied = Some(denied.code());
+            denied.into_response()
+        }
+        Ok(identity) => {
+            if let Some(identity) = identity {
+                entry.identity = Some(identity.clone());
+                request.extensions_mut().insert(identity);
+            }
+            let answered = tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await;
+            answered.unwrap_or_else(|_| Denied::TooSlow.into_response())
+        }
+    };
+    // Logins tell their own outcome.
+    if effect == Effect::Changes && (matched.as_deref() != Some(SESSION) || entry.denied.is_some())
+    {
+        entry.write(response.status());
+    }
+    let mut response = access.ending(response);
+    headers::dress(response.headers_mut(), &path, access.wire(), &asked);
+    response
+}
+
+impl Access {
+    /// Who asks, if that is known and needed; or why they may not.
+    fn decide(
+        &self,
+        headers: &HeaderMap,
+        matched: Option<&str>,
+        need: Need,
+        effect: Effect,
+    ) -> Result<Option<Identity>, Denied> {
+        if !self.has_login() && self.reach() == Reach::ThisMachine && !names_this_machine(headers) {
+            return Err(Denied::ForeignHost);
+        }
+        let identity = self.identify(headers, Timestamp::now())?;
+        let means = identity.as_ref().map(|identity| identity.means);
+        let is_api = matched.is_some_and(|path| path.starts_with("/api/"));
+        if effect == Effect::Changes && means != Some(Means::Token) {
+            match origin(headers) {
+                Origin::Foreign => return Err(Denied::ForeignPage),
+                // Whoever shows a cookie is a browser, and browsers say it.
+                Origin::Unsaid if means == Some(Means::Session) => return Err(Denied::ForeignPage),
+                Origin::Unsaid | Origin::Ours => {}
+            }
+            if is_api && is_form(headers) {
+                return Err(Denied::FormBody);
+            }
+        }
+        match (need, &identity) {
+            (Need::Anyone, _) => Ok(identity),
+            (Need::Role(_), None) => Err(Denied::Unknown),
+            (Need::Role(needed), Some(who)) if who.role < needed => Err(Denied::Role { needed }),
+            (Need::Role(_), Some(_)) => Ok(identity),
+        }
+    }
+
+    /// By bearer token, else by cookie. A token that is wrong is not overlooked.
+    pub(super) fn identify(
+        &self,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Option<Identity>, Denied> {
+        let Some(login) = self.login() else { return Ok(Some(Identity::anybody())) };
+        let version = login.users.now();
+        if let Some(shown) = headers.get(header::AUTHORIZATION) {
+            let token = bearer(shown).ok_or(Denied::Token)?;
+            return version.bearer(token, now).map(Some).ok_or(Denied::Token);
+        }
+        let mut cookies = self.cookie().values(headers);
+        Ok(cookies.find_map(|value| session::open(&version, value, now)))
+    }
+
+    /// A stream that goes on for longer than we trust who opened it, is cut.
+    fn ending(&self, response: Response) -> Response {
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        if !is_stream || !self.has_login() {
+            return response;
+        }
+        response.map(|body| {
+            let end = Box::pin(tokio::time::sleep(STREAM_LASTS));
+            Body::from_stream(body.into_data_stream().take_until(end))
+        })
+    }
+}
+
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// What a browser sends for any page without asking us first, besides `multipart/form-data`, which uploads may be.
+fn is_form(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return false };
+    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    ["application/x-www-form-urlencoded", "text/plain"]
+        .iter()
+        .any(|form| kind.eq_ignore_ascii_case(form))
+}

@@ -1,0 +1,121 @@
+//! Who may reach the page and the API, and what they may do there.
+//!
+//! | part | does |
+//! |---|---|
+//! | [`UserFile`] | users, tokens and the secret, on disk |
+//! | [`Access`], [`guard`] | who asks, from which page, and whether they may |
+//! | [`View`], [`Operate`], [`Admin`] | the role that a handler wants, as its argument |
+//! | [`session_routes`] | login and logout |
+//! | [`serve`], [`Tls`], [`BasePath`] | connections: TLS, deadlines, bounds, the proxy's path |
+//!
+//! Nothing about sessions is remembered: any master with the same users file accepts what another
+//! one signed. There is no CORS, no trust in `X-Forwarded-*`, and no login by URL.
+
+mod audit;
+mod base;
+mod denied;
+mod extract;
+mod guard;
+mod headers;
+pub(crate) mod login;
+mod origin;
+mod password;
+mod role;
+mod rules;
+mod secret;
+mod serve;
+mod session;
+#[cfg(test)]
+mod tests;
+mod throttle;
+mod tls;
+mod users;
+
+use std::sync::Arc;
+
+pub use audit::TARGET as AUDIT_TARGET;
+pub use base::{BasePath, NoBasePath};
+pub use denied::Denied;
+pub use extract::{Admin, Operate, View};
+pub use guard::{Peer, guard};
+pub use login::{About, session_routes};
+pub use password::{LONGEST as LONGEST_PASSWORD, PasswordError, SHORTEST as SHORTEST_PASSWORD};
+pub use role::{Identity, Means, NoRole, Role};
+pub use rules::{Effect, Need, needed};
+pub use serve::{DoorCounters, Doors, serve};
+pub use session::{LASTS as SESSION_LASTS, Wire};
+pub use tls::{Tls, TlsError};
+pub use users::live::Users;
+pub use users::{UserFile, UserToken, UsersError};
+
+use session::Cookie;
+
+/// Who can reach the listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// This machine.
+    ThisMachine,
+    /// Everybody who can reach the address.
+    Anyone,
+}
+
+/// Who may do what. Cheap to clone.
+#[derive(Clone)]
+pub struct Access(Arc<Inner>);
+
+struct Inner {
+    login: Option<Login>,
+    reach: Reach,
+    wire: Wire,
+    cookie: Cookie,
+}
+
+struct Login {
+    users: Users,
+    desk: password::Desk,
+    throttle: throttle::Throttle,
+}
+
+impl Access {
+    /// Without a login: everybody who can `reach` us may do everything.
+    pub fn open(reach: Reach, wire: Wire) -> Self {
+        let cookie = Cookie::new(wire, &BasePath::default());
+        Self(Arc::new(Inner { login: None, reach, wire, cookie }))
+    }
+
+    /// With a login for those in the users file.
+    ///
+    /// # Errors
+    /// If the system gives no random numbers.
+    pub fn guarded(
+        users: Users,
+        reach: Reach,
+        wire: Wire,
+        base: &BasePath,
+    ) -> Result<Self, PasswordError> {
+        let (desk, throttle) = (password::Desk::new()?, throttle::Throttle::new());
+        let login = Some(Login { users, desk, throttle });
+        Ok(Self(Arc::new(Inner { login, reach, wire, cookie: Cookie::new(wire, base) })))
+    }
+
+    /// Whether one logs in here.
+    pub fn has_login(&self) -> bool {
+        self.0.login.is_some()
+    }
+
+    fn login(&self) -> Option<&Login> {
+        self.0.login.as_ref()
+    }
+
+    fn reach(&self) -> Reach {
+        self.0.reach
+    }
+
+    fn wire(&self) -> Wire {
+        self.0.wire
+    }
+
+    fn cookie(&self) -> &Cookie {
+        &self.0.cookie
+    }
+}

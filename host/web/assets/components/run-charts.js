@@ -40,10 +40,10 @@ export function marksOf(run) {
   if (!run) return [];
   /** @type {import('../charts.js').Mark[]} */
   const marks = [];
-  for (const note of notesOf(run)) if (note.at_seconds !== null) marks.push({ t: note.at_seconds, kind: note.kind === 'warning' ? 'warning' : 'info', text: note.message });
+  for (const note of notesOf(run)) if (note.at_seconds != null) marks.push({ t: note.at_seconds, kind: note.kind === 'warning' ? 'warning' : 'info', text: note.message });
   for (const loss of Object.values(run.losses ?? {})) marks.push({ t: loss.at_seconds, kind: 'bad', text: t('mark_lost', { worker: loss.worker }) });
   const thresholds = Array.isArray(run.thresholds) ? run.thresholds : Object.values(run.thresholds ?? {});
-  for (const threshold of thresholds) if (threshold.broken_since_seconds !== null && threshold.broken_since_seconds !== undefined) marks.push({ t: threshold.broken_since_seconds, kind: 'bad', text: t('mark_broken', { threshold: threshold.text }) });
+  for (const threshold of thresholds) if (threshold.broken_since_seconds != null) marks.push({ t: threshold.broken_since_seconds, kind: 'bad', text: t('mark_broken', { threshold: threshold.text }) });
   return marks;
 }
 
@@ -64,6 +64,8 @@ export function RunCharts({ source }) {
       const wanted = specs().filter((spec) => spec.id !== 'arrivals' || arrivals);
       const made = new Charts(uPlot, host.current, { specs: wanted, words: words(), onZoom: (range) => setZoomed(range !== null) });
       charts.current = made;
+      // Read-only, for tests: what is drawn.
+      /** @type {any} */ (host.current).charts = made;
       undo.push(() => made.destroy());
       undo.push(effect(() => {
         if (source.version.value >= 0) made.setData(source.points.columns, marksOf(source.run.value));

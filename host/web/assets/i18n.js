@@ -6,7 +6,7 @@ import { WORDS } from './words.js';
 /** @typedef {keyof typeof WORDS} Key */
 
 /** The language of the page. @type {import('./types').Signal<Lang>} */
-export const lang = signal(document.documentElement.lang.startsWith('zh') ? 'zh' : 'en');
+export const lang = signal(/** @type {Lang} */ (document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'));
 
 /** For `Intl`. @returns {string} */
 export const locale = () => (lang.value === 'zh' ? 'zh-CN' : 'en-GB');

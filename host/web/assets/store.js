@@ -27,7 +27,7 @@ export const session = signal(null);
 export const loginNeeded = signal(false);
 
 /** @type {import('./types').Signal<import('./stream.js').Connection>} */
-export const connection = signal({ state: 'connecting' });
+export const connection = signal(/** @type {import('./stream.js').Connection} */ ({ state: 'connecting' }));
 /** @type {import('./types').Signal<import('./types').Doc | null>} */
 export const doc = signal(null);
 /** Grows when points changed. @type {import('./types').Signal<number>} */

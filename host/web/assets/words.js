@@ -2,6 +2,8 @@
 export const WORDS = {
   // the frame
   title: ['loadhost', 'loadhost 负载测试'],
+  brand: ['loadhost', 'loadhost'],
+  api_document: ['OpenAPI document', 'OpenAPI 文档'],
   skip: ['Skip to the content', '跳到内容'],
   nav: ['Main', '主导航'],
   runs: ['Runs', '运行'],

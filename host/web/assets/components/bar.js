@@ -9,9 +9,10 @@ import { helpOpen } from './help.js';
 /** @param {{view: string}} props @returns {import('../types').View} */
 export function Bar({ view }) {
   const workers = Object.values(fleet.value?.workers ?? {}).filter((worker) => worker.liveness !== 'lost').length;
+  const other = lang.value === 'en' ? 'zh' : 'en';
   const going = Object.values(runs.value).some((run) => run.state !== 'finished');
   return html`<header class="bar">
-    <a class="brand" href="#/" aria-label="loadhost"><${Logo} /><span>loadhost</span></a>
+    <a class="brand" href="#/" aria-label=${t('brand')}><${Logo} /><span>${t('brand')}</span></a>
     ${!loginNeeded.value && html`<nav aria-label=${t('nav')}>
       ${item(view === 'runs' || view === 'run' || view === 'compare', '#/', 'runs', t('runs'), going && html`<i class="pulse" role="img" aria-label=${t('a_run_goes_on')}></i>`)}
       ${!session.value?.single_run && item(view === 'new', '#/new', 'plus', t('new_run'))}
@@ -21,8 +22,8 @@ export function Bar({ view }) {
       ${fleet.value?.leader && html`<span class="leader" title=${t('leader_is', { name: fleet.value.leader, term: fleet.value.term })} data-testid="leader">
         <i class=${`dot ${connection.value.state === 'live' ? 'good' : 'warn'}`}></i>${fleet.value.leader}</span>`}
       <${ThemeSwitch} />
-      <button class="ghost" type="button" onClick=${() => setLang(lang.value === 'en' ? 'zh' : 'en')} data-testid="lang"
-        aria-label=${t('language_switch')}><${Icon} name="globe" /><span>${lang.value === 'en' ? '中文' : 'EN'}</span></button>
+      <button class="ghost" type="button" onClick=${() => setLang(other)} data-testid="lang"
+        aria-label=${t('language_switch')}><${Icon} name="globe" /><span lang=${other}>${new Intl.DisplayNames([other], { type: 'language' }).of(other)}</span></button>
       <button class="ghost wide-only" type="button" onClick=${() => (helpOpen.value = true)} aria-label=${t('help')} title=${t('help')}><${Icon} name="keys" /></button>
       ${session.value?.user && html`<button class="ghost" type="button" onClick=${logout} title=${t('log_out')} data-testid="logout">
         <${Icon} name="user" /><span>${session.value.user}</span></button>`}

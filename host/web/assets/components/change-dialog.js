@@ -9,7 +9,7 @@ import { stagesText } from '../new-run/stages-text.js';
 
 /** @param {{run: import('../types').Run, onClose: () => void}} props @returns {import('../types').View} */
 export function ChangeDialog({ run, onClose }) {
-  const arrivals = run.rate_wanted !== null;
+  const arrivals = run.rate_wanted != null;
   const phases = (run.profile?.phases ?? []).map((/** @type {any} */ phase) => phase.name);
   const [kind, setKind] = useState(arrivals ? 'rate' : 'users');
   const [stages, setStages] = useState([{ duration: '30s', target: String(arrivals ? Math.round(run.rate_wanted ?? 0) : run.users_wanted ?? run.users) }]);

@@ -18,7 +18,7 @@ export function Details({ run }) {
       ${fact(t('module'), html`<code class="digest">${run.module}</code><${Copy} text=${run.module} />`)}
       ${fact(t('target'), run.target ?? t('none'))}
       ${fact(t('started'), dateTime(run.started_at))}
-      ${fact(t('length'), run.length_seconds === null ? t('open_ended') : span(run.length_seconds))}
+      ${fact(t('length'), run.length_seconds == null ? t('open_ended') : span(run.length_seconds))}
       ${fact(t('seed'), String(run.seed))}
       ${run.ended ? fact(t('ended'), endWord(run.ended)) : null}
       ${fact(t('counted'), run.counted_from_seconds > 0 ? t('counted_from', { time: span(run.counted_seconds), at: clock(run.counted_from_seconds) }) : span(run.counted_seconds))}
@@ -36,7 +36,7 @@ export function Details({ run }) {
     </dl></section>
     ${params.length > 0 && html`<section><h3>${t('parameters')}</h3><dl class="facts">${params.map(([name, value]) => fact(name, html`<code>${value}</code>`))}</dl></section>`}
     <section class="wide"><h3>${t('events')}</h3>
-      ${notes.length ? html`<ul class="events" data-testid="notes">${notes.map((note) => html`<li class=${note.kind}><b>${note.at_seconds === null ? '' : clock(note.at_seconds)}</b> ${note.message}</li>`)}</ul>` : html`<p class="none">${t('no_events')}</p>`}
+      ${notes.length ? html`<ul class="events" data-testid="notes">${notes.map((note) => html`<li class=${note.kind}><b>${note.at_seconds == null ? '' : clock(note.at_seconds)}</b> ${note.message}</li>`)}</ul>` : html`<p class="none">${t('no_events')}</p>`}
       <${Losses} run=${run} /></section>
   </div>`;
 }

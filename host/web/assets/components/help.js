@@ -18,6 +18,6 @@ export function Help() {
   ];
   return html`<${Dialog} title=${t('help')} onClose=${() => (helpOpen.value = false)} testid="help">
     <dl class="keys">${rows.map(([key, what]) => html`<div><dt>${key.split(' ').map((part) => html`<kbd>${part}</kbd>`)}</dt><dd>${what}</dd></div>`)}</dl>
-    <p class="muted small">loadhost ${session.value?.version ?? ''} · ${t('no_requests_elsewhere')} · <a href="./api/v1/openapi.json">OpenAPI</a></p>
+    <p class="muted small">${t('brand')} ${session.value?.version ?? ''} · ${t('no_requests_elsewhere')} · <a href="./api/v1/openapi.json">${t('api_document')}</a></p>
   <//>`;
 }

@@ -22,8 +22,8 @@ export function stateWord(state) {
 /** Why a run is over. @param {{reason: string} & Record<string, any>} ended @returns {string} */
 export function endWord(ended) {
   const key = REASONS[ended.reason];
-  const detail = ended.message ?? ended.threshold;
-  return (key ? t(key) : ended.reason) + (detail ? `: ${detail}` : '');
+  const plain = ended.reason === 'completed' || ended.reason === 'stopped-by-user';
+  return (key ? t(key) : ended.reason) + (ended.message && !plain ? `: ${ended.message}` : '');
 }
 
 /** @param {{run: {state: string, ended?: {reason: string} | null, passed?: boolean | null}}} props @returns {import('../types').View} */
@@ -31,7 +31,7 @@ export function StatePill({ run }) {
   const over = run.state === 'finished';
   const failed = over && (run.passed === false || ['threshold-abort', 'aborted-by-scenario', 'worker-failed'].includes(run.ended?.reason ?? ''));
   const kind = run.state === 'running' ? 'live' : over ? (failed ? 'bad' : run.passed ? 'good' : 'calm') : 'warn';
-  const word = over && run.passed === false ? t('failed') : over && run.passed ? t('passed') : over && run.ended && run.ended.reason !== 'completed' ? t(REASONS[run.ended.reason] ?? 'state_finished') : stateWord(run.state);
+  const word = over && run.passed === false ? t('failed') : over && run.passed && run.ended?.reason === 'completed' ? t('passed') : over && run.ended ? t(REASONS[run.ended.reason] ?? 'state_finished') : stateWord(run.state);
   return html`<span class=${`pill ${kind}`} data-testid="run-state" data-state=${run.state}><i class="dot"></i>${word}</span>`;
 }
 

@@ -69,13 +69,10 @@ function windowTotal(run) {
   return { ...total, current_rps: window.rps, current_fps: window.fps, response_time_ms: window.response_time_ms, service_time_ms: window.service_time_ms };
 }
 
-/** @param {any} origin @returns {string} */
+/** @param {any} origin a request or a task @returns {string} */
 export function originWord(origin) {
-  if (!origin) return NONE;
-  if (typeof origin === 'string') return origin;
-  const inner = origin.request ?? origin.task ?? origin;
-  if (typeof inner === 'string') return inner;
-  return [inner.method ?? inner.user_type, inner.name ?? (typeof inner.task === 'string' ? inner.task : '')].filter(Boolean).join(' ') || Object.values(inner).filter((part) => typeof part === 'string').join(' ');
+  const { method, name, user_type: type, task } = origin?.request ?? origin?.task ?? {};
+  return name !== undefined ? `${method} ${name}` : type !== undefined ? `${type} ${task}` : NONE;
 }
 
 /** @param {{run: Run}} props @returns {import('../types').View} */
@@ -151,27 +148,25 @@ export function Tasks({ run }) {
     <${Table} id="tasks" label=${t('tasks')} rows=${tasks} columns=${columns} sort="-iterations" keyOf=${(/** @type {any} */ row) => `${row.user_type} ${row.task}`} /></div>`;
 }
 
-/** @param {any} value @param {string} unit @returns {string} */
-export function metricWord(value, unit) {
-  if (!value || typeof value !== 'object') return NONE;
-  const [kind, parts] = value.kind ? [value.kind, value] : (Object.entries(value)[0] ?? ['', {}]);
+/** @param {import('../types').Metric} metric @returns {string} */
+export function metricWord({ kind, value, unit }) {
   const n = (/** @type {number} */ number) => `${short(number)}${unit ? ` ${unit}` : ''}`;
-  if (kind === 'counter') return `${n(parts.sum)} · ${t('rate_is', { n: rate(parts.rate ?? parts.rate_per_second) })}`;
-  if (kind === 'gauge') return `${n(parts.last)} (${n(parts.min)} … ${n(parts.max)})`;
-  if (kind === 'rate') return `${percent(parts.passes / Math.max(1, parts.passes + parts.failures))} (${count(parts.passes)} / ${count(parts.passes + parts.failures)})`;
-  return `p50 ${n(parts.p50)} · p95 ${n(parts.p95)} · p99 ${n(parts.p99)} · ${t('max_ms')} ${n(parts.max)} · ${t('n_values', { n: count(parts.count) })}`;
+  if (kind === 'counter') return `${n(value.sum)} · ${t('rate_is', { n: rate(value.rate) })}`;
+  if (kind === 'gauge') return `${n(value.last)} (${n(value.min)} … ${n(value.max)})`;
+  if (kind === 'rate') return `${percent(value.passes / Math.max(1, value.passes + value.failures))} (${count(value.passes)} / ${count(value.passes + value.failures)})`;
+  return `p50 ${n(value.p50)} · p95 ${n(value.p95)} · p99 ${n(value.p99)} · ${t('max_ms')} ${n(value.max)} · ${t('n_values', { n: count(value.count) })}`;
 }
 
 /** @param {{run: Run}} props @returns {import('../types').View} */
 export function Metrics({ run }) {
   const metrics = useMemo(() => list(run.metrics), [run.metrics]);
-  const tags = (/** @type {any} */ row) => (Array.isArray(row.tags) ? row.tags.map((/** @type {any} */ pair) => (Array.isArray(pair) ? pair.join('=') : String(pair))) : Object.entries(row.tags ?? {}).map((pair) => pair.join('='))).join(' ');
+  const tags = (/** @type {any} */ row) => Object.entries(row.tags ?? {}).map((pair) => pair.join('=')).join(' ');
   /** @type {import('./table.js').Column<import('../types').Metric>[]} */
   const columns = [
     { key: 'name', label: t('name'), text: true, value: (row) => row.name },
     { key: 'tags', label: t('tags'), text: true, value: tags, show: (row) => tags(row) || NONE },
     { key: 'kind', label: t('kind'), text: true, value: (row) => row.kind },
-    { key: 'value', label: t('value'), text: true, grow: true, value: (row) => metricWord(row.value, row.unit) },
+    { key: 'value', label: t('value'), text: true, grow: true, value: (row) => metricWord(row) },
   ];
   return html`<div class="stack"><${Table} id="metrics" label=${t('metrics')} rows=${metrics} columns=${columns} sort="name" keyOf=${(/** @type {any} */ row) => `${row.name} ${tags(row)}`} filter=${(/** @type {any} */ row) => row.name} empty=${t('no_metrics')} />
     <${Shared} shared=${run.shared} /></div>`;

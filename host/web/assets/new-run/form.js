@@ -14,6 +14,7 @@ import { thresholdText } from './scenarios.js';
  * @typedef {{values: Values, set: (part: Partial<Values>) => void, faults: Fault[], scenario: import('../types').Scenario, table: Setting[], sets: import('../types').DataSet[], planned: import('../types').Planned | null}} Form
  */
 
+const IDEAS = ['http_req_duration p(95) < 500ms', 'http_req_duration p(99) < 1s', 'http_req_failed rate < 1%', 'checks > 99%', 'http_reqs rate > 100', 'dropped_iterations count == 0'];
 /** Settings that have a place of their own in the form. */
 const PLACED = new Set(['scenario', 'host', 'params', 'data', 'user-types', 'users', 'spawn-rate', 'stages', 'rate', 'rate-stages', 'poisson', 'max-users', 'preallocate', 'max-lag', 'iterations', 'per-user', 'run-time', 'warm-up', 'thresholds', 'abort-after', 'placement', 'expect-workers', 'phases']);
 
@@ -29,7 +30,7 @@ const toggle = ({ values, set, faults }, key, label, help) => html`<${Switch} na
 
 /** @param {{form: Form}} props @returns {import('../types').View} */
 export function Target({ form }) {
-  return html`<section class="card part"><h2>${t('target_and_parameters')}</h2><div class="fields">${plain(form, 'host', t('host'), { placeholder: 'https://shop.example', help: t('host_help'), type: 'url' })}
+  return html`<section class="card part"><h2>${t('target_and_parameters')}</h2><div class="fields">${plain(form, 'host', t('host'), { placeholder: 'http://localhost/', help: t('host_help'), type: 'url' })}
     ${form.scenario.parameters.map((one) => parameter(form, one))}</div></section>`;
 }
 
@@ -39,9 +40,9 @@ function parameter(form, one) {
   const key = `params.${one.name}`;
   const put = (/** @type {string} */ value) => set({ params: { ...values.params, [one.name]: value } });
   const choices = one.kind.startsWith('choice:') ? one.kind.slice(7).split('|') : one.kind === 'boolean' ? ['true', 'false'] : undefined;
-  const now = values.params[one.name] ?? (choices && one.default !== null ? one.default : '');
-  return html`<${Field} key=${key} name=${key} label=${one.name} value=${now} onInput=${put} faults=${faults} help=${one.help} choices=${choices} required=${one.default === null} secret=${one.secret}
-    placeholder=${one.secret ? (one.default === null ? '' : t('default_kept')) : (one.default ?? one.kind)} type=${one.kind === 'integer' || one.kind === 'number' ? 'number' : one.kind === 'url' ? 'url' : 'text'} />`;
+  const now = values.params[one.name] ?? (choices && one.default != null ? one.default : '');
+  return html`<${Field} key=${key} name=${key} label=${one.name} value=${now} onInput=${put} faults=${faults} help=${one.help} choices=${choices} required=${one.default == null} secret=${one.secret}
+    placeholder=${one.secret ? (one.default == null ? '' : t('default_kept')) : (one.default ?? one.kind)} type=${one.kind === 'integer' || one.kind === 'number' ? 'number' : one.kind === 'url' ? 'url' : 'text'} />`;
 }
 
 /** @param {{form: Form}} props @returns {import('../types').View} */
@@ -109,9 +110,9 @@ export function Thresholds({ form }) {
   const mine = faults.filter((fault) => fault.key === 'thresholds' || fault.key?.startsWith('thresholds.'));
   return html`<section class="card part"><h2>${t('thresholds')}</h2>
     ${own.length > 0 && html`<p class="muted small">${t('thresholds_own')} ${own.map((text) => html`<code class="tag">${text}</code>`)}</p>`}
-    ${values.thresholds.map((text, n) => html`<div class="row threshold"><input aria-label=${t('threshold_n', { n: n + 1 })} value=${text} list="threshold-ideas" spellcheck="false" placeholder="http_req_duration p(95) < 500ms" data-testid=${`threshold-${n}`} aria-invalid=${mine.length ? 'true' : undefined}
+    ${values.thresholds.map((text, n) => html`<div class="row threshold"><input aria-label=${t('threshold_n', { n: n + 1 })} value=${text} list="threshold-ideas" spellcheck="false" placeholder=${IDEAS[0]} data-testid=${`threshold-${n}`} aria-invalid=${mine.length ? 'true' : undefined}
       onInput=${(/** @type {any} */ event) => set({ thresholds: values.thresholds.map((one, at) => (at === n ? event.target.value : one)) })} /><button type="button" class="ghost" aria-label=${t('remove_threshold', { n: n + 1 })} onClick=${() => set({ thresholds: values.thresholds.filter((_, at) => at !== n) })}><${Icon} name="close" /></button></div>`)}
-    <datalist id="threshold-ideas">${['http_req_duration p(95) < 500ms', 'http_req_duration p(99) < 1s', 'http_req_failed rate < 1%', 'checks > 99%', 'http_reqs rate > 100', 'dropped_iterations count == 0'].map((idea) => html`<option value=${idea}></option>`)}</datalist>
+    <datalist id="threshold-ideas">${IDEAS.map((idea) => html`<option value=${idea}></option>`)}</datalist>
     <${FieldFaults} faults=${mine} />
     <div class="row"><button type="button" class="small" onClick=${() => set({ thresholds: [...values.thresholds, ''] })} data-testid="add-threshold"><${Icon} name="plus" />${t('add_threshold')}</button></div>
     ${(values.thresholds.length > 0 || own.length > 0) && html`<div class="fields">${plain(form, 'abort-after', t('abort_after'), { placeholder: t('never'), help: t('abort_after_help') })}</div>`}</section>`;

@@ -15,7 +15,7 @@ export function scenarioOf(raw) {
   const said = raw.description ?? raw;
   return {
     user_types: [], thresholds: [], data_sets: [], hosts: [], parameters: [], settings: {}, has_load_shape: false, version: null, sdk: null, ...said,
-    name: said.name ?? raw.file ?? raw.name ?? shortDigest(raw.digest), digest: raw.digest, size_bytes: raw.size_bytes ?? raw.size ?? raw.inspection?.size ?? 0,
+    name: said.name ?? raw.file_name ?? shortDigest(raw.digest), digest: raw.digest, size_bytes: raw.size_bytes ?? raw.size ?? raw.inspection?.size ?? 0,
     uploaded_at: raw.uploaded_at ?? raw.uploaded ?? null, contract: raw.contract ?? raw.inspection?.contract, faults: raw.faults ?? [],
   };
 }
@@ -23,7 +23,7 @@ export function scenarioOf(raw) {
 /** @param {any} sdk @returns {string} */
 const sdkWord = (sdk) => (Array.isArray(sdk) ? sdk.join(' ') : sdk && typeof sdk === 'object' ? `${sdk.name ?? ''} ${sdk.version ?? ''}` : String(sdk ?? ''));
 /** @param {any} threshold @returns {string} */
-export const thresholdText = (threshold) => (typeof threshold === 'string' ? threshold : threshold.text ?? `${threshold.metric}${Object.keys(threshold.tags ?? {}).length ? `{${(Array.isArray(threshold.tags) ? threshold.tags : Object.entries(threshold.tags)).map((/** @type {string[]} */ pair) => pair.join('=')).join(', ')}}` : ''} ${threshold.condition}`);
+export const thresholdText = (threshold) => (typeof threshold === 'string' ? threshold : threshold.text);
 
 /**
  * Takes files by dropping or choosing.
@@ -87,7 +87,7 @@ function facts(one) {
     [t('version'), [one.version ?? t('no_version')]], [t('digest'), [shortDigest(one.digest)]], [t('sdk'), [sdkWord(one.sdk)]], [t('contract'), [one.contract ?? '']], [t('size'), [bytes(one.size_bytes)]], [t('uploaded'), [date(one.uploaded_at)]],
     [t('user_types'), one.user_types.map((type) => `${type.name} ${type.fixed_count != null ? t('exactly', { n: type.fixed_count }) : percent(type.weight / (total || 1))}`)],
     [t('tasks'), one.user_types.flatMap((type) => type.tasks.map((task) => `${one.user_types.length > 1 ? `${type.name}: ` : ''}${task.name} × ${task.weight}${task.tags?.length ? ` [${task.tags.join(', ')}]` : ''}`))],
-    [t('parameters'), one.parameters.map((one) => `${one.name}: ${one.kind}${one.default === null ? ` (${t('required')})` : one.secret ? '' : ` = ${one.default}`}`)],
+    [t('parameters'), one.parameters.map((one) => `${one.name}: ${one.kind}${one.default == null ? ` (${t('required')})` : one.secret ? '' : ` = ${one.default}`}`)],
     [t('thresholds'), one.thresholds.map(thresholdText)], [t('data_sets'), one.data_sets], [t('hosts'), one.hosts],
     [t('proposes'), (Array.isArray(one.settings) ? one.settings : Object.entries(one.settings ?? {})).map((/** @type {any} */ pair) => `${pair[0]} = ${pair[1]}`)],
     ...(one.has_load_shape ? /** @type {[string, string[]][]} */ ([[t('load_shape'), [t('own_shape')]]]) : []),

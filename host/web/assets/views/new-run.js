@@ -14,6 +14,8 @@ import { firstValues, settingsOf, withoutSecrets } from '../new-run/values.js';
 
 /** @typedef {import('../types').Scenario} Scenario @typedef {import('../new-run/values.js').Values} Values */
 
+const MASTER = 'loadhost master';
+const BUILD = 'loadhost new my-shop && cd my-shop && loadhost build';
 /** How long somebody must not have typed before the plan is asked for, in milliseconds. */
 const PAUSE = 300;
 
@@ -53,7 +55,7 @@ export function View() {
   };
   useEffect(() => dropAnywhere((files) => void take(files)), []);
 
-  if (session.value?.single_run) return html`<section class="card empty"><h1>${t('new_run')}</h1><p>${t('single_run')}</p><code>loadhost master</code></section>`;
+  if (session.value?.single_run) return html`<section class="card empty"><h1>${t('new_run')}</h1><p>${t('single_run')}</p><code>${MASTER}</code></section>`;
   if (error) return html`<section class="card empty"><h1>${t('new_run')}</h1><${Faults} error=${error} /><button type="button" onClick=${() => { setError(null); void load().catch(setError); }}>${t('retry_now')}</button></section>`;
   if (!scenarios || !table) return html`<p class="loading">${t('loading')}</p>`;
   const scenario = scenarios.find((one) => one.digest === digest) ?? null;
@@ -63,7 +65,7 @@ export function View() {
       ${rejected && html`<div data-testid="rejected"><p><b>${t('rejected', { name: rejected.name })}</b></p><${Faults} error=${rejected.error} /></div>`}
       <${ScenarioList} all=${scenarios} digest=${digest} onPick=${setDigest} onGone=${() => void load()} /></aside>
     ${scenario ? html`<${Form} key=${digest} scenario=${scenario} others=${scenarios.filter((one) => one.name === scenario.name && one.digest !== digest)} table=${table} sets=${sets} />`
-      : html`<section class="card empty hint"><${Icon} name="file" size=${28} /><p>${scenarios.length ? t('pick_scenario') : t('upload_first')}</p><code>loadhost new my-shop && cd my-shop && loadhost build</code></section>`}
+      : html`<section class="card empty hint"><${Icon} name="file" size=${28} /><p>${scenarios.length ? t('pick_scenario') : t('upload_first')}</p><code>${BUILD}</code></section>`}
   </div>`;
 }
 

@@ -2,12 +2,7 @@
 import { html, render, useEffect, useState } from './ui.js';
 import { begin, doc, follow, loginNeeded, route } from './store.js';
 import { lang, t } from './i18n.js';
-import { Bar } from './components/bar.js';
-import { ConnectionNote } from './components/connection.js';
-import { Perf } from './components/perf.js';
-import { Toasts, Announcer } from './components/toasts.js';
-import { installKeys } from './keys.js';
-import { Help } from './components/help.js';
+import { Announcer, Bar, ConnectionNote, Extras, installKeys, Toasts } from './components/shell.js';
 
 /** Views are fetched when they are first needed. @type {Record<string, () => Promise<{View: any}>>} */
 const VIEWS = {
@@ -53,7 +48,7 @@ function App() {
     <main id="main" tabindex="-1" class=${`view view-${name}`}>
       ${View ? html`<${View} />` : html`<p class="loading">${doc.value ? '' : t('loading')}</p>`}
     </main>
-    <${Toasts} /><${Announcer} /><${Help} /><${Perf} />`;
+    <${Toasts} /><${Announcer} /><${Extras} />`;
 }
 
 /** @param {Event} event */

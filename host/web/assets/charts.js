@@ -223,9 +223,10 @@ class Chart {
     return {
       ...this.size(),
       legend: { show: false },
-      padding: [8, 10, 0, 0],
+      padding: [8, 24, 0, 0],
       cursor: {
-        sync: { key: group.sync, setSeries: false },
+        // Only the cursor is shared: a selection that others repeated would zoom once for each chart.
+        sync: { key: group.sync, setSeries: false, filters: { pub: (/** @type {string} */ type) => type === 'mousemove' || type === 'mouseleave' } },
         drag: { x: true, y: false, setScale: false },
         points: { size: 6, width: 1.5, fill: (/** @type {any} */ u, /** @type {number} */ i) => u.series[i].stroke(u, i) },
         bind: { dblclick: () => () => (group.zoomTo(null), null) },

@@ -4,23 +4,37 @@ import { lang, locale } from './i18n.js';
 /** What stands where there is no value. */
 export const NONE = '–';
 
-/** @type {Map<string, Intl.NumberFormat>} */
-const numbers = new Map();
+/** Formatters cost more to make than to use: by language and options. @type {Map<string, Map<object, any>>} */
+const made = new Map();
 
-/** @param {Intl.NumberFormatOptions} options @returns {Intl.NumberFormat} */
-function formatter(options) {
-  const key = locale() + JSON.stringify(options);
-  let found = numbers.get(key);
-  if (!found) {
-    found = new Intl.NumberFormat(locale(), options);
-    numbers.set(key, found);
-  }
+/** @template T @param {object} options the same object each time @param {(locale: string) => T} make @returns {T} */
+function kept(options, make) {
+  const language = locale();
+  let mine = made.get(language);
+  if (!mine) made.set(language, (mine = new Map()));
+  let found = mine.get(options);
+  if (!found) mine.set(options, (found = make(language)));
   return found;
 }
+
+/** @param {Intl.NumberFormatOptions} options @returns {Intl.NumberFormat} */
+const formatter = (options) => kept(options, (language) => new Intl.NumberFormat(language, options));
 
 const WHOLE = { maximumFractionDigits: 0 };
 const TENTHS = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
 const HUNDREDTHS = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+/** @type {Intl.NumberFormatOptions[]} */
+const PERCENTS = [0, 1, 2, 3].map((digits) => ({ style: 'percent', minimumFractionDigits: digits, maximumFractionDigits: digits }));
+/** @type {Intl.NumberFormatOptions} */
+const COMPACT = { notation: 'compact', maximumFractionDigits: 1 };
+const UP_TO_TENTHS = { maximumFractionDigits: 1 };
+const UP_TO_HUNDREDTHS = { maximumFractionDigits: 2 };
+/** @type {Intl.DateTimeFormatOptions} */
+const DAY = { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' };
+/** @type {Intl.DateTimeFormatOptions} */
+const DAY_OF_YEAR = { ...DAY, year: 'numeric' };
+/** @type {Intl.DateTimeFormatOptions} */
+const MOMENT = { dateStyle: 'medium', timeStyle: 'medium' };
 
 /** @typedef {number | null | undefined} Num */
 
@@ -54,7 +68,7 @@ export function time(value) {
 export function percent(value) {
   if (!there(value)) return NONE;
   const digits = value === 0 ? 0 : value < 0.001 ? 3 : value < 0.1 ? 2 : value === 1 ? 0 : 1;
-  return formatter({ style: 'percent', minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+  return formatter(PERCENTS[digits] ?? WHOLE).format(value);
 }
 
 /** @param {Num} value @returns {string} */
@@ -73,8 +87,8 @@ export function bytes(value) {
 /** Short: `12.3k`. @param {Num} value @returns {string} */
 export function short(value) {
   if (!there(value)) return NONE;
-  if (Math.abs(value) < 10_000) return formatter({ maximumFractionDigits: Math.abs(value) < 10 ? 2 : 1 }).format(value);
-  return formatter({ notation: 'compact', maximumFractionDigits: 1 }).format(value);
+  if (Math.abs(value) < 10_000) return formatter(Math.abs(value) < 10 ? UP_TO_HUNDREDTHS : UP_TO_TENTHS).format(value);
+  return formatter(COMPACT).format(value);
 }
 
 /** Seconds as on a stopwatch: `0:42`, `1:02:03`. @param {Num} seconds @returns {string} */
@@ -120,16 +134,14 @@ export function moment(at) {
 export function date(at) {
   const when = moment(at);
   if (when === null) return NONE;
-  const sameYear = new Date(when).getFullYear() === new Date().getFullYear();
-  return new Intl.DateTimeFormat(locale(), {
-    ...(sameYear ? {} : { year: 'numeric' }), month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit',
-  }).format(when);
+  const options = new Date(when).getFullYear() === new Date().getFullYear() ? DAY : DAY_OF_YEAR;
+  return kept(options, (language) => new Intl.DateTimeFormat(language, options)).format(when);
 }
 
 /** @param {string | number | null | undefined} at @returns {string} */
 export function dateTime(at) {
   const when = moment(at);
-  return when === null ? NONE : new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'medium' }).format(when);
+  return when === null ? NONE : kept(MOMENT, (language) => new Intl.DateTimeFormat(language, MOMENT)).format(when);
 }
 
 /** The beginning of a digest. @param {string | null | undefined} digest @returns {string} */

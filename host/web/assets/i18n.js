@@ -3,7 +3,7 @@ import { signal } from './ui.js';
 import { WORDS } from './words.js';
 
 /** @typedef {'en' | 'zh'} Lang */
-/** @typedef {keyof typeof WORDS} Key */
+/** @typedef {keyof typeof WORDS | keyof typeof import('./more-words.js').MORE} Key */
 
 /** The language of the page. @type {import('./types').Signal<Lang>} */
 export const lang = signal(/** @type {Lang} */ (document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'));
@@ -28,8 +28,8 @@ export function setLang(next) {
  * @param {Key} key @param {Record<string, string | number>} [args] @returns {string}
  */
 export function t(key, args) {
-  const pair = WORDS[key];
-  let text = (lang.value === 'zh' ? pair[1] : pair[0]) ?? key;
+  const pair = /** @type {Record<string, string[]>} */ (WORDS)[key];
+  let text = pair?.[lang.value === 'zh' ? 1 : 0] ?? key;
   if (!args) return text;
   const bar = text.indexOf('|');
   if (bar >= 0 && 'n' in args) text = Number(args.n) === 1 || args.n === '1' ? text.slice(0, bar) : text.slice(bar + 1);

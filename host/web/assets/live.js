@@ -2,23 +2,29 @@
 
 /** Points that are kept; beyond it the older half is coarsened, so that a day's page does not grow. */
 export const MAX_POINTS = 14_400;
+/** Levels of the document that get a new identity when something in them changed. */
+const COPIED = 3;
 /** Log lines that are kept. */
 export const MAX_LOGS = 1_000;
 
 /**
  * Applies an RFC 7396 merge patch. What the patch does not touch keeps its identity, so that
  * views can tell by `===` what has changed.
- * @param {any} target @param {any} patch @returns {any}
+ * @param {any} target @param {any} patch
+ * @param {number} [levels] how many levels of objects are copied before they are changed; those below are changed in place
+ * @returns {any}
  */
-export function mergePatch(target, patch) {
+export function mergePatch(target, patch, levels = Infinity) {
   if (patch === null || typeof patch !== 'object' || Array.isArray(patch)) return patch;
   const base = target !== null && typeof target === 'object' && !Array.isArray(target) ? target : {};
   /** @type {Record<string, any>} */
-  const merged = { ...base };
-  for (const key of Object.keys(patch)) {
-    if (patch[key] === null) delete merged[key];
+  const merged = levels > 0 ? { ...base } : base;
+  for (const key in patch) {
+    const value = patch[key];
+    if (value === null) delete merged[key];
+    else if (typeof value !== 'object') merged[key] = value;
     // Assigning `__proto__` would set the prototype instead of a field.
-    else if (key !== '__proto__') merged[key] = mergePatch(base[key], patch[key]);
+    else if (key !== '__proto__') merged[key] = mergePatch(base[key], value, levels - 1);
   }
   return merged;
 }
@@ -179,7 +185,8 @@ export class LiveState {
       this.points.reset(data.points.columns, data.points.rows);
       this.logs = (data.logs ?? []).slice(-MAX_LOGS);
     } else if (event === 'delta' && this.doc !== null) {
-      this.doc = mergePatch(this.doc, data.patch ?? {});
+      // document, run, table: what lies deeper is read anew whenever its table is.
+      this.doc = mergePatch(this.doc, data.patch ?? {}, COPIED);
       if (data.reset) this.points.reset(this.points.names, []);
       if (data.points?.length) this.points.upsert(data.points);
       if (data.reset) this.logs = [];

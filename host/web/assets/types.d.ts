@@ -1,5 +1,5 @@
 // Shapes that the page works with. Types only: nothing of this file reaches a browser.
-import type { VNode } from 'preact';
+import type { VNode } from './vendor/preact.js';
 
 export type View = VNode<any> | null;
 export interface Signal<T> { value: T; peek(): T; subscribe(run: (value: T) => void): () => void }

@@ -8,6 +8,6 @@ import { batch, computed, effect, signal, useComputed, useSignal } from './vendo
  * A template, bound to Preact. Text and attributes are data: they are never read as markup.
  * @type {(strings: TemplateStringsArray, ...values: unknown[]) => import('./types').View}
  */
-export const html = htm.bind(h);
+export const html = /** @type {any} */ (htm.bind(h));
 
 export { Fragment, batch, computed, effect, render, signal, useComputed, useEffect, useLayoutEffect, useMemo, useRef, useSignal, useState };

@@ -5,7 +5,7 @@ import { lang, t } from '../i18n.js';
 import { clock, count, percent, rate, short, time } from '../format.js';
 import { Charts } from '../charts.js';
 import { Icon } from '../icons.js';
-import { notesOf } from './state.js';
+import { notesOf } from './basics.js';
 
 /** @returns {import('../charts.js').Spec[]} */
 export function specs() {

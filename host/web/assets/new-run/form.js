@@ -4,7 +4,7 @@ import { fleet } from '../store.js';
 import { t } from '../i18n.js';
 import { count } from '../format.js';
 import { Icon } from '../icons.js';
-import { StagesEditor } from '../components/stages.js';
+import { StagesEditor } from '../components/run-actions.js';
 import { faultsOf, Field, FieldFaults, Switch } from './fields.js';
 import { placement } from './placement.js';
 import { thresholdText } from './scenarios.js';

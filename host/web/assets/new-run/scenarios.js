@@ -5,8 +5,7 @@ import { remove, upload } from '../api.js';
 import { t } from '../i18n.js';
 import { bytes, date, percent, shortDigest } from '../format.js';
 import { Icon } from '../icons.js';
-import { Confirm } from '../components/dialog.js';
-import { Faults } from '../components/faults.js';
+import { Confirm, Faults } from '../components/basics.js';
 
 /** @typedef {import('../types').Scenario} Scenario */
 

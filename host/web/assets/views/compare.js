@@ -1,11 +1,12 @@
 // Two runs laid over each other.
+import '../more-words.js';
 import { html, useEffect, useRef, useState } from '../ui.js';
 import { painted, route } from '../store.js';
 import { get } from '../api.js';
 import { lang, t } from '../i18n.js';
 import { count, date, NONE, percent, rate, shortDigest, span, time } from '../format.js';
 import { Charts } from '../charts.js';
-import { Faults } from '../components/faults.js';
+import { Faults } from '../components/basics.js';
 import { words } from '../components/run-charts.js';
 import { Table } from '../components/table.js';
 import { keptSource } from './run.js';

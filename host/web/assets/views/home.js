@@ -5,8 +5,7 @@ import { get } from '../api.js';
 import { t } from '../i18n.js';
 import { clock, count, date, percent, rate, span, time } from '../format.js';
 import { Icon } from '../icons.js';
-import { Faults } from '../components/faults.js';
-import { StatePill } from '../components/state.js';
+import { Faults, StatePill } from '../components/basics.js';
 import { Table } from '../components/table.js';
 
 /** @typedef {import('../types').RunShort} RunShort */

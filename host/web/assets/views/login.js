@@ -1,4 +1,5 @@
 // Name and password.
+import '../more-words.js';
 import { html, useState } from '../ui.js';
 import { begin, loginNeeded, session } from '../store.js';
 import { post, setCsrf } from '../api.js';

@@ -1,13 +1,13 @@
 // Upload a scenario, see what it contains, fill in the form, start.
+import '../more-words.js';
 import { html, useEffect, useMemo, useRef, useState } from '../ui.js';
 import { go, may, remember, remembered, route, runs, session, toast } from '../store.js';
 import { get, post } from '../api.js';
 import { t } from '../i18n.js';
 import { span } from '../format.js';
 import { Icon } from '../icons.js';
-import { Copy } from '../components/copy.js';
-import { Faults } from '../components/faults.js';
-import { Curve } from '../new-run/curve.js';
+import { Copy, Faults } from '../components/basics.js';
+import { Curve } from '../new-run/fields.js';
 import { DataSets, Fleet, Load, Others, Target, Thresholds, Types } from '../new-run/form.js';
 import { DropZone, ScenarioCard, ScenarioList, scenarioOf, send } from '../new-run/scenarios.js';
 import { firstValues, settingsOf, withoutSecrets } from '../new-run/values.js';
@@ -29,6 +29,7 @@ export function View() {
   const [rejected, setRejected] = useState(/** @type {{name: string, error: any} | null} */ (null));
   const [busy, setBusy] = useState(/** @type {number | null} */ (null));
 
+  useEffect(() => stylesheet('./assets/new-run.css'), []);
   const load = async () => {
     const [found, files, settings] = await Promise.all([get('scenarios'), get('data-sets'), get('settings')]);
     setScenarios((found.scenarios ?? found).map(scenarioOf));
@@ -67,6 +68,12 @@ export function View() {
     ${scenario ? html`<${Form} key=${digest} scenario=${scenario} others=${scenarios.filter((one) => one.name === scenario.name && one.digest !== digest)} table=${table} sets=${sets} />`
       : html`<section class="card empty hint"><${Icon} name="file" size=${28} /><p>${scenarios.length ? t('pick_scenario') : t('upload_first')}</p><code>${BUILD}</code></section>`}
   </div>`;
+}
+
+/** Styles of this view, fetched with it. @param {string} href */
+function stylesheet(href) {
+  if (document.querySelector(`link[href="${href}"]`)) return;
+  document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href }));
 }
 
 /** Files may be dropped anywhere on the view. @param {(files: File[]) => void} take @returns {() => void} */

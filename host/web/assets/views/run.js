@@ -4,10 +4,8 @@ import { connection, doc, live, logs, route, run as liveRun, runs, toast, versio
 import { get } from '../api.js';
 import { t } from '../i18n.js';
 import { PointStore } from '../live.js';
-import { StatusLine } from '../components/status.js';
+import { RunHead, StatusLine, Thresholds } from '../components/run-head.js';
 import { RunCharts } from '../components/run-charts.js';
-import { RunHead } from '../components/run-head.js';
-import { Thresholds } from '../components/thresholds.js';
 import { RunTabs } from '../components/run-tabs.js';
 
 /** @type {import('../types').Source} */

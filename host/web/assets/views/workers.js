@@ -1,9 +1,10 @@
 // The fleet: masters and workers.
+import '../more-words.js';
 import { html } from '../ui.js';
 import { fleet } from '../store.js';
 import { t } from '../i18n.js';
 import { count } from '../format.js';
-import { WorkersTable } from '../components/workers-table.js';
+import { WorkersTable } from '../components/run-tabs.js';
 
 /** @returns {import('../types').View} */
 export function View() {

@@ -118,6 +118,7 @@ export const WORDS = {
   charts_hint: ['Drag to zoom, double-click for all. Response time counts from when a request was due, service time from when it was sent.', '拖动缩放，双击还原。响应时间从应发出时刻算起，服务时间从实际发送算起。'],
   zoom_reset: ['Whole run', '全程'],
   mark_lost: ['lost {worker}', '{worker} 丢失'],
+  mark_full: ['all {n} users are there', '{n} 个用户已全部启动'],
   mark_broken: ['broken: {threshold}', '未满足：{threshold}'],
   // thresholds
   thresholds: ['Thresholds', '阈值'],

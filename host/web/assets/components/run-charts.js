@@ -5,7 +5,7 @@ import { lang, t } from '../i18n.js';
 import { clock, count, percent, rate, short, time } from '../format.js';
 import { Charts } from '../charts.js';
 import { Icon } from '../icons.js';
-import { notesOf } from './basics.js';
+import { notesOf, thresholdsOf } from './basics.js';
 
 /** @returns {import('../charts.js').Spec[]} */
 export function specs() {
@@ -35,16 +35,35 @@ export const words = () => ({
   series: t('series'),
 });
 
-/** What happened, as marks: notes, lost workers, broken thresholds. @param {import('../types').Run | null} run @returns {import('../charts.js').Mark[]} */
-export function marksOf(run) {
+/** When each threshold was seen to break: the view forgets it once the threshold holds again. @type {Map<string, import('../charts.js').Mark>} */
+const breaches = new Map();
+
+/** What happened, as marks: notes, lost workers, broken thresholds, the end of the ramp. @param {import('../types').Source} source @returns {import('../charts.js').Mark[]} */
+export function marksOf({ run: { value: run }, points }) {
   if (!run) return [];
   /** @type {import('../charts.js').Mark[]} */
   const marks = [];
   for (const note of notesOf(run)) if (note.at_seconds != null) marks.push({ t: note.at_seconds, kind: note.kind === 'warning' ? 'warning' : 'info', text: note.message });
   for (const loss of Object.values(run.losses ?? {})) marks.push({ t: loss.at_seconds, kind: 'bad', text: t('mark_lost', { worker: loss.worker }) });
-  const thresholds = Array.isArray(run.thresholds) ? run.thresholds : Object.values(run.thresholds ?? {});
-  for (const threshold of thresholds) if (threshold.broken_since_seconds != null) marks.push({ t: threshold.broken_since_seconds, kind: 'bad', text: t('mark_broken', { threshold: threshold.text }) });
+  for (const { text, broken_since_seconds: since } of thresholdsOf(run)) {
+    if (since != null) breaches.set(`${run.run} ${text} ${since}`, { t: since, kind: 'bad', text: t('mark_broken', { threshold: text }) });
+  }
+  for (const [key, mark] of breaches) if (key.startsWith(`${run.run} `)) marks.push(mark);
+  const full = rampEnd(points.columns);
+  if (full) marks.push({ t: full.t, kind: 'info', text: t('mark_full', { n: count(full.users) }) });
   return marks;
+}
+
+/** The second in which all users were there for the first time, if they came little by little. @param {Record<string, (number | null)[]>} columns @returns {{t: number, users: number} | null} */
+export function rampEnd({ t: seconds = [], users = [], users_wanted: wanted = [] }) {
+  let peak = 0;
+  let at = -1;
+  for (let i = 0; i < seconds.length; i += 1) {
+    if (Number(wanted[i] ?? 0) > peak) [peak, at] = [Number(wanted[i]), -1];
+    if (at < 0 && peak > 0 && Number(users[i] ?? 0) >= peak) at = i;
+  }
+  // A line that still goes up has its peak at the last second.
+  return at > 1 && at < seconds.length - 2 ? { t: Number(seconds[at]), users: peak } : null;
 }
 
 /** @param {{source: import('../types').Source}} props @returns {import('../types').View} */
@@ -68,7 +87,7 @@ export function RunCharts({ source }) {
       /** @type {any} */ (host.current).charts = made;
       undo.push(() => made.destroy());
       undo.push(effect(() => {
-        if (source.version.value >= 0) made.setData(source.points.columns, marksOf(source.run.value));
+        if (source.version.value >= 0) made.setData(source.points.columns, marksOf(source));
       }));
       let first = painted.peek();
       undo.push(effect(() => {

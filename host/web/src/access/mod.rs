@@ -31,7 +31,10 @@ mod throttle;
 mod tls;
 mod users;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+
+use tokio::net::TcpListener;
 
 pub use audit::TARGET as AUDIT_TARGET;
 pub use base::{BasePath, NoBasePath};
@@ -57,6 +60,35 @@ pub enum Reach {
     ThisMachine,
     /// Everybody who can reach the address.
     Anyone,
+}
+
+impl Reach {
+    /// Of an address that is listened on.
+    pub fn of(address: SocketAddr) -> Self {
+        if address.ip().is_loopback() { Reach::ThisMachine } else { Reach::Anyone }
+    }
+}
+
+/// A listener with what stands in front of its routes.
+pub struct Front {
+    /// Where.
+    pub listener: TcpListener,
+    /// Who may do what.
+    pub access: Access,
+    /// TLS and base path.
+    pub doors: Doors,
+}
+
+impl Front {
+    /// Without login, TLS and base path.
+    ///
+    /// # Errors
+    /// If the listener does not know its address.
+    pub fn open(listener: TcpListener) -> std::io::Result<Self> {
+        let reach = Reach::of(listener.local_addr()?);
+        let access = Access::open(reach, Wire::Plain);
+        Ok(Self { listener, access, doors: Doors::default() })
+    }
 }
 
 /// Who may do what. Cheap to clone.

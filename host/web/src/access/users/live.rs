@@ -43,10 +43,11 @@ impl Version {
     }
 }
 
-/// The users file, followed.
+/// The users file, followed. Cheap to clone.
+#[derive(Clone)]
 pub struct Users {
     path: PathBuf,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 struct State {
@@ -63,7 +64,7 @@ impl Users {
     pub fn open(path: &Path) -> Result<Self, UsersError> {
         let (version, stamp) = read(path)?;
         let state = State { version, stamp: Some(stamp), looked: Instant::now() };
-        Ok(Self { path: path.into(), state: Mutex::new(state) })
+        Ok(Self { path: path.into(), state: Arc::new(Mutex::new(state)) })
     }
 
     /// Names of those that could log in.

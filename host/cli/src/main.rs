@@ -8,6 +8,7 @@ mod config;
 mod exit_code;
 mod failure;
 #[cfg(test)]
+#[path = "../../web/src/export/fixture/run.rs"]
 mod fixture;
 mod load_shape;
 mod local_fleet;

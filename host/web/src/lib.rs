@@ -2,5 +2,6 @@
 
 pub mod access;
 pub mod demo_shop;
+pub mod export;
 pub mod ops;
 pub mod workbench;

@@ -1,15 +1,13 @@
-//! What a run leaves behind: the summary, JSON, CSV, JUnit, a comparison.
+//! Where a run's results go: the summary on the terminal, and files. Their forms are `loadhost_web::export`'s.
 
 pub(crate) mod compare;
 pub(crate) mod csv;
-pub(crate) mod format;
-pub(crate) mod json;
-pub(crate) mod junit;
-mod shared;
 pub(crate) mod summary;
 
 use std::io::Write;
 use std::path::Path;
+
+pub(crate) use loadhost_web::export::format;
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;

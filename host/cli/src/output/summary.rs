@@ -1,18 +1,16 @@
 //! The summary: what people paste. At most 100 columns, no colours, aligned.
 
-mod load;
 mod table;
 
 use std::fmt::Write;
 
 use loadhost_control::report::RunReport;
-use loadhost_control::view::{
-    ErrorRow, GeneratorView, MetricRow, MetricValue, NoteKind, RunView, ThresholdState,
-    ThresholdView,
+use loadhost_control::view::{GeneratorView, NoteKind, RunView, ThresholdState};
+use loadhost_web::export::{
+    error_text, load, metric_name, metric_value, shared_lines, threshold_value,
 };
-use loadhost_model::interval::Origin;
 
-use super::format::{fit, grouped, millis, percent, plain, rate, span, wrap};
+use super::format::{fit, grouped, millis, percent, span, wrap};
 
 /// Columns.
 const WIDTH: usize = 100;
@@ -55,7 +53,7 @@ fn head(text: &mut String, report: &RunReport) {
     let workers =
         if view.workers > 1 { format!("{} workers · ", view.workers) } else { String::new() };
     line!(text, "{target}{workers}run {}", view.run);
-    line!(text, "load {}", fit(&load::load(&plan.profile), 95));
+    line!(text, "load {}", fit(&load(&plan.profile), 95));
     line!(text, "module sha256:{} · seed {}", view.module.short(), view.seed);
     if view.counted_from.is_zero() {
         line!(text);
@@ -101,7 +99,7 @@ fn metrics(text: &mut String, view: &RunView) {
 }
 
 fn shared(text: &mut String, view: &RunView) {
-    let lines = super::shared::lines(&view.shared);
+    let lines = shared_lines(&view.shared);
     if lines.is_empty() {
         return;
     }
@@ -110,43 +108,6 @@ fn shared(text: &mut String, view: &RunView) {
         line!(text, "  {:<34} {figures}", fit(&name, 34));
     }
     line!(text);
-}
-
-fn metric_name(metric: &MetricRow) -> String {
-    if metric.tags.is_empty() {
-        return metric.name.to_string();
-    }
-    let tags: Vec<_> = metric.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    format!("{}{{{}}}", metric.name, tags.join(","))
-}
-
-fn metric_value(metric: &MetricRow) -> String {
-    let unit = if metric.unit.is_empty() { String::new() } else { format!(" {}", metric.unit) };
-    match metric.value {
-        MetricValue::Counter { sum, rate: per_second } => {
-            format!("{}{unit} · {}/s", plain(sum), rate(per_second))
-        }
-        MetricValue::Gauge { last, min, max } => {
-            format!("{}{unit} · min {} · max {}", plain(last), plain(min), plain(max))
-        }
-        MetricValue::Rate { passes, failures } => {
-            let all = passes + failures;
-            format!(
-                "{} · {} of {}",
-                percent(passes as f64 / all.max(1) as f64),
-                grouped(passes),
-                grouped(all)
-            )
-        }
-        MetricValue::Trend { mean, p50, p95, p99, max, .. } => format!(
-            "avg {}{unit} · p50 {} · p95 {} · p99 {} · max {}",
-            plain(mean),
-            plain(p50),
-            plain(p95),
-            plain(p99),
-            plain(max)
-        ),
-    }
 }
 
 fn errors(text: &mut String, view: &RunView) {
@@ -168,15 +129,6 @@ fn errors(text: &mut String, view: &RunView) {
     line!(text);
 }
 
-pub(crate) fn error_text(error: &ErrorRow) -> String {
-    match &error.origin {
-        Origin::Request { method, name } => format!("{method} {name}: {}", error.message),
-        Origin::Task { user_type, task } => {
-            format!("{user_type}.{task}: {} [{}]", error.message, error.code)
-        }
-    }
-}
-
 fn thresholds(text: &mut String, report: &RunReport) {
     if report.verdict.thresholds.is_empty() {
         return;
@@ -188,21 +140,6 @@ fn thresholds(text: &mut String, report: &RunReport) {
         line!(text, "  {mark} {:<76} {value:>14}", fit(&threshold.text, 76));
     }
     line!(text);
-}
-
-/// What was compared, in the unit of the bound. None: nothing was measured.
-pub(crate) fn threshold_value(threshold: &ThresholdView) -> Option<String> {
-    let value = threshold.value.filter(|_| threshold.state != ThresholdState::NoData)?;
-    let text = &threshold.text;
-    Some(if text.ends_with("ms") {
-        format!("{} ms", plain(value))
-    } else if text.ends_with('%') {
-        percent(value)
-    } else if text.ends_with("/s") {
-        format!("{}/s", plain(value))
-    } else {
-        plain(value)
-    })
 }
 
 fn generator(text: &mut String, view: &RunView) {

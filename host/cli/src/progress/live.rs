@@ -7,6 +7,7 @@ use std::io::{self, Stderr};
 use std::time::Duration;
 
 use loadhost_control::view::{RunState, RunView, ThresholdState};
+use loadhost_web::export::{error_text, threshold_value};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -17,7 +18,6 @@ use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 use super::keys::{HELP, Key, Keyboard, Mode};
 use super::{News, Source};
 use crate::output::format::{clock, grouped, millis, millis_or_dash, percent, rate};
-use crate::output::summary::{error_text, threshold_value};
 
 /// Lines of the view, with one that explains the keys if there are any.
 pub(super) fn height(keys: bool) -> u16 {

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 
 use loadhost_control::RunReport;
 use loadhost_control::view::WorkerView;
+use loadhost_web::export::{Names, Results, compare, junit};
 
 use crate::config::Effective;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::output::compare::{Baseline, compare};
-use crate::output::csv::{CsvFiles, Names};
-use crate::output::json::Results;
-use crate::output::junit::junit;
+use crate::output::compare::{read_baseline, text};
+use crate::output::csv::CsvFiles;
 use crate::output::summary::summary;
 use crate::output::{print, probe, write_file};
 use crate::progress::{Broker, Show};
@@ -25,7 +24,7 @@ pub(crate) struct Outputs {
     json: Option<Json>,
     csv: Option<(PathBuf, Names)>,
     junit: Option<PathBuf>,
-    baseline: Option<Baseline>,
+    baseline: Option<Box<Results>>,
     fail_on_regression: bool,
 }
 
@@ -56,7 +55,10 @@ impl Outputs {
             json,
             csv: settings.path("csv").map(|prefix| (prefix, names)),
             junit,
-            baseline: settings.path("compare").map(|path| Baseline::read(&path)).transpose()?,
+            baseline: settings
+                .path("compare")
+                .map(|path| read_baseline(&path).map(Box::new))
+                .transpose()?,
             fail_on_regression: settings.switch("fail-on-regression")?,
         })
     }
@@ -77,48 +79,41 @@ impl Outputs {
         if self.summary {
             print(&summary(report));
         }
-        let (code, comparison) = self.compare(report, workers, code)?;
+        let results = Results::of(report, workers, Some(code.number()));
+        let (code, comparison) = self.compare(&results, code);
         if let Some(text) = comparison.filter(|_| self.summary) {
             print(&text);
         }
+        let results = Results { exit_code: Some(code.number()), ..results };
+        let json = || results.to_json().map_err(|error| no_json(&error));
         match &self.json {
-            Some(Json::Stdout) => print(&json(report, workers, code)?),
-            Some(Json::File(path)) => write_file(path, json(report, workers, code)?.as_bytes())?,
+            Some(Json::Stdout) => print(&json()?),
+            Some(Json::File(path)) => write_file(path, json()?.as_bytes())?,
             None => {}
         }
         if let Some(path) = &self.junit {
-            let text = junit(report).map_err(|error| {
-                Failure::new(ExitCode::Unexpected, "the JUnit document cannot be made")
+            let text = junit(&results).map_err(|error| {
+                Failure::new(ExitCode::Unexpected, "the thresholds cannot be made into JUnit")
                     .because(&error)
             })?;
             write_file(path, text.as_bytes())?;
         }
         if let Some((files, so_far)) = csv {
             so_far?;
-            files.finish(report, workers)?;
+            files.finish(report, &results)?;
         }
         Ok(code)
     }
 
-    fn compare(
-        &self,
-        report: &RunReport,
-        workers: &[WorkerView],
-        code: ExitCode,
-    ) -> Result<(ExitCode, Option<String>), Failure> {
-        let Some(baseline) = &self.baseline else { return Ok((code, None)) };
-        // Compared is what the next run would read.
-        let now =
-            serde_json::from_str(&json(report, workers, code)?).map_err(|error| no_json(&error))?;
-        let comparison = compare(baseline, &now);
-        let regressed =
-            self.fail_on_regression && !comparison.regressions.is_empty() && code == ExitCode::Ok;
-        Ok((if regressed { ExitCode::Regression } else { code }, Some(comparison.text)))
+    /// The code of a regression if there is one and all else is well; the comparison for people.
+    fn compare(&self, results: &Results, code: ExitCode) -> (ExitCode, Option<String>) {
+        let Some(baseline) = &self.baseline else { return (code, None) };
+        let comparison = compare(baseline, results);
+        let regressed = self.fail_on_regression
+            && comparison.regressions().next().is_some()
+            && code == ExitCode::Ok;
+        (if regressed { ExitCode::Regression } else { code }, Some(text(&comparison)))
     }
-}
-
-fn json(report: &RunReport, workers: &[WorkerView], code: ExitCode) -> Result<String, Failure> {
-    Results::new(report, workers, code.number()).to_json().map_err(|error| no_json(&error))
 }
 
 fn no_json(error: &serde_json::Error) -> Failure {

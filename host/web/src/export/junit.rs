@@ -1,24 +1,33 @@
 //! Thresholds and checks as JUnit XML: one test case each.
 
-use loadhost_control::report::RunReport;
+use std::time::Duration;
+
 use loadhost_control::view::ThresholdState;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::format::{grouped, percent};
-use super::summary::threshold_value;
+use super::{Results, threshold_value};
+
+/// Why there is no document.
+#[derive(Debug, thiserror::Error)]
+#[error("the JUnit document cannot be made: {0}")]
+pub struct JunitError(#[from] quick_junit::SerializeError);
 
 /// The whole document.
-pub(crate) fn junit(report: &RunReport) -> Result<String, quick_junit::SerializeError> {
-    let mut document = Report::new(format!("loadhost {}", report.view.scenario));
-    document.set_time(report.view.elapsed);
-    document.add_test_suite(thresholds(report));
-    document.add_test_suite(checks(report));
-    document.to_string()
+///
+/// # Errors
+/// If a text of the run cannot stand in XML.
+pub fn junit(results: &Results) -> Result<String, JunitError> {
+    let mut document = Report::new(format!("loadhost {}", results.scenario));
+    document.set_time(Duration::try_from_secs_f64(results.duration_seconds).unwrap_or_default());
+    document.add_test_suite(thresholds(results));
+    document.add_test_suite(checks(results));
+    Ok(document.to_string()?)
 }
 
-fn thresholds(report: &RunReport) -> TestSuite {
+fn thresholds(results: &Results) -> TestSuite {
     let mut suite = TestSuite::new("thresholds");
-    for threshold in &report.verdict.thresholds {
+    for threshold in &results.thresholds {
         let value = threshold_value(threshold);
         let value =
             value.map_or_else(|| "no data".to_string(), |value| format!("measured {value}"));
@@ -27,15 +36,15 @@ fn thresholds(report: &RunReport) -> TestSuite {
             ThresholdState::Broken | ThresholdState::NoData => failed(value.clone()),
         };
         let mut case = TestCase::new(threshold.text.as_str(), status);
-        case.set_classname(format!("{}.thresholds", report.view.scenario)).set_system_out(value);
+        case.set_classname(format!("{}.thresholds", results.scenario)).set_system_out(value);
         suite.add_test_case(case);
     }
     suite
 }
 
-fn checks(report: &RunReport) -> TestSuite {
+fn checks(results: &Results) -> TestSuite {
     let mut suite = TestSuite::new("checks");
-    for check in &report.view.checks {
+    for check in &results.checks {
         let all = check.passes + check.failures;
         let text = format!(
             "held in {} of {} cases ({})",
@@ -51,7 +60,7 @@ fn checks(report: &RunReport) -> TestSuite {
             format!("{}::{}", check.group, check.name)
         };
         let mut case = TestCase::new(name, status);
-        case.set_classname(format!("{}.checks", report.view.scenario)).set_system_out(text);
+        case.set_classname(format!("{}.checks", results.scenario)).set_system_out(text);
         suite.add_test_case(case);
     }
     suite
@@ -67,11 +76,11 @@ fn failed(message: String) -> TestCaseStatus {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::fixture;
+    use crate::export::fixture;
 
     #[test]
     fn broken_thresholds_and_checks_are_failures() {
-        let text = junit(&fixture::report()).unwrap();
+        let text = junit(&fixture::results()).unwrap();
         assert!(
             text.contains(
                 r#"<testsuite name="thresholds" tests="3" skipped="0" errors="0" failures="2">"#

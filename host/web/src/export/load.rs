@@ -5,10 +5,10 @@ use std::time::Duration;
 use loadhost_model::profile::{Curve, Load, Phase, Profile, Stage};
 use loadhost_model::text::format_stages;
 
-use super::super::format::{grouped, plain};
+use super::format::{grouped, plain};
 
-/// As it was at the end, changes included.
-pub(super) fn load(profile: &Profile) -> String {
+/// The load that a profile makes, phase by phase; changes that were made while running are in it.
+pub fn load(profile: &Profile) -> String {
     let one = |phase: &Phase| match profile.phases.len() {
         1 => of(&phase.load),
         _ => format!("{}: {}", phase.name, of(&phase.load)),

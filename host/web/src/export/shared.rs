@@ -1,11 +1,11 @@
-//! What the users of a run shared, as lines of the summary.
+//! What the users of a run shared, as lines of summary and report.
 
 use loadhost_control::view::{LeasedView, MeetingView, SharedView};
 
 use super::format::grouped;
 
 /// Name and figures of each data set, number, counter and rendezvous.
-pub(super) fn lines(shared: &SharedView) -> Vec<(String, String)> {
+pub fn lines(shared: &SharedView) -> Vec<(String, String)> {
     let rows = shared.rows.iter().map(|set| (format!("rows of {}", set.name), rows_of(set)));
     let numbers = shared
         .numbers

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Microseconds as milliseconds with three digits that matter: `0.041`, `4.12`, `83`, `12,345`.
-pub(crate) fn millis(micros: u64) -> String {
+pub fn millis(micros: u64) -> String {
     let ms = micros as f64 / 1e3;
     match micros {
         0 => "0".to_string(),
@@ -15,12 +15,12 @@ pub(crate) fn millis(micros: u64) -> String {
 }
 
 /// `-` for nothing.
-pub(crate) fn millis_or_dash(micros: Option<u64>) -> String {
+pub fn millis_or_dash(micros: Option<u64>) -> String {
     micros.map_or_else(|| "-".to_string(), millis)
 }
 
 /// `1,234,567`
-pub(crate) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -33,7 +33,7 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// Per second: `0.4`, `99.8`, `998`, `12,345`.
-pub(crate) fn rate(per_second: f64) -> String {
+pub fn rate(per_second: f64) -> String {
     if per_second >= 99.95 {
         grouped(per_second.round() as u64)
     } else {
@@ -42,7 +42,7 @@ pub(crate) fn rate(per_second: f64) -> String {
 }
 
 /// A share: `0 %`, `0.02 %`, `1.5 %`, `37 %`. Never `0 %` or `100 %` unless exactly so.
-pub(crate) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent == 0.0 {
         "0 %".to_string()
@@ -63,7 +63,7 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// `00:42`, `1:02:03`
-pub(crate) fn clock(time: Duration) -> String {
+pub fn clock(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 {
@@ -74,7 +74,7 @@ pub(crate) fn clock(time: Duration) -> String {
 }
 
 /// `4.2 s`, `1m 02s`
-pub(crate) fn span(time: Duration) -> String {
+pub fn span(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 60.0 {
         return format!("{seconds:.1} s");
@@ -89,7 +89,7 @@ pub(crate) fn span(time: Duration) -> String {
 }
 
 /// `512 B`, `1.2 MB`
-pub(crate) fn bytes(count: u64) -> String {
+pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if count < 1_000 {
         return format!("{count} B");
@@ -104,7 +104,7 @@ pub(crate) fn bytes(count: u64) -> String {
 }
 
 /// At most `width` characters; the middle gives way, since both ends of a name matter.
-pub(crate) fn fit(text: &str, width: usize) -> String {
+pub fn fit(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {
         return text.to_string();
@@ -119,7 +119,7 @@ const WRAPPED: usize = 12;
 
 /// The text in lines of `width` characters at most, broken between words, the later ones indented. What is beyond
 /// twelve lines is left out; a word that is longer than a line is not broken.
-pub(crate) fn wrap(text: &str, width: usize) -> String {
+pub fn wrap(text: &str, width: usize) -> String {
     let (mut wrapped, mut length, mut lines) = (String::new(), 0, 1);
     for word in text.split_whitespace() {
         let more = word.chars().count();
@@ -141,7 +141,7 @@ pub(crate) fn wrap(text: &str, width: usize) -> String {
 }
 
 /// A number as short as it can be said.
-pub(crate) fn plain(value: f64) -> String {
+pub fn plain(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 1e15 {
         return format!("{value:.0}");
     }

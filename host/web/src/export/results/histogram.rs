@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use loadhost_model::histogram::Histogram;
 
-/// In microseconds.
-pub(crate) fn encode(histogram: &Histogram) -> String {
+/// A distribution in microseconds as text.
+pub fn encode(histogram: &Histogram) -> String {
     let mut bytes = Vec::new();
     // Writing to memory fails only beyond what a histogram can hold.
     match V2Serializer::new().serialize(&histogram.to_hdr(), &mut bytes) {
@@ -15,8 +15,8 @@ pub(crate) fn encode(histogram: &Histogram) -> String {
     }
 }
 
-/// None: no such text.
-pub(crate) fn decode(text: &str) -> Option<Histogram> {
+/// What [`encode`] made. None: no such text.
+pub fn decode(text: &str) -> Option<Histogram> {
     let bytes = STANDARD.decode(text).ok()?;
     let hdr = Deserializer::new().deserialize::<u64, _>(&mut bytes.as_slice()).ok()?;
     Some(Histogram::from_hdr(&hdr))

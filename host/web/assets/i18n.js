@@ -3,7 +3,7 @@ import { signal } from './ui.js';
 import { WORDS } from './words.js';
 
 /** @typedef {'en' | 'zh'} Lang */
-/** @typedef {keyof typeof WORDS | keyof typeof import('./more-words.js').MORE} Key */
+/** @typedef {keyof typeof WORDS | keyof typeof import("./more.js").MORE} Key */
 
 /** The language of the page. @type {import('./types').Signal<Lang>} */
 export const lang = signal(/** @type {Lang} */ (document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'));

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { files, ours, text } from '../lib/assets.js';
 import { WORDS } from '../../../host/web/assets/words.js';
 // Joins the words of views that are fetched later.
-import '../../../host/web/assets/more-words.js';
+import '../../../host/web/assets/more.js';
 
 const sources = files()
-  .filter((file) => ours(file) && file.endsWith('.js') && file !== 'words.js' && file !== 'more-words.js')
+  .filter((file) => ours(file) && file.endsWith('.js') && file !== 'words.js' && file !== 'more.js')
   .map((file) => ({ file, source: text(file) }));
 
 const names = (words) => [...words.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);

@@ -1,5 +1,5 @@
 // Two runs laid over each other.
-import '../more-words.js';
+import '../more.js';
 import { html, useEffect, useRef, useState } from '../ui.js';
 import { painted, route } from '../store.js';
 import { get } from '../api.js';

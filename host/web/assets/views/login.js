@@ -1,5 +1,5 @@
 // Name and password.
-import '../more-words.js';
+import '../more.js';
 import { html, useState } from '../ui.js';
 import { begin, loginNeeded, session } from '../store.js';
 import { post, setCsrf } from '../api.js';

@@ -1,5 +1,5 @@
 // Upload a scenario, see what it contains, fill in the form, start.
-import '../more-words.js';
+import '../more.js';
 import { html, useEffect, useMemo, useRef, useState } from '../ui.js';
 import { go, may, remember, remembered, route, runs, session, toast } from '../store.js';
 import { get, post } from '../api.js';
@@ -29,7 +29,6 @@ export function View() {
   const [rejected, setRejected] = useState(/** @type {{name: string, error: any} | null} */ (null));
   const [busy, setBusy] = useState(/** @type {number | null} */ (null));
 
-  useEffect(() => stylesheet('./assets/new-run.css'), []);
   const load = async () => {
     const [found, files, settings] = await Promise.all([get('scenarios'), get('data-sets'), get('settings')]);
     setScenarios((found.scenarios ?? found).map(scenarioOf));
@@ -68,12 +67,6 @@ export function View() {
     ${scenario ? html`<${Form} key=${digest} scenario=${scenario} others=${scenarios.filter((one) => one.name === scenario.name && one.digest !== digest)} table=${table} sets=${sets} />`
       : html`<section class="card empty hint"><${Icon} name="file" size=${28} /><p>${scenarios.length ? t('pick_scenario') : t('upload_first')}</p><code>${BUILD}</code></section>`}
   </div>`;
-}
-
-/** Styles of this view, fetched with it. @param {string} href */
-function stylesheet(href) {
-  if (document.querySelector(`link[href="${href}"]`)) return;
-  document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href }));
 }
 
 /** Files may be dropped anywhere on the view. @param {(files: File[]) => void} take @returns {() => void} */

@@ -1,5 +1,5 @@
 // The fleet: masters and workers.
-import '../more-words.js';
+import '../more.js';
 import { html } from '../ui.js';
 import { fleet } from '../store.js';
 import { t } from '../i18n.js';

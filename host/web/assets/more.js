@@ -1,4 +1,4 @@
-// Words of views that are fetched when they are opened: workers, login, comparison, new run. They join those in words.js.
+// Words of views that are fetched when they are opened: workers, login, comparison, new run. They join those in words.js; their styles come along.
 import { WORDS } from './words.js';
 
 export const MORE = {
@@ -123,3 +123,11 @@ export const MORE = {
 };
 
 Object.assign(WORDS, MORE);
+if (globalThis.document) {
+  const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: './assets/more.css' });
+  // A view waits for its styles, so that it is never seen without.
+  await new Promise((done) => {
+    link.onload = link.onerror = done;
+    document.head.append(link);
+  });
+}

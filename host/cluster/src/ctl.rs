@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_nats::{StatusCode, Subject, Subscriber};
 use futures_util::StreamExt;
-use loadhost_control::view::WorkerView;
+use loadhost_control::view::{Point, WorkerView};
 use loadhost_control::{ControlError, Handle, Refusal, RefusalKind, StartRequest};
 use loadhost_model::description::Description;
 use loadhost_model::id::{RunId, Term, WorkerId};
@@ -46,6 +46,8 @@ pub(crate) enum Ask {
     Order(Order),
     /// Whom it leads.
     Fleet,
+    /// See [`Handle::timeline`].
+    Timeline { run: RunId },
 }
 
 /// To a run that goes on, or about a worker.
@@ -111,6 +113,8 @@ pub(crate) enum Told {
     Refused(Refusal),
     /// The answer to [`Ask::Fleet`].
     Fleet(FleetStatus),
+    /// The answer to [`Ask::Timeline`].
+    Timeline(Vec<Point>),
 }
 
 /// A fleet as its leader sees it.
@@ -268,6 +272,10 @@ async fn obey(handle: &Handle, ask: Result<Ask, serde_json::Error>) -> Option<To
             Err(error) => refused(error.kind(), error.to_string()),
         },
         Ok(Ask::Fleet) => Some(Told::Fleet(status(handle))),
+        Ok(Ask::Timeline { run }) => match handle.timeline(&run).await {
+            Ok(points) => Some(Told::Timeline(points)),
+            Err(error) => refused(error.kind(), error.to_string()),
+        },
         Err(error) => {
             let message =
                 format!("the question is not understood: {error}; masters must be of one release");

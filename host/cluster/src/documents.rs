@@ -121,7 +121,9 @@ impl Documents {
         written.map_err(|error| match error {
             WriteError::Conflict => DocumentError::Conflict(key),
             WriteError::TooLarge { most } => DocumentError::TooLarge { key, bytes, most },
-            WriteError::Broker(reason) => DocumentError::Broker { key, reason },
+            WriteError::Full(reason) | WriteError::Broker(reason) => {
+                DocumentError::Broker { key, reason }
+            }
         })
     }
 }

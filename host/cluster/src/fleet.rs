@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connect::Connection;
 use crate::documents::Documents;
 use crate::lease::{Candidacy, Leadership, Place, Standing};
-use crate::masters::{MasterPresence, Masters};
+use crate::masters::{MasterPresence, Masters, Seen};
 use crate::subjects::Names;
 use assignments::Assignments;
 pub(crate) use clock::wall_micros;
@@ -174,6 +174,11 @@ impl Membership {
     /// All masters that are heard of, this one included, by name.
     pub fn masters(&self) -> watch::Receiver<Vec<MasterPresence>> {
         self.masters.heard()
+    }
+
+    /// When each other master was heard last.
+    pub(crate) fn seen(&self) -> watch::Receiver<Seen> {
+        self.masters.seen()
     }
 
     /// Releases the term, if there is one, so that nobody need wait.

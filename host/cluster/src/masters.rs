@@ -50,9 +50,13 @@ impl MasterPresence {
     }
 }
 
+/// When each other master was heard last.
+pub(crate) type Seen = BTreeMap<Incarnation, Instant>;
+
 /// All that are heard of, this one included.
 pub(crate) struct Masters {
     heard: watch::Receiver<Vec<MasterPresence>>,
+    seen: watch::Receiver<Seen>,
     ranks: watch::Receiver<u32>,
     _tasks: JoinSet<()>,
 }
@@ -70,13 +74,20 @@ impl Masters {
         let who = subscribe(connection, names.who()).await?;
         let (heard, receiver) = watch::channel(vec![own.clone()]);
         let (ranks, rank) = watch::channel(0);
-        let circle = Circle { known: BTreeMap::new(), patience: heartbeat * SILENCE, heard, ranks };
+        let (sees, seen) = watch::channel(Seen::new());
+        let patience = heartbeat * SILENCE;
+        let circle = Circle { known: BTreeMap::new(), patience, heard, sees, ranks };
         let mut tasks = JoinSet::new();
         let own = Own { presence: own, leadership, heartbeat };
         tasks.spawn(listen(circle, connection.clone(), words, own.clone()));
         tasks.spawn(introduce(connection.clone(), who, own.clone()));
         tasks.spawn(speak(connection.clone(), names.clone(), own));
-        Ok(Masters { heard: receiver, ranks: rank, _tasks: tasks })
+        Ok(Masters { heard: receiver, seen, ranks: rank, _tasks: tasks })
+    }
+
+    /// When.
+    pub(crate) fn seen(&self) -> watch::Receiver<Seen> {
+        self.seen.clone()
     }
 
     /// By name.
@@ -167,6 +178,7 @@ struct Circle {
     known: BTreeMap<u64, (Instant, MasterPresence)>,
     patience: Duration,
     heard: watch::Sender<Vec<MasterPresence>>,
+    sees: watch::Sender<Seen>,
     ranks: watch::Sender<u32>,
 }
 
@@ -189,7 +201,9 @@ impl Circle {
         let rank = u32::try_from(before.count()).unwrap_or(u32::MAX);
         let mut all: Vec<_> = others.cloned().chain([own.clone()]).collect();
         all.sort_by(|a, b| (&a.id, a.incarnation.0).cmp(&(&b.id, b.incarnation.0)));
+        let seen = self.known.values().map(|(heard, word)| (word.incarnation, *heard)).collect();
         set(&self.ranks, rank);
+        set(&self.sees, seen);
         set(&self.heard, all);
     }
 }
@@ -216,7 +230,8 @@ mod tests {
         let (heard, all) = watch::channel(Vec::new());
         let (ranks, rank) = watch::channel(0);
         let patience = Duration::from_secs(3);
-        (Circle { known: BTreeMap::new(), patience, heard, ranks }, all, rank)
+        let (sees, _) = watch::channel(Seen::new());
+        (Circle { known: BTreeMap::new(), patience, heard, sees, ranks }, all, rank)
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@
 //!
 //! [`Node::start`] joins; [`Node::stop`] hands over: runs go on under the next leader.
 
+mod circle;
 mod courier;
 mod reign;
 mod shown;
@@ -17,7 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_control::ports::{ShapeFactory, StateStore};
+use loadhost_control::view::MastersView;
 use loadhost_control::{Command, CoordinatorConfig, Desk, Handle};
+use loadhost_model::id::Incarnation;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connect::Connection;
 use crate::fleet::{FleetConfig, JoinError, Membership, subscribe};
 use crate::lease::Leadership;
+use circle::Circle;
 use courier::Courier;
 use reign::{Government, Reign};
 
@@ -59,6 +63,7 @@ pub struct Node {
     handle: Handle,
     reigning: watch::Receiver<Option<Reign>>,
     trouble: watch::Receiver<Option<String>>,
+    masters: watch::Receiver<Arc<MastersView>>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -73,7 +78,7 @@ impl Node {
         config: NodeConfig,
         parts: NodeParts,
     ) -> Result<Node, JoinError> {
-        let patience = config.fleet.lease;
+        let (patience, own) = (config.fleet.lease, config.fleet.incarnation);
         let membership = Membership::join(connection, &config.fleet, config.url.clone()).await?;
         let membership = Arc::new(membership);
         let names = membership.names().clone();
@@ -110,7 +115,26 @@ impl Node {
         tasks.spawn(shown::logs(connection.clone(), logs, say, stop.clone()));
         tasks.spawn(serve(courier, commands, stop.clone()));
         let connection = connection.clone();
-        Ok(Node { connection, membership, handle, reigning, trouble, stop, tasks })
+        let (show, masters) = watch::channel(Arc::default());
+        let mut node =
+            Node { connection, membership, handle, reigning, trouble, masters, stop, tasks };
+        node.tasks.spawn(node.circle(own).show(show, node.stop.clone()));
+        Ok(node)
+    }
+
+    fn circle(&self, own: Incarnation) -> Circle<impl Fn() -> Result<(), String> + use<>> {
+        Circle {
+            own,
+            masters: self.membership.masters(),
+            seen: self.membership.seen(),
+            leadership: self.membership.leadership(),
+            ready: self.readiness(),
+        }
+    }
+
+    /// All masters that this one knows of, who leads, and what is wrong; changes within half a second.
+    pub fn masters(&self) -> watch::Receiver<Arc<MastersView>> {
+        self.masters.clone()
     }
 
     /// For whoever starts, changes, stops or watches runs.
@@ -125,7 +149,7 @@ impl Node {
 
     /// Says at any moment whether work can be taken, by this master or through it, and if not,
     /// why not.
-    pub fn readiness(&self) -> impl Fn() -> Result<(), String> + Send + Sync + 'static {
+    pub fn readiness(&self) -> impl Fn() -> Result<(), String> + Send + Sync + 'static + use<> {
         let (reigning, trouble) = (self.reigning.clone(), self.trouble.clone());
         let (connection, leadership) = (self.connection.clone(), self.membership.leadership());
         move || {

@@ -1,5 +1,11 @@
 //! A nats-server of one's own, for a master that was given none: on loopback, with a secret
-//! token and a folder of its own, gone when the master is gone.
+//! token, gone when the master is gone.
+//!
+//! What it keeps is in a temporary folder and goes with it, or in a folder that stays
+//! ([`PrivateServer::start_in`]): then runs and uploads are there again after a restart. Port and token are new each
+//! time, so workers of the former server do not find the new one: runs that went on then end when their workers
+//! count as lost. One server at a time keeps such a folder, by a lock that its processes hold for as
+//! long as one of them lives, however their master ended.
 //!
 //! The child is started by a line of shell that waits for the end of its standard input.
 //! Whatever ends this process closes that pipe, and the server ends too: an exit in good
@@ -8,8 +14,9 @@
 //! server that is still there.
 
 use std::ffi::OsStr;
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,10 +24,16 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
+use crate::server_config::quoted;
+
 /// Where programs are that only an administrator's PATH names.
 const MORE_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
-/// For the server to say which port it took.
-const START_WITHIN: Duration = Duration::from_secs(15);
+/// For the server to say which port it took. It reads all that it kept before.
+const START_WITHIN: Duration = Duration::from_secs(60);
+/// For a former server to let go of the folder: it may be ending.
+const FREE_WITHIN: Duration = Duration::from_secs(3);
+/// Of all streams together: what they may have by their own bounds, and some more.
+const STORE: &str = "4GB";
 /// For the server to end once told to.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -56,6 +69,15 @@ pub enum ServerError {
         /// What the system said.
         reason: std::io::Error,
     },
+    /// Another one is at it.
+    #[error(
+        "the folder {path} is in use by the nats-server of another master; end that master, join its server with \
+         --nats, or give another folder with --data-dir"
+    )]
+    InUse {
+        /// Which.
+        path: PathBuf,
+    },
     /// It was started and did not serve.
     #[error("{program} did not start: {reason}")]
     NotStarted {
@@ -84,16 +106,45 @@ impl PrivateServer {
 
     /// As [`Self::start`], with this nats-server.
     pub async fn start_program(program: PathBuf) -> Result<PrivateServer, ServerError> {
-        let token = secret();
         let folder = std::env::temp_dir().join(format!("loadhost-nats-{}", &secret()[..16]));
+        let store = folder.join("store");
+        Self::serve(program, Place { folder, store, lock: Stdio::null() }).await
+    }
+
+    /// As [`Self::start`], with this nats-server or the one that is installed. What it keeps stays in
+    /// `data`, which is made if need be and which others on this machine cannot enter.
+    ///
+    /// # Errors
+    /// [`ServerError::InUse`], if another one keeps that folder and does not let go of it within 3 s.
+    pub async fn start_in(
+        program: Option<PathBuf>,
+        data: &Path,
+    ) -> Result<PrivateServer, ServerError> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let program = program.or_else(|| find_program(&path)).ok_or(ServerError::NotInstalled)?;
+        let unwritable = |reason| ServerError::Folder { path: data.to_path_buf(), reason };
+        // A configuration cannot name a relative path: it is read by another process.
+        let data = std::path::absolute(data).map_err(unwritable)?;
+        let lock = lock(&data).await.map_err(unwritable)?;
+        let lock = lock.ok_or_else(|| ServerError::InUse { path: data.clone() })?;
+        let (folder, store) = (data.join("running"), data.join("store"));
+        // Of a server that was killed with its keeper.
+        let _ = std::fs::remove_dir_all(&folder);
+        Self::serve(program, Place { folder, store, lock: lock.into() }).await
+    }
+
+    async fn serve(program: PathBuf, place: Place) -> Result<PrivateServer, ServerError> {
+        let Place { folder, store, lock } = place;
+        let token = secret();
         let unwritable = |reason| ServerError::Folder { path: folder.clone(), reason };
-        let config = write_config(&folder, &token).map_err(unwritable)?;
+        let config = write_config(&folder, &store, &token).map_err(unwritable)?;
         let log = std::fs::File::create(folder.join("log")).map_err(unwritable)?;
         let mut child = Command::new("/bin/sh")
             .args([OsStr::new("-c"), OsStr::new(KEEPER)])
             .args([program.as_os_str(), config.as_os_str(), folder.as_os_str()])
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            // Nothing is written to it: an open file is what holds the lock.
+            .stdout(lock)
             .stderr(log)
             .process_group(0)
             .spawn()
@@ -119,7 +170,7 @@ impl PrivateServer {
         &self.address
     }
 
-    /// Its configuration, log and store; goes with it.
+    /// Its configuration and log; goes with it.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -161,13 +212,44 @@ fn find_program(path: &OsStr) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// Where a server is.
+struct Place {
+    /// Of its configuration and log; goes with it.
+    folder: PathBuf,
+    /// Of its streams.
+    store: PathBuf,
+    /// Held open by its processes.
+    lock: Stdio,
+}
+
+/// The lock of a folder that only we can enter; None: somebody has it.
+async fn lock(data: &Path) -> std::io::Result<Option<File>> {
+    std::fs::DirBuilder::new().mode(0o700).recursive(true).create(data)?;
+    std::fs::set_permissions(data, Permissions::from_mode(0o700))?;
+    let mut options = OpenOptions::new();
+    let file =
+        options.write(true).create(true).truncate(false).mode(0o600).open(data.join("lock"))?;
+    let until = Instant::now() + FREE_WITHIN;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
 /// A folder that only we can enter, because the token is in it.
-fn write_config(folder: &Path, token: &str) -> std::io::Result<PathBuf> {
+fn write_config(folder: &Path, store: &Path, token: &str) -> std::io::Result<PathBuf> {
     std::fs::DirBuilder::new().mode(0o700).create(folder)?;
-    let (shown, file) = (folder.display(), folder.join("nats.conf"));
+    let file = folder.join("nats.conf");
+    let (shown, store) = (quoted(&folder.to_string_lossy()), quoted(&store.to_string_lossy()));
     let config = format!(
-        "listen: \"127.0.0.1:-1\"\nports_file_dir: \"{shown}\"\nauthorization {{ token: \"{token}\" }}\n\
-         jetstream {{ store_dir: \"{shown}/store\" }}\n"
+        "listen: \"127.0.0.1:-1\"\nports_file_dir: {shown}\nauthorization {{ token: \"{token}\" }}\n\
+         jetstream {{ store_dir: {store}, max_file_store: {STORE} }}\n"
     );
     let open = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
     open?.write_all(config.as_bytes())?;

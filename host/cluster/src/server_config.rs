@@ -212,7 +212,7 @@ fn login(login: &Login) -> String {
 }
 
 /// As a text of nats-server's format, which knows these escapes and no others.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {

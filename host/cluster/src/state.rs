@@ -65,8 +65,8 @@ struct Kept {
     documents: BTreeMap<String, Known>,
     /// Intervals up to here are purged.
     purged: u64,
-    /// Chunks of modules that belonged to nothing when they were looked at last.
-    orphans: BTreeSet<String>,
+    /// Chunks of modules, and of results, that belonged to nothing when they were looked at last.
+    orphans: [BTreeSet<String>; 2],
     /// When garbage was looked for last.
     collected: Option<Instant>,
 }
@@ -294,21 +294,25 @@ impl NatsState {
             if let Err(error) = self.collect(term).await {
                 tracing::debug!(%error, "garbage stays for now");
             }
-            self.sweep_modules().await;
+            self.sweep_files().await;
         }
         Ok(())
     }
 }
 
 impl NatsState {
-    /// The leader also keeps the bucket of modules clean.
-    async fn sweep_modules(&self) {
-        let orphans = self.kept().orphans.clone();
-        let modules = ModuleStore::new(&self.connection, &self.names);
-        match within("modules", modules.sweep(&orphans)).await {
-            Ok(Ok(left)) => self.kept().orphans = left,
-            Ok(Err(error)) => tracing::debug!(%error, "modules not looked at"),
-            Err(error) => tracing::debug!(%error, "modules not looked at"),
+    /// The leader also keeps the buckets of modules and of results clean.
+    async fn sweep_files(&self) {
+        let (connection, names) = (&self.connection, &self.names);
+        let stores =
+            [ModuleStore::new(connection, names), ModuleStore::of_results(connection, names)];
+        for (at, store) in stores.into_iter().enumerate() {
+            let orphans = self.kept().orphans[at].clone();
+            match within("files", store.sweep(&orphans)).await {
+                Ok(Ok(left)) => self.kept().orphans[at] = left,
+                Ok(Err(error)) => tracing::debug!(%error, "files not looked at"),
+                Err(error) => tracing::debug!(%error, "files not looked at"),
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Modules by SHA-256 in the broker's object store.
+//! Modules and other files by SHA-256 in the broker's object store.
 //!
 //! A module is stored under its digest, so storing it again is no work, and whoever fetches it
 //! can tell whether it is the right one. What arrives is believed only after its digest has been
@@ -11,7 +11,11 @@ mod garbage;
 
 use std::time::Duration;
 
-use async_nats::jetstream::object_store::{Config, GetErrorKind, ObjectMetadata, ObjectStore};
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::object_store::{
+    Config, DeleteErrorKind, GetErrorKind, ObjectMetadata, ObjectStore,
+};
 use async_nats::jetstream::stream::StorageType;
 use loadhost_model::id::Digest;
 use sha2::Digest as _;
@@ -25,8 +29,14 @@ use crate::trust::{MAX_SIGNATURES, Signature, Trust, TrustError, parse_signature
 /// Under this key of an object's metadata lie its signatures.
 const SIGNATURES: &str = "loadhost-signatures";
 
-/// Of all modules of a cluster together.
-const BUCKET_BYTES: i64 = 1 << 30;
+/// Of all modules and files of data sets of a cluster together.
+const MODULES_BYTES: i64 = 1 << 30;
+/// Of all results of a cluster together.
+const RESULTS_BYTES: i64 = 512 << 20;
+/// For the entry of an object, and for the headers of its chunks, of which each has 128 KiB.
+const ENTRY_BYTES: u64 = 2_048;
+const CHUNK_BYTES: u64 = 128 << 10;
+const CHUNK_HEADER_BYTES: u64 = 256;
 
 /// Why a module was not stored or fetched.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +64,18 @@ pub enum StoreError {
         digest: Digest,
         /// Its size.
         bytes: u64,
+        /// The cap.
+        most: u64,
+    },
+    /// No room is left.
+    #[error("no room for {} ({bytes} bytes): the broker's store `{bucket}` keeps {most} bytes; delete what is not needed any more", digest.short())]
+    Full {
+        /// Which.
+        digest: Digest,
+        /// Its size.
+        bytes: u64,
+        /// Where.
+        bucket: String,
         /// The cap.
         most: u64,
     },
@@ -91,6 +113,7 @@ impl StoreError {
             Self::Untrusted { .. } => "signature",
             Self::Missing { .. }
             | Self::TooLarge { .. }
+            | Self::Full { .. }
             | Self::TimedOut { .. }
             | Self::Broker { .. } => "download",
         }
@@ -102,13 +125,15 @@ pub fn digest_of(bytes: &[u8]) -> Digest {
     Digest::new(sha2::Sha256::digest(bytes).into())
 }
 
-/// Modules of one cluster. Clones share it.
+/// Modules and files of data sets of one cluster, or its results. Clones share it.
 #[derive(Clone)]
 pub struct ModuleStore {
     connection: Connection,
     bucket: String,
     /// Behind the bucket.
     stream: String,
+    /// That the bucket keeps.
+    most: i64,
     trust: Trust,
 }
 
@@ -122,8 +147,14 @@ impl ModuleStore {
     /// Of this cluster. Asks nothing yet.
     pub fn new(connection: &Connection, names: &Names) -> Self {
         let trust = Trust::default();
-        let (bucket, stream) = (names.modules(), names.modules_stream());
-        Self { connection: connection.clone(), bucket, stream, trust }
+        let (bucket, stream, most) = (names.modules(), names.modules_stream(), MODULES_BYTES);
+        Self { connection: connection.clone(), bucket, stream, most, trust }
+    }
+
+    /// Of the results of runs, which only masters may read. Asks nothing yet.
+    pub(crate) fn of_results(connection: &Connection, names: &Names) -> Self {
+        let (bucket, stream, most) = (names.results(), names.results_stream(), RESULTS_BYTES);
+        Self { bucket, stream, most, ..Self::new(connection, names) }
     }
 
     /// The same, fetching only what is signed by somebody trusted.
@@ -165,6 +196,7 @@ impl ModuleStore {
                 _ if is_intact => return Ok(()),
                 _ => {}
             }
+            self.look_for_room(digest, size).await?;
             let meta = metadata_of(digest, &signatures);
             store.put(meta, &mut &bytes[..]).await.map_err(|e| self.broker(e))?;
             info!(
@@ -275,13 +307,63 @@ impl ModuleStore {
         }
         let config = Config {
             bucket: self.bucket.clone(),
-            description: Some("loadhost: modules by SHA-256".into()),
-            max_bytes: BUCKET_BYTES,
+            description: Some("loadhost: files by SHA-256".into()),
+            max_bytes: self.most,
             storage: StorageType::File,
             num_replicas: self.connection.replicas(),
             ..Config::default()
         };
         self.connection.jetstream.create_object_store(config).await.map_err(|e| self.broker(e))
+    }
+
+    /// An upload that is refused halfway leaves its chunks behind for minutes. So it is not begun.
+    async fn look_for_room(&self, digest: Digest, bytes: u64) -> Result<(), StoreError> {
+        let stream = self.connection.jetstream.get_stream(&self.stream).await;
+        let stream = stream.map_err(|error| self.broker(error))?;
+        let (info, bucket) = (stream.cached_info(), self.bucket.clone());
+        let chunks = bytes.div_ceil(CHUNK_BYTES);
+        let wanted = bytes + ENTRY_BYTES + chunks * CHUNK_HEADER_BYTES;
+        match u64::try_from(info.config.max_bytes) {
+            Ok(most) if info.state.bytes + wanted > most => {
+                Err(StoreError::Full { digest, bytes, bucket, most })
+            }
+            _ => Ok(()), // Without a bound there is room.
+        }
+    }
+
+    /// Whether there is a bucket. It is made with the first object.
+    pub(crate) async fn has_bucket(&self) -> Result<bool, StoreError> {
+        match self.connection.jetstream.get_stream(&self.stream).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(told)
+                    if told.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                {
+                    Ok(false)
+                }
+                _ => Err(self.broker(error)),
+            },
+        }
+    }
+
+    /// Deletes an object. One that is not there is no error.
+    ///
+    /// # Errors
+    /// If the broker does not do it within `patience`.
+    pub async fn delete(&self, digest: Digest, patience: Duration) -> Result<(), StoreError> {
+        let delete = async {
+            if !self.has_bucket().await? {
+                return Ok(());
+            }
+            let store = self.connection.jetstream.get_object_store(&self.bucket).await;
+            let store = store.map_err(|error| self.broker(error))?;
+            match store.delete(digest.to_string()).await {
+                Err(error) if error.kind() != DeleteErrorKind::NotFound => Err(self.broker(error)),
+                _ => Ok(()),
+            }
+        };
+        let deleted = tokio::time::timeout(patience, delete).await;
+        deleted.unwrap_or(Err(StoreError::TimedOut { digest, patience }))
     }
 
     fn broker(&self, reason: impl std::fmt::Display) -> StoreError {

@@ -7,7 +7,9 @@
 //! | heartbeats, logs, clock | `lh.<c>.hb.<w>`, `lh.<c>.log.<w>`, `lh.<c>.clock` |
 //! | masters among themselves | presence `lh.<c>.master.<incarnation>` and `lh.<c>.who`, questions `lh.<c>.ctl`, views `lh.<c>.view` |
 //! | state | stream `LH_STATE_<c>`, subjects `lh.<c>.state.<key>` (see [`crate::state`]) |
-//! | modules | object bucket `lh_mod_<c>`, object name = SHA-256 |
+//! | modules and files of data sets | object bucket `lh_mod_<c>`, object name = SHA-256 |
+//! | results of runs | object bucket `lh_res_<c>`, object name = SHA-256; workers may not read it |
+//! | documents of what people gave and of runs | stream `KV_lh-shelf_<c>`, subjects `$KV.lh-shelf_<c>.<key>`; workers may not read it |
 //!
 //! All parts are [`ClusterId`], [`RunId`] or [`WorkerId`], which can hold no separator and
 //! no wildcard.
@@ -150,6 +152,26 @@ impl Names {
     /// Stream behind that bucket.
     pub fn modules_stream(&self) -> String {
         format!("OBJ_{}", self.modules())
+    }
+
+    /// Object bucket of results.
+    pub fn results(&self) -> String {
+        format!("lh_res_{}", self.cluster)
+    }
+
+    /// Stream behind that bucket.
+    pub fn results_stream(&self) -> String {
+        format!("OBJ_{}", self.results())
+    }
+
+    /// Stream of the shelf's documents. A dash, as no cluster's control documents can have it there.
+    pub fn shelf_stream(&self) -> String {
+        format!("KV_lh-shelf_{}", self.cluster)
+    }
+
+    /// One document of it.
+    pub fn shelf(&self, key: &str) -> String {
+        format!("$KV.lh-shelf_{}.{key}", self.cluster)
     }
 }
 

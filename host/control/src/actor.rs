@@ -238,6 +238,7 @@ impl Coordinator {
             }
             // Whoever asked may have gone away.
             Command::Distributions(answer) => drop(answer.send(self.machine.distributions())),
+            Command::Timeline(run, answer) => drop(answer.send(self.machine.timeline(&run))),
             Command::Finished(run, answer) => match self.machine.report(&run) {
                 Some(report) if !self.holds_report(&run) => drop(answer.send(report)),
                 Some(_) => self.waiting.entry(run).or_default().push(answer),

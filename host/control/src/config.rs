@@ -44,6 +44,8 @@ pub struct CoordinatorConfig {
     pub shape_timeout: Duration,
     /// Workers of a fleet; more are ignored and counted as `max_workers`. Default 10,000.
     pub max_workers: usize,
+    /// Runs that wait or go on at a time; more are refused and counted as `max_runs`. Default 100.
+    pub max_runs: usize,
     /// Runs that are over and still shown. Default 20.
     pub max_finished_runs: usize,
     /// Between checkpoints of a run's numbers. Longer if they are so large that saving them takes
@@ -68,6 +70,7 @@ impl Default for CoordinatorConfig {
             collect_timeout: Duration::from_secs(10),
             shape_timeout: Duration::from_secs(5),
             max_workers: 10_000,
+            max_runs: 100,
             max_finished_runs: 20,
             checkpoint: Duration::from_secs(3),
             at_end: AtEnd::EndRuns,

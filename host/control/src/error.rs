@@ -69,6 +69,9 @@ pub enum StartError {
     /// This id was used before.
     #[error("run `{0}` exists already; give the new run another id")]
     Duplicate(RunId),
+    /// So many wait or go on.
+    #[error("{0} runs wait or go on, which is the most; stop one of them, or wait for its end")]
+    TooManyRuns(usize),
     /// It was stopped before it began.
     #[error("the run was stopped before it began")]
     Stopped,
@@ -92,6 +95,7 @@ impl StartError {
         match self {
             Self::TooFewWorkers { .. } => RefusalKind::TooFewWorkers,
             Self::Duplicate(_) => RefusalKind::Duplicate,
+            Self::TooManyRuns(_) => RefusalKind::Refused,
             Self::Stopped => RefusalKind::Stopped,
             Self::Deposed | Self::NoLeader(_) => RefusalKind::NoLeader,
             Self::Told(refusal) => refusal.kind,

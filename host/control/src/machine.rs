@@ -194,6 +194,10 @@ impl Machine {
         if self.runs.contains_key(&id) || self.finished.iter().any(|(run, ..)| *run == id) {
             return Err(StartError::Duplicate(id));
         }
+        if self.runs.len() >= self.config.max_runs {
+            self.ignore("max_runs");
+            return Err(StartError::TooManyRuns(self.config.max_runs));
+        }
         let run = Run {
             aggregate: crate::aggregate::Aggregate::new(&new.plan, &new.description),
             reset: None,

@@ -16,7 +16,7 @@ use loadhost_model::plan::RunPlan;
 use loadhost_model::wire::Assignment;
 use serde::{Deserialize, Serialize};
 
-pub use shelf::{Drawer, FolderShelf, Listed, Shelf, ShelfBounds, ShelfError};
+pub use shelf::{Drawer, FolderShelf, Listed, MAX_FILE_BYTES, Shelf, ShelfBounds, ShelfError};
 pub use store::{Saved, SavedCheckpoint, StateStore, StoreError};
 
 /// All of them, for [`crate::Coordinator::resume`].

@@ -14,6 +14,7 @@ use loadhost_model::share::Share;
 use loadhost_model::wire::WorkerState;
 use serde::{Deserialize, Serialize};
 
+mod masters;
 mod rows;
 mod shared;
 
@@ -22,6 +23,7 @@ pub use rows::{
     CheckRow, ErrorRow, GroupRow, HttpRow, MetricRow, MetricValue, TaskRow, Times, Window,
 };
 
+pub use masters::{MasterView, MastersView};
 pub use shared::{LeasedView, MeetingView, SharedView};
 
 use crate::report::EndReason;

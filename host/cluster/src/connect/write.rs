@@ -1,6 +1,7 @@
 //! Writing to a stream: acknowledged, and with an end.
 
-use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 
 use super::{ANSWER_WITHIN, Connection};
@@ -14,6 +15,9 @@ pub(crate) enum WriteError {
     /// The broker takes fewer bytes.
     #[error("the broker takes {most} bytes at most")]
     TooLarge { most: usize },
+    /// A bound of the stream.
+    #[error("the stream is full: {0}")]
+    Full(String),
     /// It was not done, or not in time; it may still be done.
     #[error("{0}")]
     Broker(String),
@@ -40,9 +44,18 @@ impl Connection {
                 PublishErrorKind::MaxPayloadExceeded => {
                     WriteError::TooLarge { most: self.client.max_payload() }
                 }
+                _ if is_full(&error) => WriteError::Full(error.to_string()),
                 _ => WriteError::Broker(error.to_string()),
             }),
             Err(_) => Err(WriteError::Broker(format!("no answer within {ANSWER_WITHIN:?}"))),
         }
     }
+}
+
+/// Whether the stream refused because of its own bounds. A disk that is full has the same code.
+fn is_full(error: &PublishError) -> bool {
+    let source = std::error::Error::source(error);
+    let told = source.and_then(|source| source.downcast_ref::<async_nats::jetstream::Error>());
+    told.is_some_and(|told| told.error_code() == ErrorCode::STREAM_STORE_FAILED)
+        && error.to_string().contains("maximum")
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_control::ports::StateStore;
-use loadhost_control::view::RunState;
+use loadhost_control::view::{Point, RunState};
 use loadhost_control::{
     Command, ControlError, FleetView, Handle, RefusalKind, RunReport, StartError, StartRequest,
 };
@@ -63,6 +63,7 @@ impl Courier {
                     drop(answer.send(reign.handle.distributions().await));
                 }
             }
+            Command::Timeline(run, answer) => drop(answer.send(self.timeline(run).await)),
             Command::Finished(run, answer) => {
                 if let Some(report) = self.finished(&run).await {
                     drop(answer.send(report));
@@ -133,6 +134,40 @@ impl Courier {
         match ctl::ask(&self.connection, &self.names, &Ask::Order(order)).await {
             Ok(Told::Refused(refusal)) => Err(ControlError::Told(refusal)),
             Ok(_) => Ok(()),
+            Err(unanswered) => Err(ControlError::NoLeader(unanswered.to_string())),
+        }
+    }
+
+    /// From whoever leads; of a run that it does not know (any more) from what was kept.
+    async fn timeline(mut self, run: RunId) -> Result<Vec<Point>, ControlError> {
+        let until = Instant::now() + self.patience;
+        loop {
+            let result = match self.reign() {
+                Some(reign) => reign.handle.timeline(&run).await,
+                None => self.timeline_elsewhere(&run).await,
+            };
+            match result {
+                Err(error) if is_no_leader(error.kind()) => {
+                    if Instant::now() >= until {
+                        return Err(ControlError::NoLeader(self.why(&error.to_string())));
+                    }
+                    self.change().await;
+                }
+                Err(error) if error.kind() == RefusalKind::UnknownRun => {
+                    let stored = self.stored(&run).await.ok().flatten();
+                    return stored.map(|report| report.history.clone()).ok_or(error);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn timeline_elsewhere(&self, run: &RunId) -> Result<Vec<Point>, ControlError> {
+        let ask = Ask::Timeline { run: run.clone() };
+        match ctl::ask(&self.connection, &self.names, &ask).await {
+            Ok(Told::Timeline(points)) => Ok(points),
+            Ok(Told::Refused(refusal)) => Err(ControlError::Told(refusal)),
+            Ok(_) => Err(ControlError::NoLeader("the leader is of another release".into())),
             Err(unanswered) => Err(ControlError::NoLeader(unanswered.to_string())),
         }
     }

@@ -2,15 +2,18 @@
 //!
 //! Chunks come before the entry that names them, so those of an upload that is still going on look
 //! the same as orphans. Only those go that were orphans already the time before, minutes ago: no
-//! upload takes that long.
+//! upload takes that long. Of what was deleted an entry is left that says so; it goes too.
 
 use std::collections::BTreeSet;
 
-use async_nats::jetstream::stream::Stream;
-use futures_util::TryStreamExt;
+use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 
 use super::{ModuleStore, StoreError};
+
+/// Entries that are read at a time.
+const AT_ONCE: usize = 16;
 
 /// An entry, as far as it is of interest here.
 #[derive(Deserialize)]
@@ -31,17 +34,10 @@ impl ModuleStore {
             return Ok(BTreeSet::new());
         };
         let chunks = self.tails(&stream, "C").await?;
-        let mut needed = BTreeSet::new();
-        for entry in self.tails(&stream, "M").await? {
-            let subject = format!("$O.{}.M.{entry}", self.bucket);
-            let found = stream.get_last_raw_message_by_subject(&subject).await;
-            let found = found.map_err(|error| self.broker(error))?;
-            let entry: Entry =
-                serde_json::from_slice(&found.payload).map_err(|error| self.broker(error))?;
-            if !entry.deleted {
-                needed.insert(entry.nuid);
-            }
-        }
+        let entries = self.tails(&stream, "M").await?;
+        let needed = stream::iter(entries).map(|entry| self.needed(&stream, entry));
+        let needed = needed.buffer_unordered(AT_ONCE).try_filter_map(async |found| Ok(found));
+        let needed: BTreeSet<String> = needed.try_collect().await?;
         let mut left = BTreeSet::new();
         for chunk in chunks.into_iter().filter(|chunk| !needed.contains(chunk)) {
             if !orphans.contains(&chunk) {
@@ -53,6 +49,27 @@ impl ModuleStore {
             self.connection.counters().modules_collected.one();
         }
         Ok(left)
+    }
+
+    /// Which chunks the entry names; None: it is of something deleted, and deleted now as well.
+    async fn needed(&self, stream: &Stream, entry: String) -> Result<Option<String>, StoreError> {
+        let subject = format!("$O.{}.M.{entry}", self.bucket);
+        let found = match stream.get_last_raw_message_by_subject(&subject).await {
+            Ok(found) => found,
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
+                return Ok(None);
+            }
+            Err(error) => return Err(self.broker(error)),
+        };
+        let entry: Entry =
+            serde_json::from_slice(&found.payload).map_err(|error| self.broker(error))?;
+        if entry.deleted {
+            // By its number, so that what was stored anew meanwhile stays.
+            let deleted = stream.delete_message(found.sequence).await;
+            deleted.map_err(|error| self.broker(error))?;
+            return Ok(None);
+        }
+        Ok(Some(entry.nuid))
     }
 
     /// Last tokens of the bucket's subjects of this kind.

@@ -6,9 +6,9 @@ use loadhost_cluster::server_config::{Login, Node, ServerConfig, Tenant, Tls, Wo
 use loadhost_cluster::store::ModuleStore;
 use loadhost_cluster::subjects::Names;
 use loadhost_cluster::{
-    AgentConfig, AgentLink, ConnectError, Connection, FleetConfig, Settings, connect,
+    AgentConfig, AgentLink, ConnectError, Connection, FleetConfig, NatsShelf, Settings, connect,
 };
-use loadhost_control::ports::Fleet;
+use loadhost_control::ports::{Drawer, Fleet, Shelf};
 use loadhost_model::id::{ClusterId, Incarnation};
 use loadhost_model::wire::Report;
 
@@ -149,6 +149,9 @@ async fn a_worker_cannot_speak_for_others_nor_command() {
         "$KV.lh_default.leader",
         "$KV.lh_default.assign.w1",
         "$O.lh_mod_default.M.x",
+        "$O.lh_res_default.M.x",
+        "$KV.lh-shelf_default.run.r1",
+        "$JS.API.STREAM.PURGE.KV_lh-shelf_default",
         "$JS.API.STREAM.DELETE.KV_lh_default",
     ] {
         rogue.publish(subject, status("w2").to_json().into()).await.expect("sent");
@@ -163,6 +166,47 @@ async fn a_worker_cannot_speak_for_others_nor_command() {
     assert_eq!(master.counters().statuses_undecodable.get(), 1);
     assert!(fleet.leads());
     fleet.close().await;
+}
+
+#[tokio::test]
+async fn a_worker_can_neither_read_nor_write_what_masters_keep() {
+    let (broker, _folder) = guarded();
+    let master = login(&broker, "master", "pass-m").await;
+    let shelf = NatsShelf::open(&master, &Names::new(default_cluster()), 1).await.expect("open");
+    shelf.put("run.r1", b"ours".to_vec()).await.expect("put");
+    let digest = shelf.put_file(Drawer::Results, "ours".into()).await.expect("put");
+    let rogue = async_nats::ConnectOptions::with_user_and_password("w1".into(), "pass-w".into())
+        .custom_inbox_prefix(Names::inbox(&worker("w1")))
+        .connect(broker.url())
+        .await
+        .expect("connect");
+    for question in [
+        "$JS.API.STREAM.INFO.KV_lh-shelf_default".to_string(),
+        "$JS.API.STREAM.INFO.OBJ_lh_res_default".to_string(),
+        "$JS.API.STREAM.MSG.GET.KV_lh-shelf_default".to_string(),
+        "$JS.API.DIRECT.GET.KV_lh-shelf_default.$KV.lh-shelf_default.run.r1".to_string(),
+        "$JS.API.DIRECT.GET.OBJ_lh_res_default.$O.lh_res_default.M.x".to_string(),
+        "$JS.API.CONSUMER.CREATE.OBJ_lh_res_default".to_string(),
+        "$JS.API.STREAM.PURGE.OBJ_lh_res_default".to_string(),
+        "$KV.lh-shelf_default.run.r1".to_string(),
+        "$O.lh_res_default.C.x".to_string(),
+    ] {
+        let asked = rogue.request(question.clone(), "{}".into());
+        let told = tokio::time::timeout(std::time::Duration::from_millis(300), asked).await;
+        assert!(!matches!(told, Ok(Ok(_))), "{question} was answered");
+    }
+    assert_eq!(shelf.get("run.r1").await, Ok(Some(b"ours".to_vec())));
+    assert_eq!(shelf.file(Drawer::Results, digest).await, Ok(Some("ours".into())));
+    // The same questions by who may ask them.
+    let client = master_client(&broker).await;
+    let asked = client.request("$JS.API.STREAM.INFO.OBJ_lh_res_default", "".into());
+    assert!(soon("an answer", asked).await.is_ok());
+}
+
+async fn master_client(broker: &Broker) -> async_nats::Client {
+    let (user, password) = ("master".to_string(), "pass-m".to_string());
+    let options = async_nats::ConnectOptions::with_user_and_password(user, password);
+    options.connect(broker.url()).await.expect("connect")
 }
 
 #[tokio::test]

@@ -12,5 +12,6 @@ mod leading;
 mod modules;
 mod nodes;
 mod private_server;
+mod shelf;
 mod state;
 mod words;

@@ -6,14 +6,18 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use loadhost_cluster::lease::Leadership;
 use loadhost_cluster::subjects::Names;
-use loadhost_cluster::{Connection, Membership, NatsState, Node, NodeConfig, NodeParts};
+use loadhost_cluster::{AgentLink, Connection, Membership, NatsState, Node, NodeConfig, NodeParts};
 use loadhost_control::ports::NoShapes;
-use loadhost_control::{CoordinatorConfig, FleetView};
-use loadhost_model::wire::{LogLine, Report, WorkerStatus};
+use loadhost_control::{CoordinatorConfig, FleetView, RefusalKind, StartRequest};
+use loadhost_model::description::Description;
+use loadhost_model::profile::{Curve, Load, Phase};
+use loadhost_model::wire::{
+    Assignment, LogLine, Report, Step, StopMode, WorkerState, WorkerStatus,
+};
 
-use crate::broker::{Broker, eventually, soon};
+use crate::broker::{Broker, PATIENCE, eventually, soon};
 use crate::leading::take_over;
-use crate::words::{cluster, fleet_config, join, lead, run, status, worker};
+use crate::words::{cluster, fleet_config, interval, join, lead, run, status, work, worker};
 
 async fn node(connection: &Connection, id: &str) -> Node {
     let config = NodeConfig {
@@ -95,6 +99,124 @@ async fn a_master_that_could_not_take_over_is_ready_when_another_leads() {
     take_over(&broker, "host:9").await;
     eventually("it stands by", async || ready().is_ok()).await;
     node.stop().await;
+}
+
+/// Three users for as long as nobody stops them.
+fn endless(id: &str) -> StartRequest {
+    let description = Description {
+        name: "test".into(),
+        version: None,
+        sdk: None,
+        user_types: Vec::new(),
+        thresholds: Vec::new(),
+        data_sets: Vec::new(),
+        hosts: Vec::new(),
+        parameters: Vec::new(),
+        settings: Vec::new(),
+        has_load_shape: false,
+    };
+    let load = Load::Closed { users: Curve { start: 3.0, stages: Vec::new(), hold: true } };
+    let phase = Phase { name: "main".into(), start: Duration::ZERO, load, user_types: Vec::new() };
+    let mut plan = (*work(id).plan).clone();
+    plan.profile.phases.push(phase);
+    StartRequest {
+        plan,
+        description: Arc::new(description),
+        expect_workers: 1,
+        max_wait: PATIENCE,
+        shape: None,
+    }
+}
+
+/// A worker as its coordinator sees it; it measures three seconds, whatever the time.
+async fn works_for_three_seconds(mut link: AgentLink) {
+    let mut measured = 0;
+    loop {
+        let wanted = link.assignments.borrow_and_update().clone();
+        let mut says = status("w1");
+        if let Some(Assignment { term, generation, work, .. }) = wanted {
+            says.applied = (term, generation);
+            says.run = work.as_ref().map(|work| work.plan.run.clone());
+            says.state = match work.map(|work| work.step) {
+                None => WorkerState::Idle,
+                Some(Step::Prepare) => WorkerState::Ready,
+                Some(Step::Setup) => WorkerState::SetUp { data: "".into() },
+                Some(Step::Run { .. }) => WorkerState::Running,
+                Some(Step::Stop { .. }) => WorkerState::Stopped { last_seq: measured },
+                Some(Step::Teardown { .. }) => WorkerState::TornDown,
+            };
+        }
+        let makes_load = says.state == WorkerState::Running;
+        link.reports.send(Report::Status(says)).await.expect("open");
+        while makes_load && measured < 3 {
+            measured += 1;
+            let interval = Box::new(interval("r1", "w1", measured, 3));
+            link.reports.send(Report::Interval(interval)).await.expect("open");
+        }
+        let _ = tokio::time::timeout(Duration::from_millis(100), link.assignments.changed()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn each_master_tells_the_whole_history_of_a_run() {
+    let broker = Broker::start();
+    let leader = broker.connect("leader").await;
+    let leader = node(&leader, "host:1").await;
+    eventually("it leads", async || leader.leadership().borrow().term().is_some()).await;
+    let connection = broker.connect("standby").await;
+    let standby = node(&connection, "host:2").await;
+    let nobodys = run("nobodys");
+    for handle in [leader.handle(), standby.handle()] {
+        let told = soon("an answer", handle.timeline(&nobodys)).await;
+        assert_eq!(told.expect_err("no such run").kind(), RefusalKind::UnknownRun);
+    }
+    let link = join(&broker.connect("worker").await, "w1").await;
+    let worker = tokio::spawn(works_for_three_seconds(link));
+    soon("it starts", standby.handle().start(endless("r1"))).await.expect("started");
+    let points = async |node: &Node| node.handle().timeline(&run("r1")).await.expect("a history");
+    eventually("all of it is there", async || points(&leader).await.len() == 3).await;
+    let history = points(&leader).await;
+    assert_eq!(history.iter().map(|point| point.requests).collect::<Vec<_>>(), [3, 3, 3]);
+    assert_eq!(points(&standby).await, history);
+    standby.handle().stop(&run("r1"), StopMode::Now).await.expect("stop");
+    let report = soon("its end", standby.handle().finished(&run("r1"))).await.expect("a report");
+    assert_eq!(report.history, history);
+    assert_eq!((points(&leader).await, points(&standby).await), (history.clone(), history));
+    worker.abort();
+    standby.stop().await;
+    leader.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn masters_see_each_other_and_who_leads() {
+    let broker = Broker::start();
+    let connection = broker.connect("leader").await;
+    let leader = node(&connection, "host:1").await;
+    eventually("it leads", async || leader.leadership().borrow().term().is_some()).await;
+    let other = broker.connect("standby").await;
+    let standby = node(&other, "host:2").await;
+    for (own, node) in [("host:1", &leader), ("host:2", &standby)] {
+        let mut masters = node.masters();
+        let both = masters.wait_for(|view| view.masters.len() == 2 && view.trouble.is_none());
+        let view = soon("both are seen, and all is well", both).await.expect("open").clone();
+        assert_eq!((view.own.as_str(), view.leader.as_deref()), (own, Some("host:1")));
+        let leading: Vec<_> = view.masters.iter().map(|master| master.acting).collect();
+        assert_eq!((leading, view.masters[0].term), (vec![true, false], view.term));
+        assert!(view.masters.iter().all(|master| master.silent < PATIENCE), "{view:?}");
+    }
+    leader.stop().await;
+    let mut masters = standby.masters();
+    let alone = masters.wait_for(|view| {
+        view.masters.len() == 1
+            && view.leader.as_deref() == Some("host:2")
+            && view.trouble.is_none()
+    });
+    drop(soon("the other one leads alone", alone).await.expect("open"));
+    drop(broker);
+    let troubled = masters.wait_for(|view| view.trouble.is_some());
+    let trouble = soon("the broker is missed", troubled).await.expect("open").trouble.clone();
+    assert!(trouble.as_ref().is_some_and(|text| text.contains("not connected")), "{trouble:?}");
+    standby.stop().await;
 }
 
 #[tokio::test]

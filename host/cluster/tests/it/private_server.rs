@@ -1,13 +1,16 @@
 //! The nats-server that a master starts for itself.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use loadhost_cluster::{ConnectError, PrivateServer, ServerError, Settings, connect};
+use loadhost_cluster::subjects::Names;
+use loadhost_cluster::{ConnectError, NatsShelf, PrivateServer, ServerError, Settings, connect};
+use loadhost_control::ports::Shelf;
 
 use crate::broker::eventually;
-use crate::words::lead;
+use crate::words::{cluster, lead};
 
 async fn try_connect(url: String) -> Result<loadhost_cluster::Connection, ConnectError> {
     connect(&Settings { urls: vec![url], ..Settings::default() }).await
@@ -42,6 +45,58 @@ async fn it_is_gone_with_its_folder_once_stopped_or_dropped() {
         }
         eventually("it is gone", async || !listens(&address) && !folder.exists()).await;
     }
+}
+
+/// What is in the shelf's stream of a server in this folder.
+async fn kept_in(server: &PrivateServer) -> NatsShelf {
+    let connection = try_connect(server.url().into()).await.expect("connect");
+    let shelf = NatsShelf::open(&connection, &Names::new(cluster()), 1).await;
+    shelf.expect("a stream")
+}
+
+#[tokio::test]
+async fn what_it_keeps_in_a_folder_is_there_again_and_nobody_elses() {
+    let home = tempfile::tempdir().expect("a folder");
+    let data = home.path().join("state \"of\" loadhost/default");
+    let mut tokens = Vec::new();
+    for (round, way) in ["stop", "drop", "stop"].into_iter().enumerate() {
+        let server = PrivateServer::start_in(None, &data).await.expect("start");
+        tokens.push(server.url().to_string());
+        let shelf = kept_in(&server).await;
+        assert_eq!(shelf.list("").await.expect("list").len(), round);
+        shelf.put(&format!("round.{round}"), b"kept".to_vec()).await.expect("put");
+        let running = server.folder().to_path_buf();
+        assert!(running.starts_with(&data) && running.exists());
+        match way {
+            "stop" => server.stop().await,
+            _ => drop(server), // The next one waits until it has ended.
+        }
+        if way == "stop" {
+            assert!(!running.exists(), "token and log stay behind");
+        }
+    }
+    tokens.sort();
+    tokens.dedup();
+    assert_eq!(tokens.len(), 3, "each has a token of its own");
+    for folder in [&data, home.path().join("state \"of\" loadhost").as_path()] {
+        let mode = folder.metadata().expect("a folder").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{}", folder.display());
+    }
+}
+
+#[tokio::test]
+async fn a_folder_is_kept_by_one_server_at_a_time() {
+    let home = tempfile::tempdir().expect("a folder");
+    let server = PrivateServer::start_in(None, home.path()).await.expect("start");
+    let second = match PrivateServer::start_in(None, home.path()).await {
+        Ok(_) => panic!("two servers write to one folder"),
+        Err(error) => error,
+    };
+    assert!(matches!(second, ServerError::InUse { .. }), "{second}");
+    assert!(second.to_string().contains("--data-dir"), "{second}");
+    kept_in(&server).await.put("a", vec![1]).await.expect("the first one serves");
+    server.stop().await;
+    PrivateServer::start_in(None, home.path()).await.expect("it is free").stop().await;
 }
 
 #[tokio::test]

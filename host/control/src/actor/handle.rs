@@ -19,7 +19,7 @@ use crate::error::{ControlError, StartError};
 use crate::machine::NewRun;
 use crate::ports::LoadShape;
 use crate::report::RunReport;
-use crate::view::FleetView;
+use crate::view::{FleetView, Point};
 
 /// A run to be started.
 pub struct StartRequest {
@@ -66,6 +66,8 @@ pub enum Command {
     Finished(RunId, Answer<Arc<RunReport>>),
     /// See [`Handle::distributions`].
     Distributions(Answer<Vec<Distribution>>),
+    /// See [`Handle::timeline`].
+    Timeline(RunId, Answer<Result<Vec<Point>, ControlError>>),
 }
 
 /// Where what handles ask for comes in, and what they see goes out.
@@ -183,10 +185,20 @@ impl Handle {
         })
     }
 
-    async fn ask(
+    /// The whole history of a run so far, second by second, oldest first; also of one that is over, for
+    /// as long as its report is kept. In long runs points stand for more than a second each, so that there are at
+    /// most about 15,000. A view holds the last of them only.
+    ///
+    /// # Errors
+    /// If there is no such run (any more), or nobody leads.
+    pub async fn timeline(&self, run: &RunId) -> Result<Vec<Point>, ControlError> {
+        self.ask(|answer| Command::Timeline(run.clone(), answer)).await
+    }
+
+    async fn ask<T>(
         &self,
-        command: impl FnOnce(oneshot::Sender<Result<(), ControlError>>) -> Command,
-    ) -> Result<(), ControlError> {
+        command: impl FnOnce(oneshot::Sender<Result<T, ControlError>>) -> Command,
+    ) -> Result<T, ControlError> {
         let (answer, answered) = oneshot::channel();
         self.commands.send(command(answer)).await.map_err(|_| ControlError::Closed)?;
         answered.await.map_err(|_| ControlError::Closed)?

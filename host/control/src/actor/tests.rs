@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use loadhost_model::id::{Term, WorkerId};
+use loadhost_model::id::{RunId, Term, WorkerId};
 use loadhost_model::interval::Statistics;
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::{Change, Curve, Load};
@@ -14,7 +14,7 @@ use super::*;
 use crate::ports::{LoadShape, ShapeNow, ShapeTarget};
 use crate::report::EndReason;
 use crate::testing::{description, plan, plan_of, run_id, secs, worker};
-use crate::view::RunState;
+use crate::view::{Point, RunState};
 
 const CALM: Weather = Weather { delay: 5, twice: 0, lost: 0 };
 
@@ -99,6 +99,11 @@ async fn a_run_of_three_workers_counts_what_they_measured() {
     let view = running.run(&run).unwrap();
     assert_eq!((view.state, view.workers, view.users), (RunState::Running, 3, 15));
     assert!(view.window.rps > 11.0, "{}", view.window.rps);
+    let so_far = house.handle.timeline(&run).await.unwrap();
+    assert!((9..=11).contains(&so_far.len()), "{} points", so_far.len());
+    let gapless =
+        |points: &[Point]| points.windows(2).all(|two| two[0].at + two[0].span == two[1].at);
+    assert!(so_far[0].at.is_zero() && gapless(&so_far), "{so_far:?}");
     let report = house.handle.finished(&run).await.unwrap();
     assert_eq!(report.ended, EndReason::Completed);
     assert_eq!(report.statistics, truth(&names, 20));
@@ -107,6 +112,9 @@ async fn a_run_of_three_workers_counts_what_they_measured() {
     assert_eq!(report.view.elapsed, secs(20));
     let again = house.handle.finished(&run).await.unwrap();
     assert!(Arc::ptr_eq(&report, &again), "asking late is fine");
+    assert_eq!(house.handle.timeline(&run).await.as_ref(), Ok(&report.history));
+    let nobodys = RunId::new("nobodys").unwrap();
+    assert_eq!(house.handle.timeline(&nobodys).await, Err(ControlError::UnknownRun(nobodys)));
     house.until(|view| view.workers.iter().all(|worker| worker.state == WorkerState::Idle)).await;
     house.end().await;
 }

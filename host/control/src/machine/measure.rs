@@ -1,7 +1,11 @@
-//! Merged times of the latest run, for monitoring.
+//! What was measured, for monitoring and charts.
+
+use loadhost_model::id::RunId;
 
 use super::Machine;
 use crate::distribution::{Distribution, distributions};
+use crate::error::ControlError;
+use crate::view::Point;
 
 impl Machine {
     /// Of the run that stands last in the view.
@@ -11,5 +15,14 @@ impl Machine {
         }
         let last = self.finished.back();
         last.map(|(_, _, report)| distributions(&report.statistics)).unwrap_or_default()
+    }
+
+    /// The whole history of a run so far.
+    pub(crate) fn timeline(&self, id: &RunId) -> Result<Vec<Point>, ControlError> {
+        match (self.runs.get(id), self.report(id)) {
+            (Some(run), _) => Ok(run.aggregate.history()),
+            (None, Some(report)) => Ok(report.history.clone()),
+            (None, None) => Err(ControlError::UnknownRun(id.clone())),
+        }
     }
 }

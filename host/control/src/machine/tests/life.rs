@@ -1,5 +1,7 @@
 //! A run from its start to its end.
 
+use loadhost_model::id::RunId;
+
 use super::*;
 
 #[test]
@@ -84,6 +86,24 @@ fn a_run_begins_when_the_last_expected_worker_comes() {
     assert_eq!((&stage.started, stage.view().state), (&None, RunState::Waiting));
     stage.hears(status(&worker("b"), 1, WorkerState::Idle));
     assert_eq!((&stage.started, stage.view().state), (&Some(Ok(())), RunState::Preparing));
+}
+
+#[test]
+fn a_run_beyond_the_bound_is_refused_and_counted() {
+    let mut stage = Stage::new();
+    stage.machine.config.max_runs = 1;
+    stage.start(plan(3), 1, false);
+    let second = || {
+        let plan = RunPlan { run: RunId::new("run-2").unwrap(), ..plan(3) };
+        let (plan, description) = (Arc::new(plan), description());
+        NewRun { plan, description, expect_workers: 1, max_wait: secs(60), shaped: false }
+    };
+    let refused = stage.machine.start(stage.time(), second()).map(|_| ());
+    assert_eq!(refused, Err(StartError::TooManyRuns(1)));
+    assert_eq!(stage.machine.show(stage.time()).ignored["max_runs"], 1);
+    let effects = stage.machine.stop(stage.time(), &run_id(), StopMode::Now).unwrap();
+    stage.apply(effects);
+    assert!(stage.machine.start(stage.time(), second()).is_ok(), "there is room again");
 }
 
 #[test]

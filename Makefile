@@ -18,7 +18,7 @@ demo: build scenarios ## Load a demo shop from one process, then from a fleet ov
 	scripts/demo.sh
 
 .PHONY: test
-test: setup-tests check build guests tests ## Everything that CI runs
+test: setup-tests check web-check build guests tests web-tests ## Everything that CI runs
 
 .PHONY: build
 build: ## Build the loadhost program (the first time takes a quarter of an hour on two cores)
@@ -65,6 +65,14 @@ tests: ## The tests of each crate, of the scenarios, and of the real program aga
 	scripts/run-tests.sh --workspace
 	cargo test --doc --locked --workspace
 	cargo test --locked --target-dir "$(TARGET)/guests-native" --manifest-path scenarios/Cargo.toml
+
+.PHONY: web-check
+web-check: ## Types, words and vendored files of the page
+	scripts/web-check.sh
+
+.PHONY: web-tests
+web-tests: ## The page in Chromium, before a stage and before a real fleet
+	scripts/web-tests.sh
 
 .PHONY: bench
 bench: build scenarios ## Cost per request beside wrk, memory per user, start-up times

@@ -1,0 +1,127 @@
+// What a person would look at: contrast, room, names of controls, colours of a chart.
+
+/** Texts whose contrast with what lies behind them is too small (WCAG 2: 4.5, and 3 for large text). */
+export const lowContrast = (page) =>
+  page.evaluate(() => {
+    const probe = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+    // Whatever notation a colour is in, painting it says what it is.
+    const known = new Map();
+    const rgba = (text) => {
+      if (!known.has(text)) {
+        probe.clearRect(0, 0, 1, 1);
+        probe.fillStyle = text;
+        probe.fillRect(0, 0, 1, 1);
+        const [r, g, b, a] = probe.getImageData(0, 0, 1, 1).data;
+        known.set(text, [r, g, b, a / 255]);
+      }
+      return known.get(text);
+    };
+    const over = ([r, g, b, a], [R, G, B]) => [r * a + R * (1 - a), g * a + G * (1 - a), b * a + B * (1 - a), 1];
+    const light = ([r, g, b]) => {
+      const part = (value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
+      return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+    };
+    const behind = (element) => {
+      const layers = [];
+      for (let at = element; at; at = at.parentElement) layers.unshift(rgba(getComputedStyle(at).backgroundColor));
+      return layers.reduce((under, layer) => over(layer, under), [255, 255, 255, 1]);
+    };
+    const opacity = (element) => {
+      let value = 1;
+      for (let at = element; at; at = at.parentElement) value *= Number(getComputedStyle(at).opacity);
+      return value;
+    };
+    const found = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const element = node.parentElement;
+      const words = node.textContent.trim();
+      if (!words || !element.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true })) continue;
+      if (element.closest(':disabled, [aria-disabled="true"], option, script, noscript')) continue;
+      const box = element.getBoundingClientRect();
+      if (box.width <= 1 || box.height <= 1) continue;
+      const style = getComputedStyle(element);
+      const back = behind(element);
+      const [r, g, b, a] = rgba(style.color);
+      const [one, two] = [light(over([r, g, b, a * opacity(element)], back)), light(back)].sort((x, y) => y - x);
+      const ratio = (one + 0.05) / (two + 0.05);
+      const size = parseFloat(style.fontSize);
+      const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+      if (ratio < (large ? 3 : 4.5)) found.push(`${ratio.toFixed(2)} "${words.slice(0, 40)}" ${style.color} on rgb(${back.slice(0, 3).map(Math.round)}) in ${element.tagName.toLowerCase()}.${element.className}`);
+    }
+    return [...new Set(found)];
+  });
+
+/** What reaches beyond the right edge, where the page would have to be pushed sideways. */
+export const tooWide = (page) =>
+  page.evaluate(() => {
+    const root = document.scrollingElement;
+    if (root.scrollWidth <= root.clientWidth) return [];
+    const scrolls = (element) => {
+      for (let at = element; at && at !== document.body; at = at.parentElement) if (['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(at).overflowX)) return true;
+      return false;
+    };
+    return [...document.querySelectorAll('body *')]
+      .filter((element) => element.getBoundingClientRect().right > root.clientWidth + 0.5 && !scrolls(element))
+      .map((element) => `${element.tagName.toLowerCase()}.${element.className} reaches ${Math.round(element.getBoundingClientRect().right)} of ${root.clientWidth}`)
+      .concat([`the page is ${root.scrollWidth} wide of ${root.clientWidth}`]);
+  });
+
+const CONTROLS = new Set(['button', 'link', 'textbox', 'searchbox', 'checkbox', 'radio', 'combobox', 'listbox', 'slider', 'spinbutton', 'switch', 'tab', 'menuitem', 'dialog', 'img', 'treegrid', 'progressbar', 'meter']);
+
+/** Controls that the browser's accessibility tree has no name for. */
+export async function nameless(page) {
+  const session = await page.context().newCDPSession(page);
+  const { nodes } = await session.send('Accessibility.getFullAXTree');
+  const found = [];
+  for (const node of nodes) {
+    if (node.ignored || !CONTROLS.has(node.role?.value) || node.name?.value?.trim()) continue;
+    const { node: dom } = await session.send('DOM.describeNode', { backendNodeId: node.backendDOMNodeId });
+    found.push(`${node.role.value}: <${dom.localName} ${(dom.attributes ?? []).join(' ')}>`);
+  }
+  await session.detach();
+  return found;
+}
+
+/** What the charts hold and what they have painted: for each series its label, values, colour, and how many of its points show that colour. */
+export const charts = (page) =>
+  page.evaluate(() => {
+    const group = document.querySelector('[data-testid=charts]')?.charts;
+    if (!group) return {};
+    const near = (image, x, y, [r, g, b]) => {
+      for (let dy = -2; dy <= 2; dy += 1)
+        for (let dx = -2; dx <= 2; dx += 1) {
+          const at = ((y + dy) * image.width + x + dx) * 4;
+          const [R, G, B] = image.data.slice(at, at + 3);
+          if (Math.abs(r - R) + Math.abs(g - G) + Math.abs(b - B) < 60) return true;
+        }
+      return false;
+    };
+    return Object.fromEntries(
+      group.charts.map((chart) => {
+        const { plot, spec } = chart;
+        if (!plot) return [spec.id, null];
+        // Read from a copy: reading back the drawing itself would make the browser draw it another way from then on.
+        const { width, height } = plot.ctx.canvas;
+        const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+        copy.drawImage(plot.ctx.canvas, 0, 0);
+        const image = copy.getImageData(0, 0, width, height);
+        const series = spec.series.map((wanted, n) => {
+          const values = plot.data[n + 1];
+          const stroke = plot.series[n + 1].stroke(plot, n + 1);
+          const colour = stroke.match(/[\d.]+/g).map(Number);
+          let there = 0;
+          let painted = 0;
+          for (let i = 0; i < values.length; i += 1) {
+            if (values[i] === null) continue;
+            there += 1;
+            const x = Math.round(plot.valToPos(plot.data[0][i], 'x', true));
+            const y = Math.round(plot.valToPos(values[i], 'y', true));
+            if (near(image, x, y, colour)) painted += 1;
+          }
+          return [wanted.key, { label: wanted.label, colour: stroke, values: [...values], there, painted }];
+        });
+        return [spec.id, { t: [...plot.data[0]], series: Object.fromEntries(series) }];
+      }),
+    );
+  });

@@ -1,0 +1,89 @@
+// How a run looks: charts hold and paint what came, words can be read, nothing is pushed aside, all controls have names.
+import assert from 'node:assert/strict';
+import { pages, picture } from '../lib/browser.js';
+import { COLUMNS, doc, point, row, Stage } from '../lib/stage.js';
+import { charts, lowContrast, nameless, tooWide } from '../lib/look.js';
+import { eventually } from '../lib/wait.js';
+
+const SECONDS = 120;
+const points = Array.from({ length: SECONDS }, (_, i) => point(i + 1));
+const snapshot = (state = doc(40)) => ({ event: 'snapshot', id: '1-1', data: { doc: state, points: { columns: COLUMNS, rows: points }, logs: [] } });
+
+
+const drawn = (page) => eventually('charts with points', async () => {
+  const found = await charts(page);
+  return found.rate?.t.length >= SECONDS && found.response ? found : null;
+});
+
+const column = (name) => points.map((values) => values[COLUMNS.indexOf(name)]);
+
+pages('charts hold the values that came, and paint each series in its colour, in both themes', async ({ t, open }) => {
+  const colours = {};
+  for (const theme of ['light', 'dark']) {
+    const stage = await new Stage(() => snapshot()).open(t);
+    const page = await open({ url: stage.url, path: '#/runs/01STAGE', theme });
+    const found = await drawn(page);
+    assert.deepEqual(found.rate.t, column('t'));
+    for (const [id, keys] of Object.entries({ rate: ['rps', 'fps'], response: ['response_p50', 'response_p95', 'response_p99'] })) {
+      for (const key of keys) {
+        const { values, there, painted, colour } = found[id].series[key];
+        assert.deepEqual(values, column(key), `${id} ${key}`);
+        assert.equal(there, SECONDS);
+        // Where lines cross, the upper one hides the lower.
+        assert.ok(painted >= 0.95 * there, `${theme}: ${key} is painted ${colour} at ${painted} of ${there} points`);
+        (colours[key] ??= new Set()).add(colour);
+      }
+      const own = keys.map((key) => found[id].series[key].colour);
+      assert.equal(new Set(own).size, keys.length, 'series can be told apart');
+    }
+    stage.say({ event: 'delta', id: '1-2', data: { patch: {}, points: [point(SECONDS).with(COLUMNS.indexOf('rps'), 5_000)], logs: [] } });
+    const amended = await eventually('the amended second', async () => {
+      const now = await charts(page);
+      return now.rate.series.rps.values.at(-1) === 5_000 ? now : null;
+    });
+    assert.equal(amended.rate.t.length, SECONDS, 'a second that comes again is no new one');
+    assert.ok(amended.rate.series.rps.painted >= 0.95 * SECONDS, 'and the scale follows it');
+  }
+  for (const [key, set] of Object.entries(colours)) assert.equal(set.size, 2, `${key} has a colour for each theme`);
+});
+
+for (const [theme, lang, width] of [['light', 'en', 1280], ['dark', 'zh', 1280], ['light', 'zh', 360], ['dark', 'en', 360]]) {
+  pages(`a run reads well: ${theme}, ${lang}, ${width} px wide`, async ({ t, open }) => {
+    const hard = doc(40, {
+      losses: [{ worker: 'w-9', at_seconds: 40, share: 0.5, moved: true, served_seconds: 44, returned_seconds: null, unmeasured_seconds: 1 }],
+      thresholds: { 0: { text: 'http_req_duration p(95) < 50ms', state: 'broken', value: 80, broken_since_seconds: 30, abort_after_seconds: null } },
+      errors: { e: { origin: 'response', code: '500', message: 'status 500', count: 12, first_seconds: 3, last_seconds: 60, detail: '' } },
+      generator: { cpu: 0.97, cpu_peak: 0.99, loop_lag_p99_ms: 40, start_lag_p99_ms: 60, saturated: 'cpu', saturated_seconds: 20, first_reason: 'cpu' },
+      workers_lost: 1,
+    });
+    hard.run.rows['GET long'] = row('GET', `/a-very-long-name-without-a-break/${'x'.repeat(200)}`, 1);
+    const stage = await new Stage(() => snapshot(hard)).open(t);
+    const page = await open({ url: stage.url, path: '#/runs/01STAGE', theme, lang, width });
+    await drawn(page);
+    for (const tab of ['statistics', 'failures', 'checks', 'metrics', 'tasks', 'workers', 'logs', 'details']) {
+      await page.locator(`[data-testid=tab-${tab}]`).click();
+      assert.deepEqual(await lowContrast(page), [], `contrast, ${tab}`);
+      assert.deepEqual(await tooWide(page), [], `room, ${tab}`);
+      assert.deepEqual(await nameless(page), [], `names, ${tab}`);
+    }
+    const language = await page.evaluate(() => document.documentElement.lang);
+    assert.match(language, lang === 'zh' ? /^zh/ : /^en/);
+    await picture(page, `run-${theme}-${lang}-${width}`, { fullPage: true });
+  });
+}
+
+pages('names from scenarios and targets are text, whatever they hold', async ({ t, open }) => {
+  const evil = '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>${7*7}{{7*7}}';
+  const state = doc(0, { scenario: evil, target: 'javascript:window.hacked=3', errors: { e: { origin: evil, code: evil, message: evil, count: 1, first_seconds: 1, last_seconds: 1, detail: evil } }, notes: [{ at_seconds: 5, kind: 'warning', message: evil }] });
+  state.run.rows = { [evil]: row(evil, evil, 1), __proto__x: row('GET', '__proto__', 2) };
+  state.fleet.leader = evil;
+  const stage = await new Stage(() => snapshot(state)).open(t);
+  const page = await open({ url: stage.url, path: '#/runs/01STAGE' });
+  await drawn(page);
+  for (const tab of ['statistics', 'failures', 'details']) {
+    await page.locator(`[data-testid=tab-${tab}]`).click();
+    await page.getByText('window.hacked=2').first().waitFor();
+  }
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  assert.equal(await page.locator('#app img, #app script, #app a[href^="javascript:"]').count(), 0);
+});

@@ -1,6 +1,6 @@
 // The shell: bar, status of the connection, the view of the route.
 import { html, render, useEffect, useState } from './ui.js';
-import { begin, doc, follow, loginNeeded, route } from './store.js';
+import { begin, doc, follow, loginNeeded, route, runs } from './store.js';
 import { lang, t } from './i18n.js';
 import { Announcer, Bar, ConnectionNote, Extras, installKeys, Toasts } from './components/shell.js';
 
@@ -34,10 +34,12 @@ function App() {
       wanted = false;
     };
   }, [name]);
-  const [, id] = route.value.path;
+  const [, id = ''] = route.value.path;
+  const known = name === 'run' && id in runs.value;
   useEffect(() => {
-    if (!loginNeeded.value) follow(name === 'run' && id && id !== 'current' ? id : '');
-  }, [name, id, loginNeeded.value]);
+    // A run out of the history has no stream: then the stream of whatever goes on still tells of the fleet.
+    if (!loginNeeded.value) follow(known ? id : '');
+  }, [known, id, loginNeeded.value]);
   useEffect(() => {
     document.title = t('title');
   }, [lang.value]);

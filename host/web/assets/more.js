@@ -113,6 +113,8 @@ export const MORE = {
   other_settings: ['All other settings', '其他设置'],
   preview: ['Preview', '预览'],
   curve_none: ['The curve appears when the settings are complete.', '设置完整后显示曲线。'],
+  curve_unknown: ['The scenario decides while the run goes on.', '负载由场景在运行中决定。'],
+  n_iterations: ['{n} iterations', '{n} 次迭代'],
   curve_is: ['up to {high} {unit}, {time}', '最高 {high} {unit}，{time}'],
   n_faults_form: ['{n} field needs attention.|{n} fields need attention.', '有 {n} 个字段需要修改。'],
   note_hint: ['what this run is about', '本次运行的说明'],

@@ -75,6 +75,7 @@ const stream = new Stream({
     connection.value = state;
     if (state.state === 'login') loginNeeded.value = true;
   },
+  onGone: () => follow(''),
   onEvent: ({ event, id, data }) => {
     const begun = performance.now();
     if (!live.apply({ event, id, data: JSON.parse(data) })) return;

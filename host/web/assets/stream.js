@@ -13,7 +13,7 @@ const SILENCE = 40_000;
 export class Stream {
   /**
    * @param {{url: () => string, lastId: () => string, onEvent: (e: {event: string, id: string, data: string}) => void,
-   *   onState: (c: Connection) => void}} options
+   *   onState: (c: Connection) => void, onGone: () => void}} options onGone: what is asked for is not there any more
    */
   constructor(options) {
     this.options = options;
@@ -64,6 +64,7 @@ export class Stream {
         this.stopped = true;
         return this.options.onState({ state: 'login' });
       }
+      if (response.status === 404) return this.options.onGone();
       if (!response.ok || !response.body) why = await reasonOf(response);
       else await this.read(response.body, abort);
     } catch {

@@ -40,7 +40,7 @@ export interface Run {
   metrics: Record<string, Metric>; errors: Record<string, RunError>; errors_omitted: number; thresholds: Record<string, Threshold> | Threshold[];
   counters: { arrivals: number; dropped_arrivals: number; interrupted: number; crashed_users: number; capped: Record<string, number> };
   collection: { merged: number; duplicates: number; missing: number }; generator: Generator; shared: any; notes: Note[] | Record<string, Note>;
-  ended: ({ reason: string } & Record<string, any>) | null; profile?: any; note?: string; tags?: string[]; settings?: Record<string, any>; passed?: boolean | null;
+  ended: ({ reason: string } & Record<string, any>) | null; profile?: any; note?: string; tags?: string[]; pinned?: boolean; started_by?: string | null; passed?: boolean | null;
 }
 export type RunState = 'waiting' | 'preparing' | 'setting-up' | 'starting' | 'running' | 'stopping' | 'tearing-down' | 'finished';
 export interface RunShort {
@@ -70,4 +70,4 @@ export interface Scenario {
 }
 export interface DataSet { digest: string; name: string; size_bytes: number; rows: number; columns: string[]; preview?: any[][]; uploaded_at?: any; format?: string }
 export interface Setting { key: string; flag: string; group: string; kind: string; help: string; default: string | null; secret: boolean; value?: string }
-export interface Planned { command: string; curve: { unit: string; points: [number, number][]; open_ended: boolean } | null; user_types?: any; thresholds?: any; length_seconds?: number | null; effective?: any; faults?: Fault[] }
+export interface Planned { command: string | null; iterations?: number | null; curve: { unit: string; points: [number, number][]; open_ended: boolean } | null; user_types?: any; thresholds?: any; length_seconds?: number | null; effective?: any; faults?: Fault[] }

@@ -274,6 +274,8 @@ export const WORDS = {
   deleted: ['Deleted', '已删除'],
   note: ['Note', '备注'],
   tags_hint: ['nightly, release-1.2', 'nightly, release-1.2'],
+  pinned_hint: ['Keep: not deleted to make room', '保留：不会因空间不足被删除'],
+  started_by: ['Started by', '发起人'],
   add_note: ['Add a note or tags', '添加备注或标签'],
   no_such_run: ['There is no such run', '没有该运行'],
   cannot_load: ['The run cannot be shown', '无法显示该运行'],

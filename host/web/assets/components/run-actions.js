@@ -38,12 +38,11 @@ export function ChangeDialog({ run, onClose }) {
     const form = new FormData(/** @type {HTMLFormElement} */ (event.target));
     const text = (/** @type {string} */ name) => String(form.get(name) ?? '').trim();
     /** @type {any} */
-    const body = { change: kind === 'stages' ? { stages: stagesText(stages, arrivals) } : kind === 'rate' ? { rate: text('rate'), ...(text('over') ? { over: text('over') } : {}) }
-      : { users: Number(text('users')), ...(text('spawn-rate') ? { spawn_rate: Number(text('spawn-rate')) } : {}) } };
+    const body = { change: kind === 'stages' ? { stages: { stages: stagesText(stages, arrivals) } } : kind === 'rate' ? { rate: { rate: text('rate'), over: text('over') || null } }
+      : { users: { users: Number(text('users')), spawn_rate: text('spawn-rate') ? Number(text('spawn-rate')) : null } } };
     if (text('phase')) body.phase = text('phase');
     try {
-      const answer = await post(`runs/${encodeURIComponent(run.run)}/change`, body);
-      for (const warning of answer?.warnings ?? []) toast('good', String(warning.message ?? warning));
+      await post(`runs/${encodeURIComponent(run.run)}/change`, body);
       toast('good', t('changed'));
       onClose();
     } catch (error) {

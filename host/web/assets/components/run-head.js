@@ -33,7 +33,7 @@ export function RunHead({ run, live }) {
       ${over && html`
         <${Downloads} path=${path} />
         <button type="button" onClick=${() => setOpen('compare')} data-testid="compare"><${Icon} name="compare" />${t('compare')}</button>
-        ${may('operate') && !session.value?.single_run && html`<a class="button primary" href=${`#/new?scenario=${run.module}&from=${run.run}`} data-testid="again"><${Icon} name="play" />${t('run_again')}</a>`}
+        ${may('operate') && !session.value?.single_run && html`<a class="button primary" href=${`#/new?scenario=${run.module}`} data-testid="again"><${Icon} name="play" />${t('run_again')}</a>`}
         ${may('operate') && html`<button type="button" class="ghost" onClick=${() => setOpen('delete')} aria-label=${t('delete')} title=${t('delete')} data-testid="delete"><${Icon} name="trash" /></button>`}`}
     </div>
     <${NoteEditor} key=${run.run} run=${run} />
@@ -92,15 +92,16 @@ async function drop(path) {
 
 /** @param {{run: import('../types').Run}} props @returns {import('../types').View} */
 export function NoteEditor({ run }) {
-  const [saved, setSaved] = useState(/** @type {{note: string, tags: string[]} | null} */ (null));
+  const [saved, setSaved] = useState(/** @type {{note: string, tags: string[], pinned: boolean} | null} */ (null));
   const [editing, setEditing] = useState(false);
   const note = saved?.note ?? run.note ?? '';
   const tags = saved?.tags ?? run.tags ?? [];
+  const pinned = saved?.pinned ?? run.pinned ?? false;
   /** @param {SubmitEvent} event */
   const save = async (event) => {
     event.preventDefault();
     const form = new FormData(/** @type {HTMLFormElement} */ (event.target));
-    const next = { note: String(form.get('note') ?? ''), tags: String(form.get('tags') ?? '').split(/[,\s]+/).filter(Boolean) };
+    const next = { pinned: form.has('pinned'), note: String(form.get('note') ?? ''), tags: String(form.get('tags') ?? '').split(/[,\s]+/).filter(Boolean) };
     try {
       await patch(`runs/${encodeURIComponent(run.run)}`, next);
       setSaved(next);
@@ -113,9 +114,10 @@ export function NoteEditor({ run }) {
     return html`<form class="note-form" onSubmit=${save} data-testid="note-form">
       <label>${t('note')}<textarea name="note" rows="2" maxlength="4000">${note}</textarea></label>
       <label>${t('tags')}<input name="tags" value=${tags.join(', ')} placeholder=${t('tags_hint')} /></label>
+      <label class="inline"><input type="checkbox" name="pinned" checked=${pinned} /> ${t('pinned_hint')}</label>
       <div class="row"><button class="primary" type="submit">${t('save')}</button><button type="button" onClick=${() => setEditing(false)}>${t('cancel')}</button></div></form>`;
   }
-  return html`<p class="note-line" data-testid="note">${tags.map((tag) => html`<span class="tag">${tag}</span>`)}${note && html`<span>${note}</span>`}
+  return html`<p class="note-line" data-testid="note">${pinned && html`<${Icon} name="lock" size=${13} label=${t('pinned_hint')} />`}${tags.map((tag) => html`<span class="tag">${tag}</span>`)}${note && html`<span>${note}</span>`}
     ${may('operate') && html`<button type="button" class="link muted" onClick=${() => setEditing(true)} data-testid="edit-note"><${Icon} name="edit" size=${13} />${note || tags.length ? t('edit') : t('add_note')}</button>`}</p>`;
 }
 

@@ -85,6 +85,7 @@ export function Details({ run }) {
       ${fact(t('module'), html`<code class="digest">${run.module}</code><${Copy} text=${run.module} />`)}
       ${fact(t('target'), run.target ?? t('none'))}
       ${fact(t('started'), dateTime(run.started_at))}
+      ${run.started_by ? fact(t('started_by'), run.started_by) : null}
       ${fact(t('length'), run.length_seconds == null ? t('open_ended') : span(run.length_seconds))}
       ${fact(t('seed'), String(run.seed))}
       ${run.ended ? fact(t('ended'), endWord(run.ended)) : null}

@@ -1,7 +1,7 @@
 // Parts of the form: a field with what is wrong beside it, and the load as a curve.
 import { html } from '../ui.js';
 import { t } from '../i18n.js';
-import { clock, short, span } from '../format.js';
+import { clock, count, short, span } from '../format.js';
 import { Icon } from '../icons.js';
 
 /** @typedef {import('../types').Fault} Fault */
@@ -46,7 +46,7 @@ const BOTTOM = 20;
 /** @param {{plan: import('../types').Planned | null}} props @returns {import('../types').View} */
 export function Curve({ plan }) {
   const curve = plan?.curve;
-  if (!curve?.points?.length) return html`<div class="curve none" data-testid="curve-none">${t('curve_none')}</div>`;
+  if (!curve?.points?.length) return html`<div class="curve none" data-testid="curve-none">${plan?.iterations ? t('n_iterations', { n: count(plan.iterations) }) : plan?.command ? t('curve_unknown') : t('curve_none')}</div>`;
   const points = curve.points;
   const end = Math.max(1, points[points.length - 1]?.[0] ?? 1);
   const high = Math.max(1e-9, ...points.map(([, value]) => value));

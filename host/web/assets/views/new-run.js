@@ -59,12 +59,13 @@ export function View() {
   if (error) return html`<section class="card empty"><h1>${t('new_run')}</h1><${Faults} error=${error} /><button type="button" onClick=${() => { setError(null); void load().catch(setError); }}>${t('retry_now')}</button></section>`;
   if (!scenarios || !table) return html`<p class="loading">${t('loading')}</p>`;
   const scenario = scenarios.find((one) => one.digest === digest) ?? null;
+  const refused = rejected?.error.body?.user_types?.length ? scenarioOf(rejected.error.body) : null;
   return html`<div class="new-run">
     <aside class="pick"><h1>${t('new_run')}</h1>
       ${may('operate') && html`<${DropZone} onFiles=${take} busy=${busy} />`}
       ${rejected && html`<div data-testid="rejected"><p><b>${t('rejected', { name: rejected.name })}</b></p><${Faults} error=${rejected.error} /></div>`}
-      <${ScenarioList} all=${scenarios} digest=${digest} onPick=${setDigest} onGone=${() => void load()} /></aside>
-    ${scenario ? html`<${Form} key=${digest} scenario=${scenario} others=${scenarios.filter((one) => one.name === scenario.name && one.digest !== digest)} table=${table} sets=${sets} />`
+      <${ScenarioList} all=${scenarios} digest=${digest} onPick=${(/** @type {string} */ picked) => { setRejected(null); setDigest(picked); }} onGone=${() => void load()} /></aside>
+    ${refused ? html`<div class="form"><${ScenarioCard} one=${refused} others=${[]} /></div>` : scenario ? html`<${Form} key=${digest} scenario=${scenario} others=${scenarios.filter((one) => one.name === scenario.name && one.digest !== digest)} table=${table} sets=${sets} />`
       : html`<section class="card empty hint"><${Icon} name="file" size=${28} /><p>${scenarios.length ? t('pick_scenario') : t('upload_first')}</p><code>${BUILD}</code></section>`}
   </div>`;
 }
@@ -102,11 +103,6 @@ function Form({ scenario, others, table, sets }) {
     setTouched(true);
     setValues((was) => ({ ...was, ...part }));
   };
-  const from = route.value.query.get('from');
-  useEffect(() => {
-    if (!from) return;
-    get(`runs/${encodeURIComponent(from)}`).then((run) => run.settings && setValues(firstValues(scenario, run.settings)), () => {});
-  }, [from]);
   useEffect(() => {
     if (touched) remember(memory, withoutSecrets(values, scenario, table));
     const abort = new AbortController();

@@ -64,6 +64,8 @@ impl Program {
             command.env_remove(name);
         }
         command.args(args).current_dir(folder.path()).env("NO_COLOR", "1");
+        // What a master keeps is of this program alone.
+        command.env("XDG_STATE_HOME", folder.path().join("state"));
         Ok(Program { command, folder })
     }
 

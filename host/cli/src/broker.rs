@@ -1,6 +1,7 @@
 //! The way to the NATS server as the settings say, and errors of the fleet with their codes.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use loadhost_model::id::{ClusterId, Digest, WorkerId};
 use crate::config::{Effective, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::scenario_file::user_folder;
 
 /// For a module to go into the broker's store or to come out of it.
 pub(crate) const MODULE_TIME: Duration = Duration::from_secs(60);
@@ -171,15 +173,26 @@ pub(crate) fn not_joined(error: &JoinError) -> Failure {
         .because(error)
 }
 
-/// A NATS server for this process alone, from the program that is named or installed.
+/// A NATS server for this process alone, from the program that is named or installed. What it keeps stays
+/// in the folder that is given. Without one it stays in the user's state folder if that can be had, else nowhere.
 pub(crate) async fn private_server(settings: &Effective) -> Result<PrivateServer, Failure> {
-    let started = match settings.path("nats-server") {
-        Some(program) if !program.is_file() => {
-            let missing = format!("there is no nats-server at `{}`", program.display());
-            return Err(Failure::new(ExitCode::NatsMissing, missing));
-        }
-        Some(program) => PrivateServer::start_program(program).await,
-        None => PrivateServer::start().await,
+    let program = settings.path("nats-server");
+    if let Some(program) = program.as_ref().filter(|program| !program.is_file()) {
+        let missing = format!("there is no nats-server at `{}`", program.display());
+        return Err(Failure::new(ExitCode::NatsMissing, missing));
+    }
+    let usual = user_folder("XDG_STATE_HOME", ".local/state");
+    let usual = usual.map(|folder| Ok(folder.join(cluster(settings)?.as_str()))).transpose()?;
+    let started = match (settings.path("data-dir"), usual) {
+        (Some(data), _) => PrivateServer::start_in(program, &data).await,
+        (None, None) => temporary_server(program).await,
+        (None, Some(data)) => match PrivateServer::start_in(program.clone(), &data).await {
+            Err(error @ (ServerError::InUse { .. } | ServerError::Folder { .. })) => {
+                tracing::warn!(%error, "runs and uploads of this master go with it");
+                temporary_server(program).await
+            }
+            started => started,
+        },
     };
     started.map_err(|error| {
         let code = match error {
@@ -189,6 +202,13 @@ pub(crate) async fn private_server(settings: &Effective) -> Result<PrivateServer
         // Causes name their remedies.
         Failure::new(code, "there is no NATS server for the fleet").because(&error).hint("")
     })
+}
+
+async fn temporary_server(program: Option<PathBuf>) -> Result<PrivateServer, ServerError> {
+    match program {
+        Some(program) => PrivateServer::start_program(program).await,
+        None => PrivateServer::start().await,
+    }
 }
 
 /// Resolves once a connection that broke was tried again as often as is allowed.

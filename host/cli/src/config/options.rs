@@ -182,6 +182,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
 
     Opt::with("nats", "URL", CONNECT, FLEET_GROUP, "The NATS server, such as nats://10.0.0.5:4222; several parted by commas").secret(),
     Opt::with("nats-server", "FILE", Commands::MASTER, FLEET_GROUP, "The nats-server that a master starts for itself if no `--nats` is given; default: the one that is installed"),
+    Opt::with("data-dir", "FOLDER", Commands::MASTER, FLEET_GROUP, "Where a master's own nats-server keeps runs and uploads if no `--nats` is given; default: `loadhost/NAME` in the user's state folder, NAME being the fleet's"),
     Opt::with("nats-reconnect-attempts", "N", FLEET, FLEET_GROUP, "How often a connection to the NATS server that broke is tried again, for each of its addresses, before this process gives up (exit code 115); 0: without end").default("0"),
     Opt::with("nats-reconnect-interval", "DURATION", FLEET, FLEET_GROUP, "The longest time between two such attempts; the first ones come sooner").default("1s"),
     Opt::with("nats-creds", "FILE", CONNECT, FLEET_GROUP, "Credentials file for the NATS server"),

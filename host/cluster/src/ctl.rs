@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use loadhost_control::view::{Point, WorkerView};
 use loadhost_control::{ControlError, Handle, Refusal, RefusalKind, StartRequest};
 use loadhost_model::description::Description;
-use loadhost_model::id::{RunId, Term, WorkerId};
+use loadhost_model::id::{Digest, RunId, Term, WorkerId};
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::Change;
 use loadhost_model::wire::StopMode;
@@ -56,6 +56,8 @@ pub(crate) enum Ask {
 pub(crate) enum Order {
     /// See [`Handle::change_phase`]; without a phase, [`Handle::change`].
     Change { run: RunId, phase: Option<String>, change: Change },
+    /// See [`Handle::change_scenario`].
+    ChangeScenario { run: RunId, module: Digest, description: Arc<Description> },
     /// See [`Handle::stop`].
     Stop { run: RunId, mode: StopMode },
     /// See [`Handle::reset`].
@@ -72,6 +74,9 @@ impl Order {
                 handle.change_phase(&run, &phase, change).await
             }
             Self::Change { run, phase: None, change } => handle.change(&run, change).await,
+            Self::ChangeScenario { run, module, description } => {
+                handle.change_scenario(&run, module, description).await
+            }
             Self::Stop { run, mode } => handle.stop(&run, mode).await,
             Self::Reset { run } => handle.reset(&run).await,
             Self::Drain { worker, drained: true } => handle.drain(&worker).await,

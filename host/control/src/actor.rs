@@ -224,6 +224,10 @@ impl Coordinator {
                 let changed = self.machine.change(now, &run, phase.as_deref(), &change);
                 self.answer(answer, changed);
             }
+            Command::ChangeScenario(run, module, description, answer) => {
+                let changed = self.machine.change_scenario(now, &run, module, description);
+                self.answer(answer, changed);
+            }
             Command::Stop(run, mode, answer) => {
                 let stopped = self.machine.stop(now, &run, mode);
                 self.answer(answer, stopped);

@@ -97,6 +97,11 @@ impl Aggregate {
         }
     }
 
+    /// From now on users run tasks as this version of the scenario says.
+    pub(crate) fn describe(&mut self, plan: &RunPlan, description: &Description) {
+        self.shares = shares::wanted(description, &plan.tasks);
+    }
+
     /// Merges an interval, unless it was merged before.
     pub(crate) fn take(&mut self, interval: Interval, plan: &RunPlan) {
         if !self.ledger.accept(&interval.worker, interval.incarnation, interval.seq) {

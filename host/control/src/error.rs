@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use loadhost_model::id::{RunId, WorkerId};
+use loadhost_model::plan::Unfit;
 use loadhost_model::profile::ChangeError;
 use loadhost_model::text::format_duration;
 use serde::{Deserialize, Serialize};
@@ -177,6 +178,23 @@ pub enum ControlError {
         "the load shape of the scenario decides about the load of run `{0}`; it cannot be changed by hand"
     )]
     Shaped(RunId),
+    /// Users of the run cannot be users of this version of its scenario.
+    #[error("the version is refused: {0}")]
+    Unfit(#[from] Unfit),
+    /// One after the other.
+    #[error(
+        "users of run `{0}` are about to go over to another version already; wait until they have, as `loadhost status` \
+         shows"
+    )]
+    OtherVersion(RunId),
+    /// Each has its place in the report.
+    #[error("run `{run}` has had {most} versions of its scenario; start a new run")]
+    TooManyVersions {
+        /// Of this run.
+        run: RunId,
+        /// That a run can have.
+        most: u32,
+    },
     /// Never was, or is gone for long.
     #[error("there is no worker `{0}`; `loadhost status` shows those there are")]
     UnknownWorker(WorkerId),
@@ -208,7 +226,10 @@ impl ControlError {
         match self {
             Self::UnknownRun(_) => RefusalKind::UnknownRun,
             Self::NotRunning(_) => RefusalKind::NotRunning,
-            Self::Refused(_) => RefusalKind::Refused,
+            Self::Refused(_)
+            | Self::Unfit(_)
+            | Self::OtherVersion(_)
+            | Self::TooManyVersions { .. } => RefusalKind::Refused,
             Self::NoRoom { .. } => RefusalKind::NoRoom,
             Self::Shaped(_) => RefusalKind::Shaped,
             Self::UnknownWorker(_) => RefusalKind::UnknownWorker,

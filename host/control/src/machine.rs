@@ -24,6 +24,7 @@ mod slots;
 pub(crate) mod snapshot;
 mod split;
 mod steps;
+mod versions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -202,6 +203,7 @@ impl Machine {
             aggregate: crate::aggregate::Aggregate::new(&new.plan, &new.description),
             reset: None,
             shared: shared::Shared::new(&new.plan),
+            versions: versions::Versions::new(new.plan.module, &new.description),
             plan: new.plan,
             description: new.description,
             expect_workers: new.expect_workers.max(1),

@@ -82,6 +82,42 @@ fn newcomers_that_fail_disturb_no_arrival() {
 }
 
 #[test]
+fn other_versions_of_the_scenario_come_to_all_or_nobody_and_disturb_no_arrival() {
+    histories(100, |seed| {
+        let mut world = World::new(seed, Setting::default());
+        let all = [
+            [Fault::Change, Fault::Kill, Fault::Change, Fault::Join, Fault::Change],
+            [Fault::Unable, Fault::Change, Fault::Change, Fault::Drain, Fault::Kill],
+            [Fault::Join, Fault::Change, Fault::Kill, Fault::Unable, Fault::Change],
+        ];
+        let faults = world.plan_of(&all[seed as usize % 3]);
+        world.play(&faults);
+        world.check_arrivals();
+        world.check_totals();
+        world.check_levelled();
+        world.check_versions();
+    });
+}
+
+#[test]
+fn another_version_comes_to_all_whoever_is_lost_meanwhile() {
+    histories(100, |seed| {
+        let mut world = World::new(seed, Setting::default());
+        let all = [
+            [Fault::Change, Fault::Crash, Fault::Change, Fault::Join],
+            [Fault::Restart, Fault::Change, Fault::Kill, Fault::Change],
+            [Fault::Change, Fault::Cut, Fault::Change, Fault::Pause],
+        ];
+        let faults = world.plan_of(&all[seed as usize % 3]);
+        world.play(&faults);
+        world.check_arrivals();
+        world.check_totals();
+        world.check_levelled();
+        world.check_versions();
+    });
+}
+
+#[test]
 fn whatever_happens_nothing_is_lost_or_doubled_beyond_the_bound() {
     histories(200, |seed| {
         let mut world = World::new(seed, Setting::default());

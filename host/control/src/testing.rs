@@ -118,6 +118,7 @@ pub(crate) fn status(worker: &WorkerId, incarnation: u64, state: WorkerState) ->
         run: None,
         state,
         draining: false,
+        edition: Default::default(),
         shared: Default::default(),
     }
 }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 mod masters;
 mod rows;
 mod shared;
+mod versions;
 
 pub(crate) use rows::ratio;
 pub use rows::{
@@ -25,6 +26,7 @@ pub use rows::{
 
 pub use masters::{MasterView, MastersView};
 pub use shared::{LeasedView, MeetingView, SharedView};
+pub use versions::{NextVersion, RefusedVersion, VersionView, VersionsView};
 
 use crate::report::EndReason;
 
@@ -218,6 +220,9 @@ pub struct RunView {
     /// What users of all workers share: rows, numbers, counters, rendezvous.
     #[serde(default)]
     pub shared: SharedView,
+    /// Versions of the scenario that its users run.
+    #[serde(default)]
+    pub versions: VersionsView,
     /// The last [`TAIL`] seconds, oldest first.
     pub history: Vec<Point>,
     /// What happened and bears on how far the numbers can be trusted.

@@ -145,6 +145,7 @@ fn first_status(config: &AgentConfig, capacity: u32) -> WorkerStatus {
         run: None,
         state: WorkerState::Idle,
         draining: false,
+        edition: Default::default(),
         shared: Default::default(),
     }
 }
@@ -279,6 +280,7 @@ impl<W: Workshop> Agent<W> {
         self.status.send_modify(|status| {
             status.run = Some(run.clone());
             *status.shared = shared.word(Instant::now());
+            *status.edition = Default::default();
             status.applied = wanted.applied;
             status.share_from = 0;
             status.state = WorkerState::Preparing;

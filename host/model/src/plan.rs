@@ -1,11 +1,13 @@
 //! Everything a worker must know to do its share of a run.
 
 mod check;
+mod edition;
 mod fleet;
 mod log_level;
 mod params;
 
 pub use check::{PlanError, PlanErrors};
+pub use edition::{Edition, Unfit, fit};
 pub use fleet::{Distribution, FleetSettings, LossPolicy};
 pub use log_level::LogLevel;
 pub use params::{ParamError, ParamKind, UnknownKind, check_parameter};
@@ -21,7 +23,7 @@ use crate::profile::Profile;
 use crate::threshold::Threshold;
 
 /// What a run is. Made by the coordinator, the same on each worker; immutable but
-/// for the profile, which a change replaces.
+/// for the profile, which a change replaces, and what goes with the module, which an [`Edition`] replaces.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunPlan {
     /// Of this run.

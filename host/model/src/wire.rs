@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Incarnation, RunId, Term, WorkerId};
 use crate::interval::Interval;
-use crate::plan::RunPlan;
+use crate::plan::{Edition, RunPlan};
 use crate::share::Share;
 use crate::shared::{SharedState, SharedUse};
 
@@ -49,6 +49,10 @@ pub struct Work {
     pub share_from: u64,
     /// How far to go. Each step implies the ones before.
     pub step: Step,
+    /// A version of the scenario to be made ready beside the plan's, whose users go on meanwhile. They go over once it
+    /// is the plan's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Box<Edition>>,
     /// What its users may take of what the users of the whole run share.
     #[serde(default, skip_serializing_if = "SharedState::is_empty")]
     pub shared: Box<SharedState>,
@@ -163,9 +167,42 @@ pub struct WorkerStatus {
     pub state: WorkerState,
     /// It is going away: no new work.
     pub draining: bool,
+    /// How it stands with versions of the scenario that come after the one it began with.
+    #[serde(default, skip_serializing_if = "EditionStatus::is_empty")]
+    pub edition: Box<EditionStatus>,
     /// What its users did in that run with what the users of the whole run share.
     #[serde(default, skip_serializing_if = "SharedUse::is_empty")]
     pub shared: Box<SharedUse>,
+}
+
+/// How a worker stands with newer versions of a scenario.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EditionStatus {
+    /// [`Edition::number`] of the newest that is ready; 0: none was asked for.
+    pub ready: u32,
+    /// The newest that cannot be made ready.
+    pub refused: Option<EditionRefusal>,
+    /// Users that run an older version than the plan's.
+    pub behind: u32,
+}
+
+impl EditionStatus {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Why a worker cannot use a version of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditionRefusal {
+    /// [`Edition::number`].
+    pub number: u32,
+    /// A stable code, as of [`WorkerState::Failed`].
+    pub code: Arc<str>,
+    /// What and why, with the remedy.
+    pub message: Arc<str>,
 }
 
 /// A line of a guest's log.

@@ -48,6 +48,10 @@ impl Courier {
             Command::Change(run, phase, change, answer) => {
                 drop(answer.send(self.control(Order::Change { run, phase, change }).await));
             }
+            Command::ChangeScenario(run, module, description, answer) => {
+                let order = Order::ChangeScenario { run, module, description };
+                drop(answer.send(self.control(order).await));
+            }
             Command::Stop(run, mode, answer) => {
                 drop(answer.send(self.control(Order::Stop { run, mode }).await));
             }

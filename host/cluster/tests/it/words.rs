@@ -139,6 +139,7 @@ pub(crate) fn work(run_id: &str) -> Work {
         share: Share::whole(),
         share_from: 0,
         step: Step::Prepare,
+        next: None,
         shared: Default::default(),
     }
 }
@@ -190,6 +191,7 @@ pub(crate) fn status(worker_id: &str) -> WorkerStatus {
         run: None,
         state: WorkerState::Idle,
         draining: false,
+        edition: Default::default(),
         shared: Default::default(),
     }
 }

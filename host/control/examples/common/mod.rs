@@ -101,6 +101,7 @@ pub(crate) fn status(
         run,
         state,
         draining: false,
+        edition: Default::default(),
         shared: Default::default(),
     }
 }

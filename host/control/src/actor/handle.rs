@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_model::description::Description;
-use loadhost_model::id::{RunId, WorkerId};
+use loadhost_model::id::{Digest, RunId, WorkerId};
 use loadhost_model::plan::RunPlan;
 use loadhost_model::profile::{Change, Load};
 use loadhost_model::wire::{LogLine, StopMode};
@@ -56,6 +56,8 @@ pub enum Command {
     Start(Box<StartRequest>, Answer<Result<(), StartError>>),
     /// See [`Handle::change_phase`]; without a phase, the only one that can be changed so.
     Change(RunId, Option<String>, Change, Answer<Result<(), ControlError>>),
+    /// See [`Handle::change_scenario`].
+    ChangeScenario(RunId, Digest, Arc<Description>, Answer<Result<(), ControlError>>),
     /// See [`Handle::stop`].
     Stop(RunId, StopMode, Answer<Result<(), ControlError>>),
     /// See [`Handle::reset`].
@@ -127,6 +129,21 @@ impl Handle {
     ) -> Result<(), ControlError> {
         self.ask(|answer| Command::Change(run.clone(), Some(phase.to_string()), change, answer))
             .await
+    }
+
+    /// Lets the users of a running run go over to another version of its scenario: `module`, which workers can fetch, and
+    /// which says `description` of itself. Returns once that is decided. Workers make it ready first, while users go on as
+    /// before; [`RunView::versions`](crate::view::RunView::versions) shows how that goes, and why not, if a worker cannot.
+    ///
+    /// # Errors
+    /// If users of the run cannot be users of that version, or another one is on its way.
+    pub async fn change_scenario(
+        &self,
+        run: &RunId,
+        module: Digest,
+        description: Arc<Description>,
+    ) -> Result<(), ControlError> {
+        self.ask(|answer| Command::ChangeScenario(run.clone(), module, description, answer)).await
     }
 
     /// Stops a run, whatever it is doing. Returns at once; [`Self::finished`] tells when it is over.

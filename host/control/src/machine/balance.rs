@@ -328,6 +328,7 @@ impl Machine {
             share: part.share.clone(),
             share_from: part.share_from,
             step,
+            next: run.versions.next(),
             shared: Box::new(run.shared.state(&part.worker, part.incarnation)),
         }
     }

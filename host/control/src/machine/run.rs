@@ -7,7 +7,7 @@ use loadhost_model::description::Description;
 use loadhost_model::id::{Incarnation, Term, WorkerId};
 use loadhost_model::plan::RunPlan;
 use loadhost_model::share::Share;
-use loadhost_model::wire::{Step, StopMode, WorkerState, WorkerStatus};
+use loadhost_model::wire::{EditionStatus, Step, StopMode, WorkerState, WorkerStatus};
 use serde::{Deserialize, Serialize};
 
 use super::balance::Balance;
@@ -121,6 +121,9 @@ pub(crate) struct Part {
     /// That took too long, and it has not answered yet.
     #[serde(default)]
     pub(crate) overdue: bool,
+    /// How it stands with newer versions of the scenario.
+    #[serde(default)]
+    pub(crate) edition: EditionStatus,
 }
 
 /// Of parts that a former leader's program did not say it of.
@@ -171,6 +174,7 @@ impl Part {
             measured_from: Duration::ZERO,
             awaited_since: None,
             overdue: false,
+            edition: EditionStatus::default(),
         }
     }
 
@@ -190,6 +194,8 @@ impl Part {
             return false; // its last word on what failed
         }
         let before = (self.progress, self.last_seq, self.failed.is_some(), self.applied);
+        let has_news = self.edition != *status.edition;
+        self.edition.clone_from(&status.edition);
         self.applied = applied;
         self.holds_from = status.share_from;
         self.failing = matches!(status.state, WorkerState::Failed { .. });
@@ -214,7 +220,7 @@ impl Part {
             }
         };
         self.progress = self.progress.max(progress);
-        before != (self.progress, self.last_seq, self.failed.is_some(), self.applied)
+        has_news || before != (self.progress, self.last_seq, self.failed.is_some(), self.applied)
     }
 
     /// A new process took the place of the old one; it starts from the assignment as it stands.
@@ -227,6 +233,7 @@ impl Part {
         self.failed = None;
         self.failing = false;
         self.lost = false;
+        self.edition = EditionStatus::default();
         (self.overdue, self.awaited_since) = (false, None);
     }
 
@@ -322,6 +329,9 @@ pub(crate) struct Run {
     /// What users share over all workers.
     #[serde(default)]
     pub(crate) shared: super::shared::Shared,
+    /// Of the scenario.
+    #[serde(default)]
+    pub(crate) versions: super::versions::Versions,
 }
 
 impl Run {
@@ -375,9 +385,13 @@ impl Run {
 
     /// Writes down what happened, once per message.
     pub(crate) fn note(&mut self, now: Duration, kind: NoteKind, message: String) {
-        if self.notes.iter().any(|note| note.message == message) {
-            return;
+        if !self.notes.iter().any(|note| note.message == message) {
+            self.mark(now, kind, message);
         }
+    }
+
+    /// Writes down what happened, as often as it does.
+    pub(crate) fn mark(&mut self, now: Duration, kind: NoteKind, message: String) {
         if self.notes.len() >= MAX_NOTES {
             self.notes_omitted += 1;
             return;

@@ -83,6 +83,7 @@ impl Machine {
             users_wanted: wanted.users,
             rate_wanted: wanted.rate,
             shared: run.shared.show(),
+            versions: run.show_versions(),
             notes: run.notes.clone(),
             ended: run.ended.clone(),
             ..blank(run)
@@ -139,6 +140,7 @@ fn blank(run: &Run) -> RunView {
         collection: Default::default(),
         generator: Default::default(),
         shared: Default::default(),
+        versions: Default::default(),
         history: Vec::new(),
         notes: Vec::new(),
         ended: None,

@@ -122,6 +122,7 @@ impl Machine {
         for (id, mut run) in std::mem::take(&mut self.runs) {
             move_walls(&mut run, shift);
             grant(&mut run.stage, until);
+            run.versions.grant(until);
             if let Some(shape) = &mut run.shape {
                 shape.unasked();
             }
@@ -129,12 +130,7 @@ impl Machine {
             run.parts.iter_mut().for_each(|part| part.awaited_since = None);
             let term = self.config.term.0;
             run.note(now.mono, NoteKind::Info, format!("another master leads, in term {term}"));
-            for part in 0..run.parts.len() {
-                let told = run.parts.get(part).and_then(|part| part.told);
-                if let Some(step) = told.and_then(|told| run.step(told)) {
-                    self.assign(&mut run, part, step);
-                }
-            }
+            self.restate(&mut run);
             self.runs.insert(id, run);
         }
         self.version += 1;

@@ -180,6 +180,7 @@ impl Machine {
             return self.end(now, run, reason, StopMode::Now);
         }
         self.notice_departures(now, run);
+        self.follow_versions(now, run);
         let elapsed = run.elapsed(now.mono);
         let over = run.plan.profile.length().is_some_and(|length| elapsed >= length);
         if over || run.parts.iter().all(Part::is_still) {
@@ -244,6 +245,7 @@ impl Machine {
             }
             _ => return false,
         };
+        run.versions.end();
         let by_itself = reason == EndReason::Completed;
         run.ended.get_or_insert(reason);
         if !hasten {

@@ -28,6 +28,7 @@ mod losses;
 mod overdue;
 mod shared;
 mod trouble;
+mod versions;
 
 /// A machine, its clock, and what it has said.
 struct Stage {

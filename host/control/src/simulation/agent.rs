@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use loadhost_model::id::{Incarnation, RunId, Term, WorkerId};
+use loadhost_model::id::{Digest, Incarnation, RunId, Term, WorkerId};
 use loadhost_model::interval::Interval;
 use loadhost_model::share::Share;
-use loadhost_model::wire::{Assignment, Step, StopMode, WorkerState, WorkerStatus};
+use loadhost_model::wire::{
+    Assignment, EditionRefusal, EditionStatus, Step, StopMode, Work, WorkerState, WorkerStatus,
+};
 
 use super::world::{DEAD_MAN, EPOCH, GRID, SECOND, Time};
 use crate::testing;
@@ -36,6 +38,8 @@ pub(super) struct Agent {
     pub(super) troubles: (&'static str, u32),
     /// It could not do what it was last to begin.
     pub(super) failed: bool,
+    /// Until then it can make no version of the scenario ready.
+    pub(super) unable_until: Time,
 }
 
 /// Its part in a run.
@@ -56,6 +60,18 @@ pub(super) struct Job {
     since: Time,
     is_over: bool,
     failed: Option<&'static str>,
+    versions: Versions,
+}
+
+/// Which version of the scenario its users run.
+struct Versions {
+    in_use: Digest,
+    wanted: Digest,
+    /// Made ready beside it: number, module, and when that is done.
+    beside: Option<(u32, Digest, Time)>,
+    /// All users run it then.
+    over_at: Time,
+    said: EditionStatus,
 }
 
 impl Agent {
@@ -78,6 +94,7 @@ impl Agent {
             news: true,
             troubles: ("", 0),
             failed: false,
+            unable_until: 0,
         }
     }
 
@@ -95,6 +112,8 @@ impl Agent {
         status.run = self.job.as_ref().map(|job| job.run.clone());
         status.share_from = self.job.as_ref().map_or(0, |job| job.holds_from);
         status.draining = self.draining;
+        *status.edition =
+            self.job.as_ref().map_or_else(Default::default, |job| job.versions.said.clone());
         status
     }
 
@@ -132,6 +151,7 @@ impl Agent {
             since: now,
             is_over: false,
             failed: None,
+            versions: Versions::new(work.plan.module),
         });
         if fresh && self.troubles.1 > 0 {
             self.troubles.1 -= 1;
@@ -150,6 +170,7 @@ impl Agent {
             }
             Step::Setup => self.state = WorkerState::SetUp { data: "token".into() },
             Step::Run { start, .. } if !job.is_over => {
+                job.versions.hear(now, work);
                 let start = start - EPOCH;
                 if job.start.is_none() {
                     job.begin(now, start, fresh, (&work.share, work.share_from));
@@ -183,6 +204,12 @@ impl Agent {
         let Some(job) = &mut self.job else { return };
         if job.is_over || job.start.is_none() {
             return;
+        }
+        let (is_able, said) = (now >= self.unable_until, job.versions.said.clone());
+        let can_go_on = job.versions.go_on(now, is_able);
+        self.news |= said != job.versions.said;
+        if !can_go_on {
+            return self.fail(now, "edition");
         }
         job.serve(now, serve);
         if now >= job.start.unwrap() + job.end {
@@ -237,6 +264,14 @@ impl Agent {
             .flat_map(|job| job.timeline.iter().map(|(_, share)| share).chain([&job.wanted.0]))
     }
 
+    /// The version of the scenario that its users run, if it makes load.
+    pub(super) fn module(&self) -> Option<Digest> {
+        self.job
+            .as_ref()
+            .filter(|job| !job.is_over && job.start.is_some())
+            .map(|job| job.versions.in_use)
+    }
+
     /// What it works for now.
     pub(super) fn share(&self) -> Option<&Share> {
         let job = self.job.as_ref().filter(|job| !job.is_over && job.start.is_some())?;
@@ -246,6 +281,67 @@ impl Agent {
 
 fn failure(code: &str) -> WorkerState {
     WorkerState::Failed { code: code.into(), message: "as the history wants it".into() }
+}
+
+impl Versions {
+    fn new(module: Digest) -> Self {
+        let said = EditionStatus::default();
+        Self { in_use: module, wanted: module, beside: None, over_at: 0, said }
+    }
+
+    fn hear(&mut self, now: Time, work: &Work) {
+        self.wanted = work.plan.module;
+        let is_beside = |number: Option<u32>, module: Digest| {
+            self.beside.is_some_and(|beside| {
+                beside.1 == module && number.is_none_or(|number| number == beside.0)
+            })
+        };
+        // Some take longer than others.
+        let takes = |number: u32| now + (u64::from(number) * 977 + work.share_from) % 3_000 * 1_000;
+        match &work.next {
+            _ if self.wanted != self.in_use => {
+                if !is_beside(None, self.wanted) {
+                    self.beside = Some((0, self.wanted, takes(0)));
+                }
+            }
+            Some(next) => {
+                if !is_beside(Some(next.number), next.module) {
+                    self.beside = Some((next.number, next.module, takes(next.number)));
+                }
+            }
+            None => self.beside = None,
+        }
+        self.go_over(now);
+    }
+
+    /// Those that have made it ready go over at once.
+    fn go_over(&mut self, now: Time) {
+        let is_ready = |beside: &(u32, Digest, Time)| beside.1 == self.wanted && beside.2 <= now;
+        if self.wanted != self.in_use && self.beside.is_some_and(|beside| is_ready(&beside)) {
+            (self.in_use, self.beside) = (self.wanted, None);
+            (self.over_at, self.said.behind) = (now + SECOND, 3);
+        }
+    }
+
+    /// False: what is to be used cannot be.
+    fn go_on(&mut self, now: Time, is_able: bool) -> bool {
+        if now >= self.over_at {
+            self.said.behind = 0;
+        }
+        let done = self.beside.filter(|(_, _, at)| *at <= now);
+        if let Some((number, module, _)) = done {
+            if is_able {
+                self.said.ready = self.said.ready.max(number);
+            } else if module == self.wanted {
+                return false;
+            } else if self.said.refused.as_ref().is_none_or(|refused| refused.number != number) {
+                let (code, message) = ("download".into(), "as the history wants it".into());
+                self.said.refused = Some(EditionRefusal { number, code, message });
+            }
+        }
+        self.go_over(now);
+        true
+    }
 }
 
 impl Job {

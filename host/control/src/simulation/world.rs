@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use loadhost_model::id::WorkerId;
+use loadhost_model::id::{Digest, WorkerId};
 use loadhost_model::plan::{FleetSettings, LossPolicy, RunPlan};
 use loadhost_model::profile::{Curve, Load};
 use loadhost_model::wire::{Assignment, Report};
@@ -77,6 +77,10 @@ pub(super) enum Fault {
     Fail,
     /// Whoever leads dies; after a while the next one goes on.
     Kill,
+    /// Somebody wants another version of the scenario.
+    Change,
+    /// A worker can make no version of the scenario ready for a while.
+    Unable,
 }
 
 /// A fault of a history.
@@ -126,6 +130,10 @@ pub(super) struct World {
     report: Option<Arc<RunReport>>,
     /// Who worked for how many slots shortly before the end.
     levelled: Vec<(WorkerId, Vec<u32>)>,
+    /// Which version of the scenario users ran then.
+    modules: BTreeSet<Digest>,
+    /// Versions that were asked for and not refused at once.
+    asked: u8,
 }
 
 impl World {
@@ -150,6 +158,8 @@ impl World {
             start: None,
             report: None,
             levelled: Vec::new(),
+            modules: BTreeSet::new(),
+            asked: 0,
         };
         world.submit();
         world
@@ -257,6 +267,7 @@ impl World {
                     )
                 };
                 self.levelled = self.agents.iter().filter(works).map(share).collect();
+                self.modules = self.agents.iter().filter(works).filter_map(Agent::module).collect();
             }
         }
     }
@@ -272,6 +283,7 @@ impl World {
                 return self.agents.push(agent);
             }
             Fault::Kill => return self.kill(self.now + befalls.lasts / 3),
+            Fault::Change => return self.ask_for_version(),
             _ => {}
         }
         let well = |agent: &Agent| agent.hears(self.now) && !agent.draining && !agent.failed;
@@ -283,6 +295,10 @@ impl World {
         let at = there[befalls.which % there.len()];
         let until = (self.now + befalls.lasts).min(CALM);
         match befalls.fault {
+            Fault::Unable => {
+                self.agents[at].unable_until = until;
+                return;
+            }
             Fault::Drain => self.agents[at].draining = true,
             Fault::Pause => self.agents[at].paused_until = until,
             Fault::Cut => self.agents[at].cut_until = until,
@@ -302,11 +318,23 @@ impl World {
                 let code = ["fault", "load", "shard"][befalls.which % 3];
                 return self.agents[at].fail(self.now, code);
             }
-            Fault::Join | Fault::FailingJoin | Fault::Kill => {}
+            Fault::Join | Fault::FailingJoin | Fault::Kill | Fault::Change => {}
         }
         if befalls.fault != Fault::Drain {
             let seen = if befalls.fault == Fault::Crash { self.now } else { until };
             self.mark(at, seen);
+        }
+    }
+
+    fn ask_for_version(&mut self) {
+        let now = self.time();
+        let Some(leader) = &mut self.leader else { return };
+        let (run, module) = (testing::run_id(), Digest::new([100 + self.asked; 32]));
+        // Refused while another one is on its way.
+        let asked = leader.machine.change_scenario(now, &run, module, testing::description());
+        if let Ok(effects) = asked {
+            self.asked += 1;
+            leader.hold(effects);
         }
     }
 
@@ -538,6 +566,19 @@ impl World {
         let view = &self.report().view;
         assert_eq!(view.total.requests, self.published, "requests merged and sent");
         assert_eq!(view.collection.missing, 0);
+    }
+
+    /// In the end all users ran one version, which is said, and each that was asked for was used or refused.
+    pub(super) fn check_versions(&self) {
+        let versions = &self.report().view.versions;
+        let last = versions.ran.last().unwrap();
+        assert_eq!(self.modules, BTreeSet::from([last.module]), "{versions:?}");
+        assert!(last.complete.is_some(), "{versions:?}");
+        let refused =
+            |note: &&crate::view::Note| note.message.contains("is refused, and the run goes on");
+        let refused = self.report().view.notes.iter().filter(refused).count();
+        let used = versions.ran.len() - 1;
+        assert_eq!(used + refused, usize::from(self.asked), "{versions:?}");
     }
 
     /// Shortly before the end each slot was with one worker, and all had equally many.

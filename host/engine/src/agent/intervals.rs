@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::load::clock::RunClock;
 use crate::load::loader::Loader;
+use crate::load::vu::VuFactory;
 
 /// The length of an interval, and the grid that all workers cut theirs on.
 const SECOND: Duration = Duration::from_secs(1);
@@ -58,7 +59,7 @@ impl Intervals {
     /// Sends the interval that is due. If there is no room for it, nothing is drained: the next
     /// interval will have it all, and so loses and doubles nothing. The CPU share of the interval,
     /// if it was sent.
-    pub(super) fn cut(&mut self, loader: &mut Loader, term: Term) -> Option<f64> {
+    pub(super) fn cut<F: VuFactory>(&mut self, loader: &mut Loader<F>, term: Term) -> Option<f64> {
         let now = Duration::from_secs(self.clock.elapsed().as_secs());
         let end = now.max(self.due);
         self.due = end + SECOND;
@@ -74,7 +75,7 @@ impl Intervals {
     }
 
     /// Sends the last interval, and waits for room for it.
-    pub(super) async fn cut_last(&mut self, loader: &mut Loader, term: Term) {
+    pub(super) async fn cut_last<F: VuFactory>(&mut self, loader: &mut Loader<F>, term: Term) {
         let end = self.clock.elapsed().max(self.end);
         let interval = self.interval(loader, term, end, true);
         if self.reports.send(Report::Interval(Box::new(interval))).await.is_err() {
@@ -82,7 +83,13 @@ impl Intervals {
         }
     }
 
-    fn interval(&mut self, loader: &mut Loader, term: Term, end: Duration, last: bool) -> Interval {
+    fn interval<F: VuFactory>(
+        &mut self,
+        loader: &mut Loader<F>,
+        term: Term,
+        end: Duration,
+        last: bool,
+    ) -> Interval {
         let now = Instant::now();
         let span = now.saturating_duration_since(std::mem::replace(&mut self.drained, now));
         let seq = self.made.fetch_add(1, Ordering::Relaxed) + 1;

@@ -1,10 +1,12 @@
 //! One run from this worker's side: goes as far as the coordinator wants.
 
+mod editions;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use loadhost_model::id::Term;
+use loadhost_model::id::{Digest, Term};
 use loadhost_model::wire::{LogLine, Report, Step, StopMode, Work, WorkerState, WorkerStatus};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -21,6 +23,7 @@ use crate::load::loader::{LoadSetup, Loader};
 use crate::load::log::QUEUED_LINES;
 use crate::load::team::Abort;
 use crate::shared::Commons;
+use editions::Editions;
 
 /// The assignment to follow.
 #[derive(Debug, Clone)]
@@ -43,6 +46,8 @@ pub(super) struct Ties {
     pub(super) shared: Arc<Commons>,
 }
 
+type LoaderOf<W> = Loader<<<W as Workshop>::Stage as Stage>::Factory>;
+
 pub(super) struct Job<W: Workshop> {
     config: Arc<AgentConfig>,
     workshop: Arc<W>,
@@ -56,7 +61,8 @@ pub(super) struct Job<W: Workshop> {
     /// When it joined a run that was under way already: what was due before was its predecessor's.
     joined: Option<Instant>,
     logs: mpsc::Sender<LogLine>,
-    prepared: Option<Result<W::Stage, PrepareError>>,
+    /// Of the version that is used, or was last.
+    prepared: Option<(Digest, Result<W::Stage, PrepareError>)>,
     set_up: Option<Result<Arc<str>, Arc<str>>>,
     /// Why the load ended, until somebody orders the end.
     aborted: Option<Abort>,
@@ -149,27 +155,25 @@ impl<W: Workshop> Job<W> {
     /// The scenario, made ready. None, and the state is set, if that failed; None as well if
     /// something else is wanted before it is done.
     async fn stage(&mut self, wanted: &Wanted) -> Option<W::Stage> {
-        if self.prepared.is_none() {
+        let module = wanted.work.plan.module;
+        if self.prepared.as_ref().is_none_or(|(prepared, _)| *prepared != module) {
+            self.prepared = None;
             self.enter(wanted, WorkerState::Preparing);
             let plan = Arc::clone(&wanted.work.plan);
-            let users = wanted.work.share.count_of(u64::from(plan.profile.planned_users_max()));
-            let users = u32::try_from(users).unwrap_or(u32::MAX);
+            let users = users_of(&wanted.work);
             let workshop = Arc::clone(&self.workshop);
-            self.prepared = Some(match self.check_room(users) {
+            let prepared = match self.check_room(users) {
                 Err(error) => Err(error),
                 Ok(()) => tokio::select! {
                     prepared = workshop.prepare(plan, users) => prepared,
                     () = self.stop_wanted() => return None,
                 },
-            });
+            };
+            self.prepared = Some((module, prepared));
         }
-        match self.prepared.as_ref()? {
+        match &self.prepared.as_ref()?.1 {
             Ok(stage) => {
-                let room = self.config.capacity(stage.room());
-                self.status.send_if_modified(|status| {
-                    status.capacity = room;
-                    false // goes out with the next state
-                });
+                self.say_room(stage);
                 Some(stage.clone())
             }
             Err(error) => {
@@ -177,6 +181,14 @@ impl<W: Workshop> Job<W> {
                 None
             }
         }
+    }
+
+    fn say_room(&self, stage: &W::Stage) {
+        let room = self.config.capacity(stage.room());
+        self.status.send_if_modified(|status| {
+            status.capacity = room;
+            false // goes out with the next state
+        });
     }
 
     fn check_room(&self, users: u32) -> Result<(), PrepareError> {
@@ -231,7 +243,7 @@ impl<W: Workshop> Job<W> {
 
     async fn tear_down(&mut self, wanted: &Wanted, data: Arc<str>) {
         self.end_load();
-        let Some(Ok(stage)) = self.prepared.clone() else {
+        let Some((_, Ok(stage))) = self.prepared.clone() else {
             return self.enter(wanted, WorkerState::TornDown);
         };
         if self.torn_down.is_none() {
@@ -274,6 +286,8 @@ impl<W: Workshop> Job<W> {
         }
         let Some(stage) = self.stage(wanted).await else { return };
         let clock = RunClock::starting_at(instant_of(start, &self.clock_offset));
+        let workshop = Arc::clone(&self.workshop);
+        let editions = Editions::new(workshop, wanted.work.plan.module, &stage);
         let setup = LoadSetup {
             plan: Arc::clone(&wanted.work.plan),
             description: stage.description(),
@@ -287,7 +301,7 @@ impl<W: Workshop> Job<W> {
             shared: Arc::clone(&self.shared),
         };
         match Loader::start(setup, move |context| stage.factory(context)) {
-            Ok(loader) => self.follow(wanted, loader, (start, clock)).await,
+            Ok(loader) => self.follow(wanted, (loader, editions), (start, clock)).await,
             Err(error) => self.fail(wanted, "load", error.to_string()),
         }
     }
@@ -310,7 +324,7 @@ impl<W: Workshop> Job<W> {
     async fn follow(
         &mut self,
         wanted: &Wanted,
-        mut loader: Loader,
+        (mut loader, mut editions): (LoaderOf<W>, Editions<W>),
         (start, clock): (u64, RunClock),
     ) {
         let plan = &wanted.work.plan;
@@ -320,6 +334,7 @@ impl<W: Workshop> Job<W> {
         let mut wanted = wanted.clone();
         let mut aborted: Option<Abort> = None;
         let mut governor = Governor::new(self.config.ceilings);
+        editions.want(&wanted.work, users_of(&wanted.work));
         self.enter(&wanted, WorkerState::Running);
         let team = Arc::clone(loader.team());
         loop {
@@ -328,6 +343,7 @@ impl<W: Workshop> Job<W> {
                 () = tokio::time::sleep_until(intervals.next_due()) => {
                     let cpu = intervals.cut(&mut loader, wanted.applied.0);
                     self.show(&loader, cpu);
+                    self.say_editions(&wanted.work, &editions, &loader);
                     let used = cpu.unwrap_or(self.status.borrow().cpu);
                     let (allowed, cap) = governor.look(used, resident_bytes());
                     loader.allow(allowed, cap);
@@ -342,9 +358,15 @@ impl<W: Workshop> Job<W> {
                     let before = wanted.work;
                     wanted = self.wanted.borrow_and_update().clone();
                     match &wanted.work.step {
-                        Step::Run { .. } => self.amend(&wanted, &before, &mut loader, start),
+                        Step::Run { .. } => {
+                            self.renew(&wanted, &mut editions, &loader);
+                            self.amend(&wanted, &before, &mut loader, start);
+                        }
                         step => self.obey(&wanted, step, &loader),
                     }
+                }
+                () = editions.made(), if editions.is_making() => {
+                    self.renew(&wanted, &mut editions, &loader);
                 }
                 Ok(mode) = wait_for_end(&mut self.end) => loader.stop(mode),
                 () = loader.ended() => break,
@@ -365,7 +387,7 @@ impl<W: Workshop> Job<W> {
     }
 
     /// Goes on with the load and the share of a newer assignment.
-    fn amend(&mut self, wanted: &Wanted, before: &Work, loader: &mut Loader, start: u64) {
+    fn amend(&mut self, wanted: &Wanted, before: &Work, loader: &mut LoaderOf<W>, start: u64) {
         let profile = Arc::new(wanted.work.plan.profile.clone());
         let Work { share, share_from, .. } = &wanted.work;
         let is_new = (share, *share_from) != (&before.share, before.share_from);
@@ -384,7 +406,7 @@ impl<W: Workshop> Job<W> {
     }
 
     /// Does what a newer assignment of the same run wants of load that is to end.
-    fn obey(&self, wanted: &Wanted, step: &Step, loader: &Loader) {
+    fn obey(&self, wanted: &Wanted, step: &Step, loader: &LoaderOf<W>) {
         match step {
             Step::Stop { mode } => {
                 loader.stop(*mode);
@@ -399,7 +421,7 @@ impl<W: Workshop> Job<W> {
         }
     }
 
-    fn show(&self, loader: &Loader, cpu: Option<f64>) {
+    fn show(&self, loader: &LoaderOf<W>, cpu: Option<f64>) {
         let users = loader.users().values().sum();
         self.status.send_if_modified(|status| {
             status.cpu = cpu.unwrap_or(status.cpu);
@@ -415,6 +437,12 @@ impl<W: Workshop> Job<W> {
             self.enter(wanted, WorkerState::Stopping);
         }
     }
+}
+
+/// Users of the whole run that are this worker's, at most.
+fn users_of(work: &Work) -> u32 {
+    let users = work.share.count_of(u64::from(work.plan.profile.planned_users_max()));
+    u32::try_from(users).unwrap_or(u32::MAX)
 }
 
 /// From the start of the run to another moment of the coordinator's clock; zero if that was before.

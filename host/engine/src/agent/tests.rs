@@ -1,6 +1,7 @@
 //! An agent with real shards and scripted users, told what to do as a coordinator would.
 #![allow(clippy::unwrap_used)]
 
+mod editions;
 mod shares;
 mod sharing;
 mod terms;
@@ -8,10 +9,10 @@ mod terms;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use loadhost_model::description::{Description, WaitTime};
-use loadhost_model::id::RunId;
+use loadhost_model::id::{Digest, RunId};
 use loadhost_model::interval::{Interval, SeriesStats};
 use loadhost_model::metric::SeriesKey;
-use loadhost_model::plan::RunPlan;
+use loadhost_model::plan::{Edition, RunPlan};
 use loadhost_model::profile::{Change, Curve, Load};
 use loadhost_model::share::Share;
 use loadhost_model::wire::{Step, Work};
@@ -35,6 +36,10 @@ struct Script {
     task: fn(u64) -> CallOutcome,
     setup: fn() -> Result<Arc<str>, CallOutcome>,
     prepares_for: Duration,
+    /// Other versions of it, by their modules.
+    newer: BTreeMap<Digest, Script>,
+    /// With which code it cannot be made ready.
+    refuses: Option<&'static str>,
 }
 
 impl Default for Script {
@@ -49,6 +54,8 @@ impl Default for Script {
             task: |_| CallOutcome::Done,
             setup: || Ok("data".into()),
             prepares_for: Duration::ZERO,
+            newer: BTreeMap::new(),
+            refuses: None,
         }
     }
 }
@@ -60,9 +67,13 @@ impl Workshop for Script {
         1000
     }
 
-    async fn prepare(&self, _: Arc<RunPlan>, _: u32) -> Result<Script, PrepareError> {
-        tokio::time::sleep(self.prepares_for).await;
-        Ok(self.clone())
+    async fn prepare(&self, plan: Arc<RunPlan>, _: u32) -> Result<Script, PrepareError> {
+        let script = self.newer.get(&plan.module).unwrap_or(self);
+        tokio::time::sleep(script.prepares_for).await;
+        match script.refuses {
+            Some(code) => Err(PrepareError { code: code.into(), message: "not so".into() }),
+            None => Ok(script.clone()),
+        }
     }
 }
 
@@ -125,6 +136,10 @@ struct Boss {
     term: Term,
     generation: u64,
     plan: Arc<RunPlan>,
+    /// See [`Work::next`].
+    next: Option<Box<Edition>>,
+    /// The run's.
+    start: u64,
     intervals: Vec<Interval>,
     states: Vec<WorkerState>,
     stop: CancellationToken,
@@ -161,6 +176,8 @@ impl Boss {
             term: Term(1),
             generation: 0,
             plan: Arc::new(fake::plan(fake::profile(load))),
+            next: None,
+            start: 0,
             intervals: vec![],
             states: vec![],
             stop,
@@ -183,6 +200,7 @@ impl Boss {
             share,
             share_from,
             step,
+            next: self.next.clone(),
             shared: Default::default(),
         };
         let (version, term) = (wire::VERSION, self.term);
@@ -196,6 +214,7 @@ impl Boss {
 
     fn start(&mut self) {
         let start = wall_micros() + 20_000;
+        self.start = start;
         self.assign(Step::Run { start, setup_data: "data".into() });
     }
 

@@ -1,20 +1,15 @@
 //! Users that follow a curve, each running tasks one after the other.
 
-use std::time::Duration;
-
 use loadhost_model::profile::{Curve, Load, Phase};
 use loadhost_model::schedule::users_wanted;
 use loadhost_model::share::Share;
 use tokio::time::MissedTickBehavior;
 
-use crate::load::crew::Crew;
+use crate::load::crew::{Crew, TICK};
 use crate::load::governor::ALL;
 use crate::load::shard::Post;
 use crate::load::source::Source;
 use crate::load::vu::VuFactory;
-
-/// How often the curve is looked at: what a user's start may be late by.
-const TICK: Duration = Duration::from_millis(20);
 
 /// Follows the curve until it is over or the orders say to stop; then lets the users leave.
 pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
@@ -38,7 +33,7 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
             known = Some(wanted);
         }
         tokio::select! {
-            _ = tick.tick() => {}
+            _ = tick.tick() => crew.call_over(),
             () = crew.someone_left() => known = None,
             () = post.changed() => (now, shares) = (post.phase(), post.shares()),
         }

@@ -29,6 +29,10 @@ pub(super) struct Control {
     /// How many users of the crew are starting.
     starting: Rc<Cell<usize>>,
     leave: Cell<bool>,
+    /// Asked to go over to the newest version.
+    goes_over: Cell<bool>,
+    /// That it runs.
+    version: Cell<u32>,
     /// Left because its guest said so: it is not to come back.
     retired: Cell<bool>,
     /// On the list of users that wait for an arrival.
@@ -44,6 +48,8 @@ impl Control {
             activity: Cell::new(Activity::Starting),
             starting: Rc::clone(starting),
             leave: Cell::new(false),
+            goes_over: Cell::new(false),
+            version: Cell::new(0),
             retired: Cell::new(false),
             is_free: Cell::new(false),
             waker: RefCell::new(None),
@@ -79,6 +85,26 @@ impl Control {
         self.leave.get()
     }
 
+    /// Asks the user to go over to the newest version after its iteration.
+    pub(super) fn go_over(&self) {
+        self.goes_over.set(true);
+        self.wake();
+    }
+
+    pub(super) fn is_to_go_over(&self) -> bool {
+        self.goes_over.get()
+    }
+
+    /// The user begins on this version.
+    pub(super) fn begin_on(&self, version: u32) {
+        self.version.set(version);
+        self.goes_over.set(false);
+    }
+
+    pub(super) fn version(&self) -> u32 {
+        self.version.get()
+    }
+
     pub(super) fn retire(&self) {
         self.retired.set(true);
     }
@@ -104,8 +130,17 @@ impl Control {
 
     /// Resolves when the user is asked to leave.
     pub(super) async fn asked_to_leave(&self) {
+        self.once(Self::is_leaving).await;
+    }
+
+    /// Resolves when the user is asked to leave, or to go over to another version.
+    pub(super) async fn asked(&self) {
+        self.once(|control| control.is_leaving() || control.is_to_go_over()).await;
+    }
+
+    async fn once(&self, is_so: impl Fn(&Self) -> bool) {
         poll_fn(|cx| {
-            if self.is_leaving() {
+            if is_so(self) {
                 return Poll::Ready(());
             }
             self.park(cx);

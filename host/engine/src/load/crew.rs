@@ -21,9 +21,20 @@ use crate::load::shard::Shard;
 use crate::load::source::Source;
 use crate::load::user::User;
 use crate::load::vu::{UserIdentity, VuFactory};
+use crate::load::wait::Pause;
 
 /// After an interrupt, before a user that has not come back is dropped as it stands.
 const CUT: Duration = Duration::from_secs(1);
+
+/// How often crews look around.
+pub(super) const TICK: Duration = Duration::from_millis(20);
+
+/// All users of a crew are called over to a newer version within so many ticks, if that many are there: within 10 s.
+/// Fewer go over one in each tick.
+const TICKS_TO_GO_OVER: usize = 500;
+
+/// No more users are called over while one of so many is being started.
+const STARTING_AT_ONCE: usize = 10;
 
 /// Users started before the others get a turn.
 const BATCH: u64 = 16;
@@ -55,6 +66,8 @@ pub(super) struct Crew<F: VuFactory> {
     overdue: Option<Instant>,
     /// Users started so far.
     added: u64,
+    /// All users run this version or a newer one.
+    version: u32,
 }
 
 impl<F: VuFactory> Crew<F> {
@@ -70,6 +83,7 @@ impl<F: VuFactory> Crew<F> {
             interrupt: CancellationToken::new(),
             overdue: None,
             added: 0,
+            version: 0,
         }
     }
 
@@ -97,7 +111,8 @@ impl<F: VuFactory> Crew<F> {
             }
         }
         let Some(user_type) = self.mix.type_of(number) else { return false };
-        let Some((role, table)) = self.shard.role(user_type) else { return false };
+        let version = self.shard.version();
+        let Some((role, table)) = version.role(user_type) else { return false };
         let number_in_run = self.phase << PHASE_BITS | number;
         let control = Control::new(&self.starting);
         let presence = Presence::new(Rc::clone(&control), Arc::clone(&self.shard.team), user_type);
@@ -105,6 +120,7 @@ impl<F: VuFactory> Crew<F> {
         let interrupt = self.interrupt.child_token();
         let user = User {
             shard: Rc::clone(&self.shard),
+            version,
             role,
             identity: UserIdentity {
                 number: number_in_run,
@@ -116,6 +132,7 @@ impl<F: VuFactory> Crew<F> {
             picker: TaskPicker::new(table),
             rng: Rng::with_seed(seed),
             source: source(),
+            pause: Pause::None,
         };
         let abort = self.tasks.spawn_local(user.live(presence));
         self.members.insert(number, Member { control, abort, interrupt, leave_by: None });
@@ -191,6 +208,26 @@ impl<F: VuFactory> Crew<F> {
                 Some(by) => self.overdue = Some(self.overdue.map_or(by, |first| first.min(by))),
                 None => {}
             }
+        }
+    }
+
+    /// Lets users go over to the newest version, a few at a time, so that neither load nor memory jumps. To be called
+    /// with each tick.
+    pub(super) fn call_over(&mut self) {
+        let newest = self.shard.version().number;
+        if self.version == newest || self.starting() * STARTING_AT_ONCE > self.members.len() {
+            return;
+        }
+        let is_behind = |member: &&Member| {
+            member.control.version() < newest && member.control.activity() != Activity::Gone
+        };
+        let mut behind = self.members.values().filter(is_behind).peekable();
+        if behind.peek().is_none() {
+            self.version = newest;
+        }
+        let most = self.members.len().div_ceil(TICKS_TO_GO_OVER);
+        for member in behind.filter(|member| !member.control.is_to_go_over()).take(most) {
+            member.control.go_over();
         }
     }
 

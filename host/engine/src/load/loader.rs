@@ -26,6 +26,7 @@ use crate::load::gate::Gate;
 use crate::load::log::LogSink;
 use crate::load::shard::{self, Orders, Shard};
 use crate::load::team::Team;
+use crate::load::version::{self, Make, Recipe};
 use crate::load::vu::{MakeError, ShardContext, VuFactory};
 use crate::recorder::{Names, Recorder};
 use crate::shared::Commons;
@@ -87,9 +88,10 @@ pub enum LoadError {
 }
 
 /// Load that is being made. Dropping it stops the load at once, without waiting for it.
-#[derive(Debug)]
-pub struct Loader {
+pub struct Loader<F> {
     shards: Vec<Running>,
+    /// Of the newest version, if there was more than one.
+    recipes: watch::Sender<Option<Recipe<F>>>,
     team: Arc<Team>,
     clock: RunClock,
     /// Of this worker.
@@ -108,17 +110,17 @@ struct Running {
     thread: Option<thread::JoinHandle<()>>,
 }
 
-impl Loader {
+impl<F: VuFactory> Loader<F> {
     /// Starts the shards. `make` is called on the thread of each, within its runtime.
-    pub fn start<F, M>(setup: LoadSetup, make: M) -> Result<Loader, LoadError>
+    pub fn start<M>(setup: LoadSetup, make: M) -> Result<Self, LoadError>
     where
-        F: VuFactory,
         M: Fn(ShardContext) -> Result<F, MakeError> + Send + Sync + 'static,
     {
         let planned = setup.share.count_of(u64::from(setup.plan.profile.planned_users_max()));
         let team = Arc::new(Team::new(&setup.description, planned));
         let names = Arc::new(Names::new(&setup.plan.limits));
-        let make = Arc::new(make);
+        let make: Arc<Make<F>> = Arc::new(make);
+        let recipes = watch::Sender::new(None);
         let mut shards = Vec::new();
         let worker = Timeline::new(setup.share_from, setup.share.clone());
         let mut spread = Spread::new(setup.shards);
@@ -137,6 +139,7 @@ impl Loader {
                 cpu: Arc::clone(&cpu),
                 orders: orders.subscribe(),
                 make: Arc::clone(&make),
+                recipes: recipes.subscribe(),
             };
             let thread = thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
                 body.run_guarded();
@@ -146,7 +149,7 @@ impl Loader {
             let (ended, thread) = (Some(ended), Some(thread));
             shards.push(Running { recorder, orders, cpu, counted_cpu: 0, ended, thread });
         }
-        Ok(Loader { shards, team, clock: setup.clock, shares: worker, spread })
+        Ok(Loader { shards, recipes, team, clock: setup.clock, shares: worker, spread })
     }
 
     /// Goes over to another profile, or another share of it, in place. `from` is counted from the
@@ -199,6 +202,25 @@ impl Loader {
 
     fn too_many(&self, source: ShareError) -> LoadError {
         LoadError::Shards { shards: self.spread.shards(), of: self.shares.of(), source }
+    }
+
+    /// Lets users go over to another version of the scenario, a few at a time: each after its iteration. Its user
+    /// types must be those of the version that the load began with.
+    pub fn renew<M>(&self, description: Arc<Description>, make: M)
+    where
+        M: Fn(ShardContext) -> Result<F, MakeError> + Send + Sync + 'static,
+    {
+        let (number, make) = (self.version() + 1, Arc::new(make));
+        self.recipes.send_replace(Some(Recipe { number, description, make }));
+    }
+
+    fn version(&self) -> u32 {
+        self.recipes.borrow().as_ref().map_or(0, |recipe| recipe.number)
+    }
+
+    /// Users that run an older version than the newest.
+    pub fn behind(&self) -> u32 {
+        self.team.behind(self.version())
     }
 
     /// Ends the load. A stop may become more urgent, but is never taken back.
@@ -274,23 +296,20 @@ fn deal(spread: &mut Spread, shares: &Timeline) -> Result<Vec<Timeline>, LoadErr
 }
 
 /// What runs on a shard's thread.
-struct Body<M> {
+struct Body<F> {
     index: u32,
     setup: LoadSetup,
     recorder: Arc<Recorder>,
     team: Arc<Team>,
     cpu: Arc<AtomicU64>,
     orders: watch::Receiver<Orders>,
-    make: Arc<M>,
+    make: Arc<Make<F>>,
+    recipes: watch::Receiver<Option<Recipe<F>>>,
 }
 
-impl<M> Body<M> {
+impl<F: VuFactory> Body<F> {
     /// A panic ends this worker's part of the run, not the worker.
-    fn run_guarded<F>(self)
-    where
-        F: VuFactory,
-        M: Fn(ShardContext) -> Result<F, MakeError>,
-    {
+    fn run_guarded(self) {
         let team = Arc::clone(&self.team);
         match std::panic::catch_unwind(AssertUnwindSafe(|| self.run())) {
             Ok(Ok(())) => {}
@@ -301,11 +320,7 @@ impl<M> Body<M> {
         }
     }
 
-    fn run<F>(self) -> Result<(), String>
-    where
-        F: VuFactory,
-        M: Fn(ShardContext) -> Result<F, MakeError>,
-    {
+    fn run(self) -> Result<(), String> {
         let mut builder = Builder::new_current_thread();
         let runtime = builder.enable_all().event_interval(EVENT_INTERVAL);
         let runtime = runtime.build_local(LocalOptions::default());
@@ -313,11 +328,7 @@ impl<M> Body<M> {
         runtime.block_on(self.load(Alarm::new()))
     }
 
-    async fn load<F>(self, alarm: Arc<Alarm>) -> Result<(), String>
-    where
-        F: VuFactory,
-        M: Fn(ShardContext) -> Result<F, MakeError>,
-    {
+    async fn load(self, alarm: Arc<Alarm>) -> Result<(), String> {
         let setup = self.setup;
         let ringer = tokio::task::spawn_local(Arc::clone(&alarm).ring());
         let recorder = self.recorder;
@@ -340,7 +351,10 @@ impl<M> Body<M> {
         let factory = (self.make)(context.clone()).map_err(|error| error.to_string())?;
         let shard = Shard::new(factory, context, self.team, alarm, setup.plan, setup.description);
         let monitor = tokio::task::spawn_local(shard::monitor(Rc::clone(&shard), self.cpu));
+        let renewal = version::follow(Rc::clone(&shard), self.recipes);
+        let renewal = tokio::task::spawn_local(renewal);
         shard::run(shard, self.orders).await;
+        renewal.abort();
         monitor.abort();
         ringer.abort();
         Ok(())

@@ -28,6 +28,7 @@ pub mod shard;
 mod source;
 pub mod team;
 mod user;
+mod version;
 pub mod vu;
 pub mod wait;
 

@@ -14,14 +14,11 @@ use loadhost_model::share::Timeline;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::load::alarm::Alarm;
-use crate::load::crew::Crew;
+use crate::load::crew::{Crew, TICK};
 use crate::load::governor::ALL;
 use crate::load::shard::{Post, until};
 use crate::load::source::{Arrived, Source};
 use crate::load::vu::VuFactory;
-
-/// How often arrivals that waited too long are looked for.
-const TICK: Duration = Duration::from_millis(20);
 
 /// One of so many users is to be free, and at least one.
 const RESERVE: usize = 8;
@@ -80,7 +77,7 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, crew: Crew<F>) {
     for _ in 0..open.crew.share_of(open.settings.preallocated) {
         open.add_user().await;
     }
-    let Some(mut phase) = post.begin().await else {
+    let Some(mut phase) = open.begin(&mut post).await else {
         return open.crew.dismiss(post.stop).await;
     };
     open.settings = Settings::of(&phase).unwrap_or(open.settings);
@@ -102,6 +99,19 @@ struct Open<F: VuFactory> {
 }
 
 impl<F: VuFactory> Open<F> {
+    /// Waits for the phase's start with the users that are there already.
+    async fn begin(&mut self, post: &mut Post<F>) -> Option<Phase> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                biased;
+                phase = post.begin() => return phase,
+                _ = tick.tick() => self.crew.call_over(),
+            }
+        }
+    }
+
     async fn hand_out(&mut self, post: &mut Post<F>, phase: &mut Phase, due_times: &mut DueTimes) {
         let shard = Rc::clone(&post.shard);
         let mut shares = post.shares();
@@ -136,6 +146,7 @@ impl<F: VuFactory> Open<F> {
                 () = self.crew.someone_left() => self.next_number = 0,
                 _ = tick.tick() => {
                     self.arrived.drop_late();
+                    self.crew.call_over();
                     if self.crew.hold(shares.at(post.now())) {
                         self.next_number = 0;
                     }

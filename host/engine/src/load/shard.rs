@@ -6,6 +6,7 @@
 //!                    └─ alarm: wakes pacing users and arrivals to the microsecond
 //! ```
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,9 +25,8 @@ use tokio::time::Instant;
 use crate::load::alarm::Alarm;
 use crate::load::clock::cpu_of_thread;
 use crate::load::crew::Crew;
-use crate::load::picker::TaskTable;
 use crate::load::team::Team;
-use crate::load::user::Role;
+use crate::load::version::Version;
 use crate::load::vu::{ShardContext, VuFactory};
 use crate::load::{closed, iterations, open};
 
@@ -49,7 +49,6 @@ pub struct Orders {
 /// Everything that the users of one shard share.
 #[derive(Debug)]
 pub(super) struct Shard<F> {
-    pub(super) factory: F,
     pub(super) context: ShardContext,
     pub(super) team: Arc<Team>,
     pub(super) alarm: Arc<Alarm>,
@@ -57,9 +56,9 @@ pub(super) struct Shard<F> {
     pub(super) graceful_stop: Duration,
     pub(super) stop_time: Duration,
     plan: Arc<RunPlan>,
+    /// Of the version that the run began with: user types stay as they are.
     description: Arc<Description>,
-    /// By user type; None: the filter leaves it no task.
-    roles: Vec<Option<(Rc<Role>, Arc<TaskTable>)>>,
+    version: RefCell<Rc<Version<F>>>,
 }
 
 impl<F: VuFactory> Shard<F> {
@@ -72,15 +71,8 @@ impl<F: VuFactory> Shard<F> {
         plan: Arc<RunPlan>,
         description: Arc<Description>,
     ) -> Rc<Self> {
-        let roles = description.user_types.iter().map(|user_type| {
-            let table = Arc::new(TaskTable::new(user_type, &plan.tasks)?);
-            let tasks = user_type.tasks.iter().map(|task| &*task.name);
-            let role = Role::new(&user_type.name, tasks, |key| context.recorder.series(key));
-            Some((Rc::new(role), table))
-        });
-        let roles = roles.collect();
+        let version = Version::new(0, factory, &description, &plan.tasks, &context);
         Rc::new(Self {
-            factory,
             context,
             team,
             alarm,
@@ -89,24 +81,33 @@ impl<F: VuFactory> Shard<F> {
             stop_time: plan.limits.stop_time,
             plan,
             description,
-            roles,
+            version: RefCell::new(version),
         })
     }
 
-    pub(super) fn role(&self, user_type: u32) -> Option<(Rc<Role>, Arc<TaskTable>)> {
-        self.roles.get(user_type as usize).cloned().flatten()
+    /// The newest, which new users run.
+    pub(super) fn version(&self) -> Rc<Version<F>> {
+        Rc::clone(&self.version.borrow())
+    }
+
+    /// From now on users go over to this version.
+    pub(super) fn renew(&self, number: u32, factory: F, description: &Description) {
+        let filter = &self.plan.tasks;
+        let version = Version::new(number, factory, description, filter, &self.context);
+        self.version.replace(version);
     }
 
     /// Who runs in this phase. A user type of which no task is left has no users.
     fn mix(&self, phase: &Phase) -> Option<UserMix> {
-        let with_tasks = self.description.user_types.iter().zip(&self.roles);
-        let only: Vec<String> = with_tasks
-            .filter(|(user_type, role)| {
+        let version = self.version();
+        let types = self.description.user_types.iter().enumerate();
+        let only: Vec<String> = types
+            .filter(|(place, user_type)| {
                 let is_wanted =
                     phase.user_types.is_empty() || phase.user_types.contains(&user_type.name);
-                role.is_some() && is_wanted
+                version.has_tasks(*place) && is_wanted
             })
-            .map(|(user_type, _)| user_type.name.clone())
+            .map(|(_, user_type)| user_type.name.clone())
             .collect();
         if only.is_empty() {
             return None;

@@ -33,22 +33,35 @@ pub(super) enum Source {
     Arrivals(Rc<Arrived>),
 }
 
+/// What a user does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    Iterate(Due),
+    Leave,
+    /// Goes over to the newest version of the scenario.
+    GoOver,
+}
+
 impl Source {
-    /// Waits for the next iteration; `now` is when the last one ended. None: the user leaves.
+    /// Waits for the next iteration; `now` is when the last one ended.
     pub(super) async fn next(
         &mut self,
         pause: Pause,
         now: Instant,
         control: &Rc<Control>,
         alarm: &Alarm,
-    ) -> Option<Due> {
+    ) -> Next {
         match self {
             Self::Arrivals(arrived) => return arrived.next(control).await,
-            Self::Own(0) => return None,
-            Self::Shared(left) if left.load(Ordering::Relaxed) == 0 => return None,
+            Self::Own(0) => return Next::Leave,
+            Self::Shared(left) if left.load(Ordering::Relaxed) == 0 => return Next::Leave,
             Self::Own(_) | Self::Shared(_) | Self::Endless => {}
         }
-        let intended = wait(pause, control, alarm).await?;
+        let intended = match wait(pause, control, alarm).await {
+            Some(intended) => intended,
+            None if control.is_leaving() => return Next::Leave,
+            None => return Next::GoOver,
+        };
         let granted = match self {
             Self::Shared(left) => take_one(left),
             Self::Own(left) => {
@@ -58,7 +71,8 @@ impl Source {
             Self::Endless | Self::Arrivals(_) => true,
         };
         let actual = if pause == Pause::None { now } else { Instant::now() };
-        granted.then_some(Due { intended: intended.unwrap_or(actual), actual })
+        let due = Due { intended: intended.unwrap_or(actual), actual };
+        if granted { Next::Iterate(due) } else { Next::Leave }
     }
 }
 
@@ -67,21 +81,21 @@ fn take_one(left: &AtomicU64) -> bool {
 }
 
 /// The moment that the next iteration is intended to start at, if it has one of its own.
-/// None: the user is asked to leave.
+/// None: the user is asked to leave, or to go over.
 async fn wait(pause: Pause, control: &Control, alarm: &Alarm) -> Option<Option<Instant>> {
-    if control.is_leaving() {
+    if control.is_leaving() || control.is_to_go_over() {
         return None;
     }
     match pause {
         Pause::None => Some(None),
         Pause::About(span) => tokio::select! {
             biased;
-            () = control.asked_to_leave() => None,
+            () = control.asked() => None,
             () = tokio::time::sleep(span) => Some(None),
         },
         Pause::At(moment) => tokio::select! {
             biased;
-            () = control.asked_to_leave() => None,
+            () = control.asked() => None,
             () = alarm.sleep_until(moment) => Some(Some(moment)),
         },
     }
@@ -171,17 +185,22 @@ impl Arrived {
         self.recorder.dropped_arrivals(left as u64);
     }
 
-    async fn next(&self, control: &Rc<Control>) -> Option<Due> {
+    async fn next(&self, control: &Rc<Control>) -> Next {
         poll_fn(|cx| {
-            if control.is_leaving() {
+            let asked = match (control.is_leaving(), control.is_to_go_over()) {
+                (true, _) => Some(Next::Leave),
+                (false, true) => Some(Next::GoOver),
+                (false, false) => None,
+            };
+            if let Some(asked) = asked {
                 self.forget(control);
-                return Poll::Ready(None);
+                return Poll::Ready(asked);
             }
             self.drop_late();
             let taken = self.inner.borrow_mut().waiting.pop_front();
             if let Some(intended) = taken {
                 self.forget(control);
-                return Poll::Ready(Some(Due { intended, actual: Instant::now() }));
+                return Poll::Ready(Next::Iterate(Due { intended, actual: Instant::now() }));
             }
             control.park(cx);
             if !control.is_free.replace(true) {

@@ -15,7 +15,7 @@ const STARTS_TO_JUDGE: u64 = 10;
 /// Why a worker ends the run of its own accord.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Abort {
-    /// Stable: `abort-run`, `start-failures`, `shard`.
+    /// Stable: `abort-run`, `start-failures`, `shard`, `edition`.
     pub code: &'static str,
     /// What and why, with the remedy.
     pub message: Arc<str>,
@@ -28,6 +28,8 @@ pub struct Team {
     users: Vec<(Arc<str>, AtomicU32)>,
     starts: AtomicU64,
     failed_starts: AtomicU64,
+    /// Users by the version of the scenario that they run.
+    aboard: Mutex<BTreeMap<u32, u32>>,
     /// Users this worker is to have at most.
     planned_users: u64,
     /// What is not shed, in thousandths.
@@ -46,6 +48,7 @@ impl Team {
             users: types.map(|t| (Arc::from(&*t.name), AtomicU32::new(0))).collect(),
             starts: AtomicU64::new(0),
             failed_starts: AtomicU64::new(0),
+            aboard: Mutex::default(),
             planned_users,
             allowed: AtomicU32::new(ALL),
             iterations: Mutex::default(),
@@ -83,6 +86,27 @@ impl Team {
         self.users.iter().map(|(name, users)| (Arc::clone(name), count(users))).collect()
     }
 
+    /// Counts a user as running this version for as long as what is returned lives.
+    pub(super) fn aboard(&self, version: u32) -> Aboard<'_> {
+        self.change_aboard(version, 1);
+        Aboard { team: self, version }
+    }
+
+    /// Users that run an older version than this one.
+    pub(super) fn behind(&self, version: u32) -> u32 {
+        let aboard = self.aboard.lock().unwrap_or_else(PoisonError::into_inner);
+        aboard.range(..version).map(|(_, users)| users).sum()
+    }
+
+    fn change_aboard(&self, version: u32, by: i32) {
+        let mut aboard = self.aboard.lock().unwrap_or_else(PoisonError::into_inner);
+        let users = aboard.entry(version).or_default();
+        *users = users.saturating_add_signed(by);
+        if *users == 0 {
+            aboard.remove(&version);
+        }
+    }
+
     pub(super) fn joined(&self, user_type: u32) {
         if let Some((_, users)) = self.users.get(user_type as usize) {
             users.fetch_add(1, Ordering::Relaxed);
@@ -113,6 +137,19 @@ impl Team {
         let mut iterations = self.iterations.lock().unwrap_or_else(PoisonError::into_inner);
         let left = iterations.entry(phase.to_string());
         Arc::clone(left.or_insert_with(|| Arc::new(AtomicU64::new(share))))
+    }
+}
+
+/// A user that runs a version.
+#[derive(Debug)]
+pub(super) struct Aboard<'a> {
+    team: &'a Team,
+    version: u32,
+}
+
+impl Drop for Aboard<'_> {
+    fn drop(&mut self) {
+        self.team.change_aboard(self.version, -1);
     }
 }
 

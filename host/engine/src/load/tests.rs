@@ -6,6 +6,7 @@ mod ends;
 mod moves;
 mod open;
 mod outcomes;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use crate::load::control::{Activity, Control, Presence};
 use crate::load::picker::TaskPicker;
 use crate::load::shard::Shard;
-use crate::load::source::Source;
+use crate::load::source::{Next, Source};
+use crate::load::version::Version;
 use crate::load::vu::{CallOutcome, Crash, Due, UserIdentity, Vu, VuFactory};
 use crate::load::wait::{Pause, pause_after};
 use crate::recorder::SeriesId;
@@ -71,6 +72,8 @@ enum Then {
     GoOn,
     /// `on-stop`, and the end.
     Leave,
+    /// `on-stop`, and a new beginning on the newest version of the scenario.
+    GoOver,
     /// To be made anew.
     MakeAnew,
 }
@@ -78,12 +81,16 @@ enum Then {
 /// One user and where it stands.
 pub(super) struct User<F: VuFactory> {
     pub(super) shard: Rc<Shard<F>>,
+    /// That it runs.
+    pub(super) version: Rc<Version<F>>,
     pub(super) role: Rc<Role>,
     pub(super) identity: UserIdentity,
     pub(super) control: Rc<Control>,
     pub(super) picker: TaskPicker,
     pub(super) rng: Rng,
     pub(super) source: Source,
+    /// Before its first iteration: what is left of a pause in which it went over to another version.
+    pub(super) pause: Pause,
 }
 
 impl<F: VuFactory> User<F> {
@@ -93,6 +100,9 @@ impl<F: VuFactory> User<F> {
         let mut is_first = true;
         while !self.control.is_leaving() {
             self.control.enter(Activity::Starting);
+            self.take_newest_version();
+            let shard = Rc::clone(&self.shard);
+            let aboard = shard.team.aboard(self.version.number);
             // Making a user and parting with it take several times the state of an iteration,
             // which lives as long as the user.
             let (vu, then) = Box::pin(self.make(&mut is_first)).await;
@@ -104,8 +114,14 @@ impl<F: VuFactory> User<F> {
                 (Some(vu), then) => Box::pin(self.leave_unless_crashed(vu, then)).await,
                 (None, then) => then,
             };
-            if then != Then::MakeAnew {
-                return;
+            drop(aboard);
+            match then {
+                Then::MakeAnew => {}
+                Then::GoOver => {
+                    is_first = true; // of this version
+                    continue;
+                }
+                Then::GoOn | Then::Leave => return,
             }
             self.control.enter(Activity::Waiting);
             tokio::select! {
@@ -117,9 +133,19 @@ impl<F: VuFactory> User<F> {
         }
     }
 
+    fn take_newest_version(&mut self) {
+        let newest = self.shard.version();
+        if newest.number != self.version.number
+            && let Some((role, table)) = newest.role(self.identity.user_type)
+        {
+            (self.role, self.picker, self.version) = (role, TaskPicker::new(table), newest);
+        }
+        self.control.begin_on(self.version.number);
+    }
+
     /// A started user, if there is one to go on with or to say good-bye to.
     async fn make(&mut self, is_first: &mut bool) -> (Option<F::Vu>, Then) {
-        let made = self.shard.factory.make(self.identity.clone()).await;
+        let made = self.version.factory.make(self.identity.clone()).await;
         let (vu, then, failure) = match made {
             Ok(mut vu) => {
                 let begin = Instant::now();
@@ -147,14 +173,19 @@ impl<F: VuFactory> User<F> {
     }
 
     async fn iterate(&mut self, vu: &mut F::Vu, back_off: &mut Duration) -> Then {
-        let mut pause = Pause::None;
+        let mut pause = std::mem::replace(&mut self.pause, Pause::None);
         let mut now = Instant::now();
         let mut in_a_row = 0;
         loop {
             self.control.enter(Activity::Waiting);
             let shard = &self.shard;
-            let Some(due) = self.source.next(pause, now, &self.control, &shard.alarm).await else {
-                return Then::Leave;
+            let due = match self.source.next(pause, now, &self.control, &shard.alarm).await {
+                Next::Iterate(due) => due,
+                Next::Leave => return Then::Leave,
+                Next::GoOver => {
+                    self.pause = pause.after(now.elapsed());
+                    return Then::GoOver;
+                }
             };
             if matches!(pause, Pause::At(_)) || matches!(self.source, Source::Arrivals(_)) {
                 shard.context.recorder.start_lag(due.lag());
@@ -236,7 +267,7 @@ impl<F: VuFactory> User<F> {
     }
 
     async fn leave_unless_crashed(&mut self, mut vu: F::Vu, then: Then) -> Then {
-        if then != Then::Leave {
+        if !matches!(then, Then::Leave | Then::GoOver) {
             return then;
         }
         self.control.enter(Activity::Stopping);
@@ -260,7 +291,7 @@ impl<F: VuFactory> User<F> {
                 recorder.crashed_user();
             }
         }
-        Then::Leave
+        then
     }
 
     fn count_failure(&self, step: &Arc<str>, code: &str, message: &Arc<str>) {

@@ -18,6 +18,17 @@ pub enum Pause {
     At(Instant),
 }
 
+impl Pause {
+    /// What is left of it after a while.
+    #[must_use]
+    pub fn after(self, passed: Duration) -> Self {
+        match self {
+            Self::About(span) => Self::About(span.saturating_sub(passed)),
+            Self::None | Self::At(_) => self,
+        }
+    }
+}
+
 /// The pause after an iteration that was intended to start at `intended`.
 ///
 /// Pacing is a grid from the user's first iteration on. A user that is late starts at once and

@@ -257,4 +257,4 @@ impl RunPlan {
 
 #[cfg(test)]
 #[path = "check_tests.rs"]
-mod tests;
+pub(super) mod tests;

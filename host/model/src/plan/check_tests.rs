@@ -20,7 +20,7 @@ fn parameter(name: &str, kind: &str, default: Option<&str>) -> Parameter {
     Parameter { secret: name == "password", name, kind, default, help: "what for".to_string() }
 }
 
-fn shop() -> Description {
+pub(in crate::plan) fn shop() -> Description {
     let shopper = UserType {
         name: "Shopper".to_string(),
         weight: 3,
@@ -64,7 +64,7 @@ fn shop() -> Description {
     }
 }
 
-fn plan() -> RunPlan {
+pub(in crate::plan) fn plan() -> RunPlan {
     RunPlan {
         run: RunId::new("r1").unwrap(),
         scenario: "shop".to_string(),

@@ -134,6 +134,7 @@ fn a_worker_status_survives_json() {
         run: Some(RunId::new("01J9").unwrap()),
         state: WorkerState::Stopped { last_seq: 4 },
         draining: false,
+        edition: Default::default(),
         shared: Default::default(),
     };
     assert_eq!(WorkerStatus::from_json(&status.to_json()), Ok(status));

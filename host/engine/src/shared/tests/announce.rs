@@ -24,6 +24,7 @@ fn status() -> WorkerStatus {
         run: None,
         state: WorkerState::Idle,
         draining: false,
+        edition: Default::default(),
         shared: Default::default(),
     }
 }

@@ -6,9 +6,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use loadhost_cluster::lease::Leadership;
 use loadhost_cluster::subjects::Names;
-use loadhost_cluster::{AgentLink, Connection, Membership, NatsState, Node, NodeConfig, NodeParts};
+use loadhost_cluster::{
+    AgentLink, Connection, Membership, NatsState, Node, NodeConfig, NodeParts, PrivateServer,
+    Settings, connect,
+};
 use loadhost_control::ports::NoShapes;
-use loadhost_control::{CoordinatorConfig, FleetView, RefusalKind, StartRequest};
+use loadhost_control::{CoordinatorConfig, EndReason, FleetView, RefusalKind, StartRequest};
 use loadhost_model::description::Description;
 use loadhost_model::profile::{Curve, Load, Phase};
 use loadhost_model::wire::{
@@ -20,11 +23,11 @@ use crate::leading::take_over;
 use crate::words::{cluster, fleet_config, interval, join, lead, run, status, work, worker};
 
 async fn node(connection: &Connection, id: &str) -> Node {
-    let config = NodeConfig {
-        fleet: fleet_config(id),
-        coordinator: CoordinatorConfig::default(),
-        url: None,
-    };
+    node_with(connection, id, CoordinatorConfig::default()).await
+}
+
+async fn node_with(connection: &Connection, id: &str, coordinator: CoordinatorConfig) -> Node {
+    let config = NodeConfig { fleet: fleet_config(id), coordinator, url: None };
     let store = NatsState::open(connection, &Names::new(cluster()), 1).await.expect("a stream");
     let parts = NodeParts { store: Arc::new(store), shapes: Arc::new(NoShapes) };
     Node::start(connection, config, parts).await.expect("start")
@@ -185,6 +188,61 @@ async fn each_master_tells_the_whole_history_of_a_run() {
     worker.abort();
     standby.stop().await;
     leader.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_lone_master_that_was_killed_shows_its_runs_again_and_ends_the_one_without_workers() {
+    let home = tempfile::tempdir().expect("a folder");
+    // As on a disk after a kill: nobody said goodbye.
+    let mut history = Vec::new();
+    for life in ["first", "second"] {
+        let server = PrivateServer::start_in(None, home.path()).await.expect("start");
+        let settings = Settings { urls: vec![server.url().into()], ..Settings::default() };
+        let connection = connect(&settings).await.expect("connect");
+        let patient = CoordinatorConfig::default();
+        let config = CoordinatorConfig {
+            all_lost: Duration::from_secs(4),
+            checkpoint: Duration::from_millis(100),
+            ..patient
+        };
+        let node = node_with(&connection, life, config).await;
+        let points = async || node.handle().timeline(&run("r1")).await;
+        if life == "first" {
+            let worker = tokio::spawn(works_for_three_seconds(join(&connection, "w1").await));
+            soon("it starts", node.handle().start(endless("r1"))).await.expect("started");
+            eventually("it has a history", async || points().await.is_ok_and(|p| p.len() == 3))
+                .await;
+            history = points().await.expect("a history");
+            worker.abort();
+            let stream = Names::new(cluster()).stats_stream();
+            let stream = stream_of(&server, &stream).await;
+            eventually("it is in a checkpoint", async || {
+                stream.get_info().await.is_ok_and(|info| info.state.messages == 0)
+            })
+            .await;
+            drop((server, node));
+            continue;
+        }
+        eventually("it is known again", async || points().await == Ok(history.clone())).await;
+        let report = soon("its end", node.handle().finished(&run("r1"))).await.expect("a report");
+        assert_eq!(report.history, history);
+        let lost = |code: &str| code == "lost";
+        assert!(
+            matches!(&report.ended, EndReason::WorkerFailed { code, .. } if lost(code)),
+            "{:?}",
+            report.ended
+        );
+        node.stop().await;
+        server.stop().await;
+    }
+}
+
+/// As somebody else sees it.
+async fn stream_of(server: &PrivateServer, name: &str) -> async_nats::jetstream::stream::Stream {
+    let token = server.url().trim_start_matches("nats://").split('@').next().expect("a token");
+    let options = async_nats::ConnectOptions::with_token(token.into());
+    let client = options.connect(server.address()).await.expect("connect");
+    async_nats::jetstream::new(client).get_stream(name).await.expect("a stream")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

@@ -1,7 +1,8 @@
 // The shell: bar, status of the connection, the view of the route.
 import { html, render, useEffect, useState } from './ui.js';
-import { begin, doc, follow, loginNeeded, route, runs } from './store.js';
+import { begin, doc, follow, loginNeeded, route, run, runs, unfollow } from './store.js';
 import { lang, t } from './i18n.js';
+import { stateWord } from './components/basics.js';
 import { Announcer, Bar, ConnectionNote, Extras, installKeys, Toasts } from './components/shell.js';
 
 /** Views are fetched when they are first needed. @type {Record<string, () => Promise<{View: any}>>} */
@@ -38,11 +39,13 @@ function App() {
   const known = name === 'run' && id in runs.value;
   useEffect(() => {
     // A run out of the history has no stream: then the stream of whatever goes on still tells of the fleet.
-    if (!loginNeeded.value) follow(known ? id : '');
+    if (loginNeeded.value) unfollow();
+    else follow(known ? id : '');
   }, [known, id, loginNeeded.value]);
+  const shown = name === 'run' ? run.value : null;
   useEffect(() => {
-    document.title = t('title');
-  }, [lang.value]);
+    document.title = shown ? `${shown.scenario} – ${stateWord(shown.state)} – ${t('title')}` : t('title');
+  }, [lang.value, shown?.scenario, shown?.state]);
   return html`
     <a class="skip" href="#main" onClick=${skip}>${t('skip')}</a>
     <${Bar} view=${name} />

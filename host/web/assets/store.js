@@ -99,6 +99,9 @@ export function follow(id) {
   stream.start();
 }
 
+/** Nothing is followed until {@link follow} is called again. */
+export const unfollow = () => stream.stop();
+
 /** Tries to reach the server at once. */
 export const retryNow = () => stream.retryNow();
 

@@ -50,7 +50,7 @@ export interface RunShort {
 }
 export interface Worker {
   worker: string; release: string; tags: Record<string, string>; capacity: number; shards: number; users: number; cpu: number; memory_bytes: number;
-  liveness: 'alive' | 'suspect' | 'lost'; silent_seconds: number; state: any; run: string | null; draining: boolean; name_clash: boolean;
+  liveness: 'alive' | 'suspect' | 'lost'; silent_seconds: number; state: any; run: string | null; draining: boolean; name_clash: boolean; trouble?: string | null;
   module?: string | null; loop_lag_p99_ms?: number | null;
 }
 export interface Fleet { at: string | number; master: string; leader: string | null; term: number; trouble: string | null; masters: any[]; workers: Record<string, Worker> }

@@ -156,7 +156,7 @@ export function WorkersTable({ workers, manage }) {
   /** @type {import('./table.js').Column<Worker>[]} */
   const columns = [
     { key: 'worker', label: t('worker'), text: true, value: (row) => row.worker },
-    { key: 'state', label: t('state'), text: true, value: (row) => workerState(row).word, show: (row) => { const { kind, word } = workerState(row); return html`<span class=${`pill ${kind}`}><i class="dot"></i>${word}</span>`; } },
+    { key: 'state', label: t('state'), text: true, value: (row) => workerState(row).word, show: (row) => { const { kind, word } = workerState(row); return html`<span class=${`pill ${kind}`} title=${row.trouble}><i class="dot"></i>${word}</span>`; } },
     { key: 'tags', label: t('tags'), text: true, grow: true, value: tagsOf, show: (row) => Object.entries(row.tags ?? {}).map(([name, value]) => html`<span class="tag">${name}=${value}</span>`) },
     { key: 'users', label: t('users'), value: (row) => row.users, show: (row) => count(row.users) },
     { key: 'capacity', label: t('capacity'), value: (row) => row.capacity, show: (row) => count(row.capacity) },

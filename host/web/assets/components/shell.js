@@ -19,7 +19,7 @@ export function Bar({ view }) {
       ${item(view === 'workers', '#/workers', 'worker', t('workers'), fleet.value && html`<span class="count">${workers}</span>`)}
     </nav>`}
     <div class="bar-end">
-      ${fleet.value?.leader && html`<span class="leader" title=${t('leader_is', { name: fleet.value.leader, term: fleet.value.term })} data-testid="leader">
+      ${fleet.value?.leader && !session.value?.single_run && html`<span class="leader" title=${t('leader_is', { name: fleet.value.leader, term: fleet.value.term })} data-testid="leader">
         <i class=${`dot ${connection.value.state === 'live' ? 'good' : 'warn'}`}></i>${fleet.value.leader}</span>`}
       <${ThemeSwitch} />
       <button class="ghost" type="button" onClick=${() => setLang(other)} data-testid="lang"
@@ -68,7 +68,7 @@ export function ConnectionNote() {
   if (retrying) {
     const seconds = Math.max(0, Math.ceil(((state.retryAt ?? now) - now) / 1000));
     return html`<div class="banner bad" role="alert" data-testid="disconnected"><${Icon} name="warn" />
-      <p><b>${state.reason ?? t('unreachable')}</b> ${state.hint ?? ''} ${doc.value ? t('data_kept') : ''}
+      <p><b>${state.reason ?? t('unreachable')}</b> ${state.hint ?? ''} ${doc.value ? t('data_kept') : ''}${' '}
         <span class="muted">${seconds > 0 ? t('retry_in', { n: seconds }) : t('retrying')}</span></p>
       <button type="button" onClick=${retryNow}>${t('retry_now')}</button></div>`;
   }
@@ -153,9 +153,14 @@ const GLOBAL = {
 let prefix = '';
 
 export function installKeys() {
+  // A menu closes when somebody looks elsewhere.
+  addEventListener('click', (event) => {
+    for (const menu of document.querySelectorAll('details.menu[open]')) if (!menu.contains(/** @type {Node} */ (event.target))) menu.removeAttribute('open');
+  });
   addEventListener('keydown', (event) => {
     const target = /** @type {HTMLElement} */ (event.target);
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.key === 'Escape') document.querySelectorAll('details.menu[open]').forEach((menu) => menu.removeAttribute('open'));
     if (target.closest('input, textarea, select, [contenteditable], dialog')) return;
     const key = prefix ? `${prefix} ${event.key}` : event.key;
     prefix = !prefix && event.key === 'g' ? 'g' : '';

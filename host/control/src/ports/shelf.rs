@@ -30,7 +30,8 @@ pub const MAX_KEY_BYTES: usize = 160;
 /// What to delete when there is no room for a document.
 pub const OLD_DOCUMENTS: &str = "old runs, or scenarios and data sets that are not needed any more";
 
-/// How much a shelf keeps.
+/// How much a shelf keeps. By default there is room for hundreds of runs: packed, one of five minutes with ten names
+/// takes about 40 KB, one of an hour 300 KB with 20 names and 1 MB with 1,000, one of days with 10,000 names 10 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShelfBounds {
     /// Bytes of all files in [`Drawer::Inputs`].

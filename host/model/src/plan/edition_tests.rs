@@ -73,7 +73,7 @@ fn what_does_not_fit_is_refused_with_the_reason() {
         "parameter `pages` is missing",
     );
     refused(|newer| newer.data_sets.push("users".to_string()), "reads data set `users`");
-    refused(|newer| newer.parameters[0].kind = "duration".to_string(), "no duration");
+    refused(|newer| newer.parameters[0].kind = "boolean".to_string(), "neither `true` nor `false`");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 // What is fetched only when somebody asks for it: the list of shortcuts, what a tick costs.
+import '../more.js';
 import { html, useEffect, useState } from '../ui.js';
 import { costs, live, session } from '../store.js';
 import { t } from '../i18n.js';

@@ -1,4 +1,5 @@
 // Dialogs about a run, fetched when one is opened: other load, other version, comparison.
+import '../more.js';
 import { html, useEffect, useState } from '../ui.js';
 import { go, toast } from '../store.js';
 import { get, post, upload } from '../api.js';

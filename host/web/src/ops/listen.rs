@@ -1,19 +1,15 @@
 //! Taking a port, with an error that says what to do when it cannot be had.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
-
-/// How long open exchanges may go on after the stop.
-pub(super) const GRACE: Duration = Duration::from_millis(300);
 
 /// Who may reach a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exposure {
     /// This machine.
     Loopback,
-    /// Everybody who can reach the address. There is no login yet.
+    /// Everybody who can reach the address: there is a login, or nothing to hide.
     Anyone,
 }
 
@@ -29,13 +25,13 @@ pub enum ListenError {
         flag: &'static str,
     },
     /// Not on this machine alone, and not asked for.
-    #[error("{address} can be reached from other machines, and there is no login yet; give {flag} 127.0.0.1:{}, or allow it with {allow}", address.port())]
+    #[error("{address} can be reached from other machines, and nobody would have to log in; give {flag} 127.0.0.1:{}, or {allow}", address.port())]
     Exposed {
         /// Asked for.
         address: SocketAddr,
         /// That sets it.
         flag: &'static str,
-        /// That allows it.
+        /// What else could be given.
         allow: &'static str,
     },
     /// Anything else.
@@ -52,8 +48,11 @@ pub enum ListenError {
     },
 }
 
-/// Listens on `address`, which was set by `flag`. `allow` is the flag that makes
-/// `exposure` [`Exposure::Anyone`].
+/// Listens on `address`, which was set by `flag`. `allow` says what would make `exposure`
+/// [`Exposure::Anyone`].
+///
+/// # Errors
+/// If the address is taken, cannot be had, or would be open to others.
 pub async fn bind(
     address: SocketAddr,
     exposure: Exposure,

@@ -13,8 +13,7 @@
 //! | `DELETE /api/v1/workers/{worker}/drain` | master: lets it work again |
 //!
 //! `run` may be left out while one run goes on. What is refused is answered as
-//! `{"code", "message", "hint"}`. There is no login yet, so by default only this machine is
-//! listened to, and only questions that name it are answered.
+//! `{"code", "message", "hint"}`. Who may ask is [`crate::access`]'s business.
 
 mod api;
 mod error;
@@ -28,9 +27,12 @@ use std::sync::Arc;
 
 use loadhost_control::Handle;
 use loadhost_model::wire::WorkerStatus;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::access::{self, Front};
+use crate::api::Desk;
+use crate::site::Site;
 
 pub use listen::{Exposure, ListenError, bind};
 
@@ -59,12 +61,14 @@ pub struct Ops {
     pub readiness: Readiness,
     /// Counters of the transport, shown as `loadhost_transport_events_total{event=…}`.
     pub transport: CounterSource,
+    /// Page and API; None: there is neither.
+    pub site: Option<Site>,
 }
 
 impl Ops {
     /// Of this role, always ready, without a transport.
     pub fn new(role: Role) -> Self {
-        Self { role, readiness: Arc::new(|| Ok(())), transport: Arc::new(Vec::new) }
+        Self { role, readiness: Arc::new(|| Ok(())), transport: Arc::new(Vec::new), site: None }
     }
 
     /// Ready when `readiness` says so.
@@ -73,6 +77,12 @@ impl Ops {
         readiness: impl Fn() -> Result<(), NotReady> + Send + Sync + 'static,
     ) -> Self {
         self.readiness = Arc::new(readiness);
+        self
+    }
+
+    /// With page and API.
+    pub fn with_site(mut self, site: Site) -> Self {
+        self.site = Some(site);
         self
     }
 
@@ -86,21 +96,29 @@ impl Ops {
     }
 }
 
-/// Answers on `listener` until `stop` is cancelled.
+/// Answers at `front` until `stop` is cancelled.
 ///
 /// # Errors
 /// If the metrics cannot be set up, or the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    ops: Ops,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    let only_here = listener.local_addr()?.ip().is_loopback();
-    let app = routes::router(ops, only_here).map_err(std::io::Error::other)?;
-    let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
-    tokio::select! {
-        served = std::future::IntoFuture::into_future(serving) => served,
-        // Nobody here asks for anything long; who keeps a connection open is not waited for.
-        () = async { stop.cancelled().await; tokio::time::sleep(listen::GRACE).await } => Ok(()),
+pub async fn serve(front: Front, mut ops: Ops, stop: CancellationToken) -> std::io::Result<()> {
+    let Front { listener, access, doors } = front;
+    let (transport, door) = (ops.transport.clone(), doors.counters.clone());
+    ops = ops.counting(move || {
+        let mut counts = transport();
+        counts.extend(door.counts());
+        counts
+    });
+    let desk = ops.site.clone().map(|site| Desk::new(site, stop.clone()));
+    if let Some(desk) = desk.clone() {
+        let transport = ops.transport.clone();
+        ops = ops.counting(move || [transport(), desk.counts()].concat());
     }
+    let routes = routes::router(ops, &access, desk.as_ref()).map_err(std::io::Error::other)?;
+    let tended = desk.map(|desk| tokio::spawn(desk.tend(stop.clone())));
+    let served = access::serve(listener, access::guard(routes, access), doors, stop.clone()).await;
+    if let Some(tended) = tended {
+        stop.cancel();
+        let _ = tended.await;
+    }
+    served
 }

@@ -4,66 +4,55 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::error::Refusal;
 use super::metrics::{Metrics, MetricsError};
 use super::{Ops, Role, api};
+use crate::access::{self, About, Access};
+use crate::api::Desk;
+use crate::assets;
 
 /// What all routes share.
 pub(super) struct Shared {
     pub(super) ops: Ops,
     metrics: Metrics,
-    only_here: bool,
 }
 
-pub(super) fn router(ops: Ops, only_here: bool) -> Result<Router, MetricsError> {
+pub(super) fn router(
+    ops: Ops,
+    access: &Access,
+    desk: Option<&Arc<Desk>>,
+) -> Result<Router, MetricsError> {
     let metrics = Metrics::new(&ops)?;
     let is_master = matches!(ops.role, Role::Master(_));
-    let shared = Arc::new(Shared { ops, metrics, only_here });
+    let shared = Arc::new(Shared { ops, metrics });
     let mut routes = Router::new()
-        .route("/", get(welcome))
         .route("/health", get(async || "alive\n"))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics_text));
-    if is_master {
+    routes = match desk {
+        Some(desk) => routes
+            .merge(assets::router())
+            .merge(crate::api::router(desk.clone()))
+            .merge(access::session_routes(access.clone(), desk.about())),
+        None => routes.route("/", get(welcome)),
+    };
+    if is_master && desk.is_none() {
         routes = routes
             .route("/api/v1/state", get(api::state))
             .route("/api/v1/stop", post(api::stop))
             .route("/api/v1/change", post(api::change))
-            .route("/api/v1/workers/{worker}/drain", post(api::drain).delete(api::undrain));
+            .route("/api/v1/workers/{worker}/drain", post(api::drain).delete(api::undrain))
+            .merge(access::session_routes(access.clone(), about()));
     }
-    Ok(routes
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(other_method)
-        .layer(from_fn_with_state(shared.clone(), named_as_us))
-        .with_state(shared))
+    Ok(routes.fallback(nothing_here).method_not_allowed_fallback(other_method).with_state(shared))
 }
 
-/// A page that a browser has open must not speak to us under its own name (DNS rebinding).
-async fn named_as_us(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    if shared.only_here && !names_this_machine(request.headers()) {
-        let hint = "ask for http://127.0.0.1 or http://localhost";
-        let message = "this address serves this machine only, under its own names";
-        return Refusal::new(StatusCode::MISDIRECTED_REQUEST, "foreign-host", message, hint)
-            .into_response();
-    }
-    next.run(request).await
-}
-
-fn names_this_machine(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
-        return true; // No browser leaves it out.
-    };
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+fn about() -> About {
+    About { version: env!("CARGO_PKG_VERSION").into(), cluster: String::new(), single_run: false }
 }
 
 async fn welcome(State(shared): State<Arc<Shared>>) -> String {

@@ -1,8 +1,6 @@
 //! The operator's face over real connections, in front of a real coordinator.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod fleet;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,56 +9,12 @@ use loadhost_control::{Coordinator, CoordinatorConfig, EndReason, Handle};
 use loadhost_model::id::Term;
 use loadhost_model::wire::{Report, WorkerState, WorkerStatus};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exposure, Ops, Role, bind, serve};
-use fleet::{Obedient, Silence, request, status};
-
-struct Served {
-    address: String,
-    stop: CancellationToken,
-    task: tokio::task::JoinHandle<std::io::Result<()>>,
-}
-
-async fn served(ops: Ops) -> Served {
-    let here = "127.0.0.1:0".parse().unwrap();
-    let listener = bind(here, Exposure::Loopback, "--listen", "--expose").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let stop = CancellationToken::new();
-    let task = tokio::spawn(serve(listener, ops, stop.clone()));
-    Served { address, stop, task }
-}
-
-impl Served {
-    /// Status and body.
-    async fn ask(&self, method: &str, path: &str, more: &str, body: &str) -> (u16, String) {
-        let host = if more.contains("host:") { "" } else { "host: localhost\r\n" };
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\n{host}{more}content-length: {}\r\nconnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        let read = stream.read_to_string(&mut answer);
-        tokio::time::timeout(Duration::from_secs(10), read).await.unwrap().unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head[9..12].parse().unwrap(), body.to_string())
-    }
-
-    async fn get(&self, path: &str) -> (u16, String) {
-        self.ask("GET", path, "", "").await
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let json = "content-type: application/json\r\n";
-        let (status, text) = self.ask("POST", path, json, &body.to_string()).await;
-        (status, serde_json::from_str(&text).unwrap())
-    }
-}
+use super::{Exposure, Ops, Role, bind};
+use crate::testing::fleet::{Obedient, Silence, request, status};
+use crate::testing::served;
 
 /// A coordinator that two workers have reported to.
 async fn coordinator() -> (Handle, CancellationToken) {
@@ -207,7 +161,7 @@ async fn a_worker_is_taken_out_of_service_and_back() {
     assert!(status == 404 && body.contains("unknown-worker"), "{status} {body}");
     // A form of another page, which needs no permission of the browser.
     let form = "content-type: text/plain\r\n";
-    assert_eq!(served.ask("POST", "/api/v1/workers/w1/drain", form, "{}").await.0, 400);
+    assert_eq!(served.ask("POST", "/api/v1/workers/w1/drain", form, "{}").await.0, 415);
     assert_eq!(draining(), [false, false]);
     stop.cancel();
 }
@@ -284,7 +238,7 @@ async fn pages_of_others_cannot_give_orders() {
     // A form of another page, which needs no permission of the browser.
     let form = "content-type: text/plain\r\n";
     let (status, _) = served.ask("POST", "/api/v1/stop", form, "{}").await;
-    assert_eq!(status, 400);
+    assert_eq!(status, 415);
     // A name that somebody lets point here.
     let rebound = "host: evil.example:8089\r\n";
     let (status, body) = served.ask("GET", "/api/v1/state", rebound, "").await;

@@ -1,0 +1,112 @@
+//! All seconds of one run, kept by a master so that a page opened late shows the whole of it.
+
+use std::collections::BTreeMap;
+
+use loadhost_control::view::Point;
+
+use crate::api::dto::{Cell, row_of};
+
+/// Seconds kept of one run, somewhat more than the coordinator keeps.
+pub const MAX_POINTS: usize = 16_000;
+
+/// A run second by second, as rows for the charts.
+#[derive(Debug, Default)]
+pub struct Chronicle {
+    /// By begin, in milliseconds.
+    rows: BTreeMap<u64, Vec<Cell>>,
+    /// The beginning is there.
+    whole: bool,
+    /// Rows that were let go because there were too many.
+    pub dropped: u64,
+}
+
+impl Chronicle {
+    /// Whether the beginning is missing and has to be asked for.
+    pub fn is_torn(&self) -> bool {
+        !self.whole
+    }
+
+    /// Takes what a view says of the last seconds; the rows that are new or changed.
+    pub fn take(&mut self, points: &[Point]) -> Vec<Vec<Cell>> {
+        // A history that starts with the run is all there is.
+        if self.rows.is_empty() && points.first().is_none_or(|point| point.at.is_zero()) {
+            self.whole = true;
+        }
+        let mut changed = Vec::new();
+        for point in points {
+            let row = row_of(point);
+            let key = u64::try_from(point.at.as_millis()).unwrap_or(u64::MAX);
+            if self.rows.get(&key) != Some(&row) {
+                changed.push(row.clone());
+                self.rows.insert(key, row);
+            }
+        }
+        while self.rows.len() > MAX_POINTS {
+            self.rows.pop_first();
+            self.dropped += 1;
+        }
+        changed
+    }
+
+    /// Puts the whole history below what is known already.
+    pub fn complete(&mut self, points: &[Point]) {
+        self.whole = true;
+        let newer = std::mem::take(&mut self.rows);
+        self.take(points);
+        self.rows.extend(newer);
+    }
+
+    /// Gives up the wish for the beginning: nobody has it.
+    pub fn leave_torn(&mut self) {
+        self.whole = true;
+    }
+
+    /// All rows, by time.
+    pub fn rows(&self) -> impl Iterator<Item = &Vec<Cell>> {
+        self.rows.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn points(seconds: std::ops::Range<u64>, users: u32) -> Vec<Point> {
+        let point = |at| Point { at: Duration::from_secs(at), users, ..Point::default() };
+        seconds.map(point).collect()
+    }
+
+    #[test]
+    fn only_new_and_amended_seconds_are_told() {
+        let mut chronicle = Chronicle::default();
+        assert_eq!(chronicle.take(&points(0..3, 1)).len(), 3);
+        assert!(!chronicle.is_torn());
+        let mut next = points(0..4, 1);
+        next[1].users = 7;
+        let told = chronicle.take(&next);
+        let at: Vec<_> = told.iter().map(|row| (row[0], row[2])).collect();
+        assert_eq!(at, [(Some(1.0), Some(7.0)), (Some(3.0), Some(1.0))]);
+        assert!(chronicle.take(&next).is_empty());
+    }
+
+    #[test]
+    fn a_master_that_came_late_puts_the_beginning_below_what_it_saw() {
+        let mut chronicle = Chronicle::default();
+        chronicle.take(&points(100..120, 2));
+        assert!(chronicle.is_torn());
+        chronicle.complete(&points(0..110, 1));
+        assert!(!chronicle.is_torn());
+        let users: Vec<_> = chronicle.rows().map(|row| row[2]).collect();
+        assert_eq!(users.len(), 120);
+        assert_eq!((users[99], users[100]), (Some(1.0), Some(2.0)));
+    }
+
+    #[test]
+    fn a_run_without_end_stays_bounded() {
+        let mut chronicle = Chronicle::default();
+        chronicle.take(&points(0..MAX_POINTS as u64 + 10, 1));
+        assert_eq!((chronicle.rows().count(), chronicle.dropped), (MAX_POINTS, 10));
+    }
+}

@@ -15,8 +15,8 @@ let launched;
 after(async () => (await launched)?.close());
 
 /**
- * @typedef {{url: string, path?: string, lang?: 'en' | 'zh', theme?: 'light' | 'dark', width?: number, height?: number, allowed?: RegExp[]}} Wanted
- *   `allowed`: what this test means to provoke, such as a refused upload
+ * @typedef {{url: string, path?: string, lang?: 'en' | 'zh', theme?: 'light' | 'dark', width?: number, height?: number, allowed?: RegExp[], file?: string}} Wanted
+ *   `allowed`: what this test means to provoke, such as a refused upload; `file`: opened from the disk instead
  */
 
 /**
@@ -44,7 +44,7 @@ export function pages(name, body) {
 }
 
 /** @param {Wanted} wanted */
-async function openPage({ url, path = '', lang = 'en', theme = 'light', width = 1280, height = 900, allowed = [] }) {
+async function openPage({ url, path = '', lang = 'en', theme = 'light', width = 1280, height = 900, allowed = [], file }) {
   launched ??= chromium.launch({ executablePath: process.env.LOADHOST_CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
   const browser = await launched;
   const context = await browser.newContext({ viewport: { width, height }, locale: lang === 'zh' ? 'zh-CN' : 'en-GB', colorScheme: theme, reducedMotion: 'reduce' });
@@ -59,14 +59,14 @@ async function openPage({ url, path = '', lang = 'en', theme = 'light', width = 
   });
   page.on('request', (request) => {
     const asked = new URL(request.url());
-    if (!['data:', 'blob:'].includes(asked.protocol) && asked.host !== host) faults.push(`a request left for ${request.url()}`);
+    if (!['data:', 'blob:', 'file:'].includes(asked.protocol) && asked.host !== host) faults.push(`a request left for ${request.url()}`);
   });
   await page.addInitScript(() => {
     document.addEventListener('securitypolicyviolation', (event) => {
       console.error(`policy: ${event.violatedDirective} forbids ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`);
     });
   });
-  await page.goto(`${url}/${path}`);
+  await page.goto(file ? `file://${file}` : `${url}/${path}`);
   return { page, context, wrong: () => faults.filter((fault) => !allowed.some((pattern) => pattern.test(fault))) };
 }
 

@@ -7,7 +7,7 @@ import { Child } from './process.js';
 
 const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
 const target = process.env.CARGO_TARGET_DIR ?? join(cache, 'loadhost/target');
-const LOADHOST = process.env.LOADHOST_BIN ?? join(target, 'debug/loadhost');
+export const LOADHOST = process.env.LOADHOST_BIN ?? join(target, 'debug/loadhost');
 const GUESTS = process.env.LOADHOST_GUESTS ?? join(target, 'guests/wasm32-wasip2/release');
 
 /** Where a compiled scenario lies. @param {string} name */

@@ -62,7 +62,13 @@ export async function call(method, path, body, signal) {
   if (method !== 'GET') Object.assign(headers, changeHeaders(), { 'content-type': 'application/json' });
   let response;
   try {
-    response = await fetch(url(path), { method, headers, signal: signal ?? null, cache: 'no-store', body: method === 'GET' ? null : JSON.stringify(body ?? {}) });
+    response = await fetch(url(path), {
+      method,
+      headers,
+      signal: signal ?? null,
+      cache: 'no-store',
+      body: method === 'GET' ? null : JSON.stringify(body ?? {}),
+    });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new ApiError(0, {});

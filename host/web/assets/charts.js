@@ -47,7 +47,9 @@ export class Charts {
     this.color = palette(host);
     /** @type {Chart[]} */
     this.charts = options.specs.map((spec) => new Chart(this, spec));
-    this.seen = new IntersectionObserver((entries) => entries.forEach((entry) => this.chartOf(entry.target)?.show(entry.isIntersecting)), { rootMargin: '120px' });
+    this.seen = new IntersectionObserver((entries) => entries.forEach((entry) => this.chartOf(entry.target)?.show(entry.isIntersecting)), {
+      rootMargin: '120px',
+    });
     this.sized = new ResizeObserver((entries) => entries.forEach((entry) => this.chartOf(entry.target)?.resize()));
     for (const chart of this.charts) {
       this.seen.observe(chart.root);
@@ -218,7 +220,12 @@ class Chart {
     const { group, spec } = this;
     const { color } = group;
     const { words } = group.options;
-    const axis = { stroke: color('--ink-3'), font: `11px ${getComputedStyle(this.body).fontFamily}`, grid: { stroke: color('--grid'), width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: color('--ink-3'),
+      font: `11px ${getComputedStyle(this.body).fontFamily}`,
+      grid: { stroke: color('--grid'), width: 1 },
+      ticks: { show: false },
+    };
     const [min, max] = group.range();
     return {
       ...this.size(),
@@ -226,16 +233,36 @@ class Chart {
       padding: [8, 24, 0, 0],
       cursor: {
         // Only the cursor is shared: a selection that others repeated would zoom once for each chart.
-        sync: { key: group.sync, setSeries: false, filters: { pub: (/** @type {string} */ type) => type === 'mousemove' || type === 'mouseleave' } },
+        sync: {
+          key: group.sync,
+          setSeries: false,
+          filters: { pub: (/** @type {string} */ type) => type === 'mousemove' || type === 'mouseleave' },
+        },
         drag: { x: true, y: false, setScale: false },
         points: { size: 6, width: 1.5, fill: (/** @type {any} */ u, /** @type {number} */ i) => u.series[i].stroke(u, i) },
         bind: { dblclick: () => () => (group.zoomTo(null), null) },
         y: false,
       },
-      scales: { x: { time: false, min, max }, y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ high) => [0, top(high, spec.max)] } },
+      scales: {
+        x: { time: false, min, max },
+        y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ high) => [0, top(high, spec.max)] },
+      },
       axes: [
-        { ...axis, size: 26, gap: 4, space: 64, incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400], values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((second) => words.time(second)) },
-        { ...axis, size: 52, gap: 4, space: 32, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((value) => words.axis(spec.unit, value)) },
+        {
+          ...axis,
+          size: 26,
+          gap: 4,
+          space: 64,
+          incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400],
+          values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((second) => words.time(second)),
+        },
+        {
+          ...axis,
+          size: 52,
+          gap: 4,
+          space: 32,
+          values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((value) => words.axis(spec.unit, value)),
+        },
       ],
       series: [{}, ...spec.series.map((series) => this.series(series))],
       hooks: {

@@ -116,7 +116,12 @@ export function span(seconds) {
     [Math.floor((whole % 3600) / 60), m],
     [whole % 60, s],
   ].filter(([value]) => value !== 0);
-  return parts.length ? parts.slice(0, 2).map(([value, unit]) => `${value}${unit}`).join(' ') : `0${s}`;
+  return parts.length
+    ? parts
+        .slice(0, 2)
+        .map(([value, unit]) => `${value}${unit}`)
+        .join(' ')
+    : `0${s}`;
 }
 
 /** The moment in milliseconds since the epoch, from what the API gives. @param {string | number | null | undefined} at @returns {number | null} */

@@ -154,7 +154,16 @@ const mean = (a, b) => (a === null ? b : b === null ? a : (a + b) / 2);
 /** @type {Join} */
 const worst = (a, b) => (a === null ? b : b === null ? a : Math.max(a, b));
 /** @type {Record<string, Join>} */
-const JOIN = { t: first, span: sum, rps: mean, fps: mean, users: (a, b) => b ?? a, users_wanted: (a, b) => b ?? a, rate_wanted: mean, dropped: sum };
+const JOIN = {
+  t: first,
+  span: sum,
+  rps: mean,
+  fps: mean,
+  users: (a, b) => b ?? a,
+  users_wanted: (a, b) => b ?? a,
+  rate_wanted: mean,
+  dropped: sum,
+};
 
 /** @param {unknown} value @returns {number | null} */
 function number(value) {

@@ -5,13 +5,23 @@ import { Icon } from '../icons.js';
 
 /** @type {Record<string, import('../i18n.js').Key>} */
 const STATES = {
-  waiting: 'state_waiting', preparing: 'state_preparing', 'setting-up': 'state_setting_up', starting: 'state_starting', running: 'state_running',
-  stopping: 'state_stopping', 'tearing-down': 'state_tearing_down', finished: 'state_finished',
+  waiting: 'state_waiting',
+  preparing: 'state_preparing',
+  'setting-up': 'state_setting_up',
+  starting: 'state_starting',
+  running: 'state_running',
+  stopping: 'state_stopping',
+  'tearing-down': 'state_tearing_down',
+  finished: 'state_finished',
 };
 /** @type {Record<string, import('../i18n.js').Key>} */
 const REASONS = {
-  completed: 'ended_completed', 'stopped-by-user': 'ended_stopped', 'threshold-abort': 'ended_threshold', 'aborted-by-scenario': 'ended_scenario',
-  'worker-failed': 'ended_worker', interrupted: 'ended_interrupted',
+  completed: 'ended_completed',
+  'stopped-by-user': 'ended_stopped',
+  'threshold-abort': 'ended_threshold',
+  'aborted-by-scenario': 'ended_scenario',
+  'worker-failed': 'ended_worker',
+  interrupted: 'ended_interrupted',
 };
 
 /** @param {string} state @returns {string} */
@@ -30,9 +40,17 @@ export function endWord(ended) {
 /** @param {{run: {state: string, ended?: {reason: string} | null, passed?: boolean | null}}} props @returns {import('../types').View} */
 export function StatePill({ run }) {
   const over = run.state === 'finished';
-  const failed = over && (run.passed === false || ['threshold-abort', 'aborted-by-scenario', 'worker-failed'].includes(run.ended?.reason ?? ''));
+  const failed =
+    over && (run.passed === false || ['threshold-abort', 'aborted-by-scenario', 'worker-failed'].includes(run.ended?.reason ?? ''));
   const kind = run.state === 'running' ? 'live' : over ? (failed ? 'bad' : run.passed ? 'good' : 'calm') : 'warn';
-  const word = over && run.passed === false ? t('failed') : over && run.passed && run.ended?.reason === 'completed' ? t('passed') : over && run.ended ? t(REASONS[run.ended.reason] ?? 'state_finished') : stateWord(run.state);
+  const word =
+    over && run.passed === false
+      ? t('failed')
+      : over && run.passed && run.ended?.reason === 'completed'
+        ? t('passed')
+        : over && run.ended
+          ? t(REASONS[run.ended.reason] ?? 'state_finished')
+          : stateWord(run.state);
   return html`<span class=${`pill ${kind}`} data-testid="run-state" data-state=${run.state}><i class="dot"></i>${word}</span>`;
 }
 
@@ -47,10 +65,22 @@ export const notesOf = (run) => (Array.isArray(run.notes) ? run.notes : Object.v
  * @returns {import('../types').View}
  */
 export function Faults({ error, faults }) {
-  const all = faults ?? (error?.faults?.length ? error.faults : error ? [error.body?.message || error.status ? { message: error.message, hint: error.hint, code: error.code } : { message: error.status === 0 ? t('unreachable') : error.message }] : []);
+  const all =
+    faults ??
+    (error?.faults?.length
+      ? error.faults
+      : error
+        ? [
+            error.body?.message || error.status
+              ? { message: error.message, hint: error.hint, code: error.code }
+              : { message: error.status === 0 ? t('unreachable') : error.message },
+          ]
+        : []);
   if (!all.length) return null;
-  return html`<ul class="faults" role="alert" data-testid="faults">${all.map((/** @type {import('../types').Fault} */ fault) => html`
-    <li><${Icon} name="fault" /><div><b>${fault.key ? `${fault.key}: ` : ''}${fault.message}</b>${fault.hint && html`<p>${fault.hint}</p>`}${fault.code && html`<code class="muted">${fault.code}</code>`}</div></li>`)}</ul>`;
+  return html`<ul class="faults" role="alert" data-testid="faults">${all.map(
+    (/** @type {import('../types').Fault} */ fault) => html`
+    <li><${Icon} name="fault" /><div><b>${fault.key ? `${fault.key}: ` : ''}${fault.message}</b>${fault.hint && html`<p>${fault.hint}</p>`}${fault.code && html`<code class="muted">${fault.code}</code>`}</div></li>`,
+  )}</ul>`;
 }
 
 /**
@@ -95,7 +125,8 @@ export function Copy({ text, label }) {
     setTimeout(() => setDone(false), 1500);
   };
   return html`<button type="button" class="ghost small" onClick=${copy} aria-label=${label ? undefined : t('copy')} title=${t('copy')} data-testid="copy">
-    <${Icon} name=${done ? 'check' : 'copy'} />${label && html`<span>${done ? t('copied') : label}</span>`}<span class="sr-only" role="status">${done ? t('copied') : ''}</span></button>`;
+    <${Icon} name=${done ? 'check' : 'copy'} />${label && html`<span>${done ? t('copied') : label}</span>`}<span class="sr-only"
+        role="status">${done ? t('copied') : ''}</span></button>`;
 }
 
 /** @param {string} text @returns {Promise<boolean>} */

@@ -10,9 +10,19 @@ import { helpOpen } from './shell.js';
 export function Help() {
   /** @type {[string, string][]} */
   const rows = [
-    ['?', t('key_help')], ['g r', t('key_runs')], ['g n', t('key_new')], ['g w', t('key_workers')], ['/', t('key_filter')],
-    ['c', t('key_change')], ['s', t('key_stop')], ['1 – 8', t('key_tabs')], ['t', t('key_theme')], ['l', t('key_language')],
-    ['← →', t('key_cursor')], ['+ − 0', t('key_zoom')], ['Esc', t('key_close')],
+    ['?', t('key_help')],
+    ['g r', t('key_runs')],
+    ['g n', t('key_new')],
+    ['g w', t('key_workers')],
+    ['/', t('key_filter')],
+    ['c', t('key_change')],
+    ['s', t('key_stop')],
+    ['1 – 8', t('key_tabs')],
+    ['t', t('key_theme')],
+    ['l', t('key_language')],
+    ['← →', t('key_cursor')],
+    ['+ − 0', t('key_zoom')],
+    ['Esc', t('key_close')],
   ];
   return html`<${Dialog} title=${t('help')} onClose=${() => (helpOpen.value = false)} testid="help">
     <dl class="keys">${rows.map(([key, what]) => html`<div><dt>${key.split(' ').map((part) => html`<kbd>${part}</kbd>`)}</dt><dd>${what}</dd></div>`)}</dl>
@@ -30,8 +40,10 @@ export function Perf() {
   const sorted = [...costs].sort((a, b) => a - b);
   const heap = /** @type {any} */ (performance).memory?.usedJSHeapSize;
   const text = [
-    `tick ${(costs[costs.length - 1] ?? 0).toFixed(1)} ms`, `p95 ${(sorted[Math.floor(sorted.length * 0.95)] ?? 0).toFixed(1)}`,
-    `points ${live.points.length}`, heap ? `heap ${(heap / 1e6).toFixed(1)} MB` : '',
+    `tick ${(costs[costs.length - 1] ?? 0).toFixed(1)} ms`,
+    `p95 ${(sorted[Math.floor(sorted.length * 0.95)] ?? 0).toFixed(1)}`,
+    `points ${live.points.length}`,
+    heap ? `heap ${(heap / 1e6).toFixed(1)} MB` : '',
   ];
   return html`<output class="perf" data-testid="perf">${text.join(' · ')}</output>`;
 }

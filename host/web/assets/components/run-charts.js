@@ -10,26 +10,83 @@ import { notesOf, thresholdsOf } from './basics.js';
 /** @returns {import('../charts.js').Spec[]} */
 export function specs() {
   return [
-    { id: 'rate', title: t('chart_rate'), unit: 'rate', max: 1, series: [
-      { key: 'rps', label: t('requests'), color: '--s-rate', fill: true, width: 1.8 }, { key: 'fps', label: t('failures'), color: '--s-fail', fill: true, width: 1.8 }] },
-    { id: 'response', title: t('chart_response'), unit: 'ms', series: [
-      { key: 'response_p50', label: 'p50', color: '--s-p50' }, { key: 'response_p95', label: 'p95', color: '--s-p95', width: 1.8 }, { key: 'response_p99', label: 'p99', color: '--s-p99' },
-      { key: 'service_p95', label: t('service_p95'), color: '--s-v95', dash: [4, 3], width: 1.2 }] },
-    { id: 'users', height: 140, title: t('users'), unit: 'count', max: 1, series: [
-      { key: 'users', label: t('running'), color: '--s-users', fill: true, width: 1.8 }, { key: 'users_wanted', label: t('wanted_series'), color: '--s-wanted', dash: [4, 3] }] },
-    { id: 'service', height: 140, title: t('chart_service'), unit: 'ms', series: [
-      { key: 'service_p50', label: 'p50', color: '--s-v50' }, { key: 'service_p95', label: 'p95', color: '--s-v95', width: 1.8 }, { key: 'service_p99', label: 'p99', color: '--s-v99' }] },
-    { id: 'arrivals', height: 140, title: t('chart_arrivals'), unit: 'rate', max: 1, series: [
-      { key: 'rate_wanted', label: t('arrivals_wanted'), color: '--s-wanted', dash: [4, 3] }, { key: 'dropped', label: t('dropped'), color: '--s-drop', fill: true, width: 1.8 }] },
-    { id: 'generator', height: 140, title: t('chart_generator'), unit: 'percent', max: 1, series: [
-      { key: 'cpu', label: t('cpu'), color: '--s-cpu', fill: true }] },
+    {
+      id: 'rate',
+      title: t('chart_rate'),
+      unit: 'rate',
+      max: 1,
+      series: [
+        { key: 'rps', label: t('requests'), color: '--s-rate', fill: true, width: 1.8 },
+        { key: 'fps', label: t('failures'), color: '--s-fail', fill: true, width: 1.8 },
+      ],
+    },
+    {
+      id: 'response',
+      title: t('chart_response'),
+      unit: 'ms',
+      series: [
+        { key: 'response_p50', label: 'p50', color: '--s-p50' },
+        { key: 'response_p95', label: 'p95', color: '--s-p95', width: 1.8 },
+        { key: 'response_p99', label: 'p99', color: '--s-p99' },
+        { key: 'service_p95', label: t('service_p95'), color: '--s-v95', dash: [4, 3], width: 1.2 },
+      ],
+    },
+    {
+      id: 'users',
+      height: 140,
+      title: t('users'),
+      unit: 'count',
+      max: 1,
+      series: [
+        { key: 'users', label: t('running'), color: '--s-users', fill: true, width: 1.8 },
+        { key: 'users_wanted', label: t('wanted_series'), color: '--s-wanted', dash: [4, 3] },
+      ],
+    },
+    {
+      id: 'service',
+      height: 140,
+      title: t('chart_service'),
+      unit: 'ms',
+      series: [
+        { key: 'service_p50', label: 'p50', color: '--s-v50' },
+        { key: 'service_p95', label: 'p95', color: '--s-v95', width: 1.8 },
+        { key: 'service_p99', label: 'p99', color: '--s-v99' },
+      ],
+    },
+    {
+      id: 'arrivals',
+      height: 140,
+      title: t('chart_arrivals'),
+      unit: 'rate',
+      max: 1,
+      series: [
+        { key: 'rate_wanted', label: t('arrivals_wanted'), color: '--s-wanted', dash: [4, 3] },
+        { key: 'dropped', label: t('dropped'), color: '--s-drop', fill: true, width: 1.8 },
+      ],
+    },
+    {
+      id: 'generator',
+      height: 140,
+      title: t('chart_generator'),
+      unit: 'percent',
+      max: 1,
+      series: [{ key: 'cpu', label: t('cpu'), color: '--s-cpu', fill: true }],
+    },
   ];
 }
 
 /** @returns {import('../charts.js').Words} */
 export const words = () => ({
-  value: (unit, value) => (unit === 'ms' ? time(value) : unit === 'rate' ? rate(value) : unit === 'percent' ? percent(value) : count(value)),
-  axis: (unit, value) => (unit === 'ms' ? time(value).replace(/([.,]\d*?)0+(?=\D)/, '$1').replace(/[.,](?= )/, '') : unit === 'percent' ? `${Math.round(value * 100)}%` : short(value)),
+  value: (unit, value) =>
+    unit === 'ms' ? time(value) : unit === 'rate' ? rate(value) : unit === 'percent' ? percent(value) : count(value),
+  axis: (unit, value) =>
+    unit === 'ms'
+      ? time(value)
+          .replace(/([.,]\d*?)0+(?=\D)/, '$1')
+          .replace(/[.,](?= )/, '')
+      : unit === 'percent'
+        ? `${Math.round(value * 100)}%`
+        : short(value),
   time: clock,
   empty: t('no_points_yet'),
   series: t('series'),
@@ -43,8 +100,10 @@ export function marksOf({ run: { value: run }, points }) {
   if (!run) return [];
   /** @type {import('../charts.js').Mark[]} */
   const marks = [];
-  for (const note of notesOf(run)) if (note.at_seconds != null) marks.push({ t: note.at_seconds, kind: note.kind === 'warning' ? 'warning' : 'info', text: note.message });
-  for (const loss of Object.values(run.losses ?? {})) marks.push({ t: loss.at_seconds, kind: 'bad', text: t('mark_lost', { worker: loss.worker }) });
+  for (const note of notesOf(run))
+    if (note.at_seconds != null) marks.push({ t: note.at_seconds, kind: note.kind === 'warning' ? 'warning' : 'info', text: note.message });
+  for (const loss of Object.values(run.losses ?? {}))
+    marks.push({ t: loss.at_seconds, kind: 'bad', text: t('mark_lost', { worker: loss.worker }) });
   for (const { text, broken_since_seconds: since } of thresholdsOf(run)) {
     if (since != null) breaches.set(`${run.run} ${text} ${since}`, { t: since, kind: 'bad', text: t('mark_broken', { threshold: text }) });
   }
@@ -86,14 +145,18 @@ export function RunCharts({ source }) {
       // Read-only, for tests: what is drawn.
       /** @type {any} */ (host.current).charts = made;
       undo.push(() => made.destroy());
-      undo.push(effect(() => {
-        if (source.version.value >= 0) made.setData(source.points.columns, marksOf(source));
-      }));
+      undo.push(
+        effect(() => {
+          if (source.version.value >= 0) made.setData(source.points.columns, marksOf(source));
+        }),
+      );
       let first = painted.peek();
-      undo.push(effect(() => {
-        if (painted.value !== first) made.restyle();
-        first = painted.value;
-      }));
+      undo.push(
+        effect(() => {
+          if (painted.value !== first) made.restyle();
+          first = painted.value;
+        }),
+      );
     });
     return () => {
       gone = true;
@@ -106,6 +169,7 @@ export function RunCharts({ source }) {
   return html`<section class="charts-section" aria-label=${t('charts')}>
     <div class="charts" ref=${host} data-testid="charts"></div>
     <div class="charts-foot"><span class="muted small">${t('charts_hint')}</span>
-      ${zoomed && html`<button type="button" class="small" data-testid="zoom-reset" onClick=${() => charts.current?.zoomTo(null)}><${Icon} name="reset" />${t('zoom_reset')}</button>`}</div>
+      ${zoomed && html`<button type="button" class="small" data-testid="zoom-reset" onClick=${() => charts.current?.zoomTo(null)}><${Icon}
+          name="reset" />${t('zoom_reset')}</button>`}</div>
   </section>`;
 }

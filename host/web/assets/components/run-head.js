@@ -25,20 +25,31 @@ export function RunHead({ run, live }) {
         <span title=${run.module}><${Icon} name="file" size=${13} /><code>${shortDigest(run.module)}</code></span>
         ${run.started_at && html`<span>${dateTime(run.started_at)}</span>`}</p></div>
     <div class="actions">
-      ${changes && html`
+      ${
+        changes &&
+        html`
         <button type="button" onClick=${() => setOpen('change')} data-testid="change"><${Icon} name="tune" />${t('change_load')}</button>
-        ${!session.value?.single_run && html`<button type="button" onClick=${() => setOpen('version')} data-testid="new-version"><${Icon} name="upload" /><span class="wide-only">${t('new_version')}</span></button>`}
-        <button type="button" onClick=${() => setOpen('reset')} data-testid="reset" title=${t('reset_hint')}><${Icon} name="reset" /><span class="wide-only">${t('reset')}</span></button>
-        <button type="button" class="danger" onClick=${() => setOpen('stop')} data-testid="stop"><${Icon} name="stop" />${t('stop')}</button>`}
-      ${over && html`
+        ${!session.value?.single_run && html`<button type="button" onClick=${() => setOpen('version')} data-testid="new-version"><${Icon}
+            name="upload" /><span class="wide-only">${t('new_version')}</span></button>`}
+        <button type="button" onClick=${() => setOpen('reset')} data-testid="reset" title=${t('reset_hint')}><${Icon} name="reset" /><span
+            class="wide-only">${t('reset')}</span></button>
+        <button type="button" class="danger" onClick=${() => setOpen('stop')} data-testid="stop"><${Icon} name="stop" />${t('stop')}</button>`
+      }
+      ${
+        over &&
+        html`
         <${Downloads} path=${path} />
         <button type="button" onClick=${() => setOpen('compare')} data-testid="compare"><${Icon} name="compare" />${t('compare')}</button>
-        ${may('operate') && !session.value?.single_run && html`<a class="button primary" href=${`#/new?scenario=${run.module}`} data-testid="again"><${Icon} name="play" />${t('run_again')}</a>`}
-        ${may('operate') && html`<button type="button" class="ghost" onClick=${() => setOpen('delete')} aria-label=${t('delete')} title=${t('delete')} data-testid="delete"><${Icon} name="trash" /></button>`}`}
+        ${may('operate') && !session.value?.single_run && html`<a class="button primary" href=${`#/new?scenario=${run.module}`}
+            data-testid="again"><${Icon} name="play" />${t('run_again')}</a>`}
+        ${may('operate') && html`<button type="button" class="ghost" onClick=${() => setOpen('delete')} aria-label=${t('delete')}
+            title=${t('delete')} data-testid="delete"><${Icon} name="trash" /></button>`}`
+      }
     </div>
     <${NoteEditor} key=${run.run} run=${run} />
     ${(open === 'change' || open === 'version' || open === 'compare') && html`<${Action} key=${open} name=${open} run=${run} onClose=${close} />`}
-    ${open === 'reset' && html`<${Confirm} title=${t('reset')} text=${t('reset_question')} action=${t('reset')} onClose=${close} onDo=${() => act(`${path}/reset`, {}, t('reset_done'))} />`}
+    ${open === 'reset' && html`<${Confirm} title=${t('reset')} text=${t('reset_question')} action=${t('reset')} onClose=${close}
+        onDo=${() => act(`${path}/reset`, {}, t('reset_done'))} />`}
     ${open === 'delete' && html`<${Confirm} title=${t('delete')} text=${t('delete_question')} action=${t('delete')} danger onClose=${close} onDo=${() => drop(path)} />`}
     ${open === 'stop' && html`<${StopDialog} path=${path} onClose=${close} />`}
   </header>`;
@@ -64,7 +75,15 @@ function StopDialog({ path, onClose }) {
 /** @param {{path: string}} props */
 function Downloads({ path }) {
   /** @type {[string, string][]} */
-  const files = [['report.html', t('html_report')], ['results.json', 'JSON'], ['junit.xml', 'JUnit XML'], ['stats.csv', t('csv_stats')], ['stats_history.csv', t('csv_history')], ['failures.csv', t('csv_failures')], ['exceptions.csv', t('csv_exceptions')]];
+  const files = [
+    ['report.html', t('html_report')],
+    ['results.json', 'JSON'],
+    ['junit.xml', 'JUnit XML'],
+    ['stats.csv', t('csv_stats')],
+    ['stats_history.csv', t('csv_history')],
+    ['failures.csv', t('csv_failures')],
+    ['exceptions.csv', t('csv_exceptions')],
+  ];
   return html`<details class="menu"><summary class="button" data-testid="downloads"><${Icon} name="download" />${t('downloads')}</summary>
     <div class="menu-box">${files.map(([file, label]) => html`<a href=${url(`${path}/${file}`)} download>${label}</a>`)}</div></details>`;
 }
@@ -101,7 +120,13 @@ export function NoteEditor({ run }) {
   const save = async (event) => {
     event.preventDefault();
     const form = new FormData(/** @type {HTMLFormElement} */ (event.target));
-    const next = { pinned: form.has('pinned'), note: String(form.get('note') ?? ''), tags: String(form.get('tags') ?? '').split(/[,\s]+/).filter(Boolean) };
+    const next = {
+      pinned: form.has('pinned'),
+      note: String(form.get('note') ?? ''),
+      tags: String(form.get('tags') ?? '')
+        .split(/[,\s]+/)
+        .filter(Boolean),
+    };
     try {
       await patch(`runs/${encodeURIComponent(run.run)}`, next);
       setSaved(next);
@@ -115,10 +140,13 @@ export function NoteEditor({ run }) {
       <label>${t('note')}<textarea name="note" rows="2" maxlength="4000">${note}</textarea></label>
       <label>${t('tags')}<input name="tags" value=${tags.join(', ')} placeholder=${t('tags_hint')} /></label>
       <label class="inline"><input type="checkbox" name="pinned" checked=${pinned} /> ${t('pinned_hint')}</label>
-      <div class="row"><button class="primary" type="submit">${t('save')}</button><button type="button" onClick=${() => setEditing(false)}>${t('cancel')}</button></div></form>`;
+      <div class="row"><button class="primary" type="submit">${t('save')}</button><button type="button"
+          onClick=${() => setEditing(false)}>${t('cancel')}</button></div></form>`;
   }
-  return html`<p class="note-line" data-testid="note">${pinned && html`<${Icon} name="lock" size=${13} label=${t('pinned_hint')} />`}${tags.map((tag) => html`<span class="tag">${tag}</span>`)}${note && html`<span>${note}</span>`}
-    ${may('operate') && html`<button type="button" class="link muted" onClick=${() => setEditing(true)} data-testid="edit-note"><${Icon} name="edit" size=${13} />${note || tags.length ? t('edit') : t('add_note')}</button>`}</p>`;
+  return html`<p class="note-line" data-testid="note">${pinned && html`<${Icon} name="lock" size=${13}
+      label=${t('pinned_hint')} />`}${tags.map((tag) => html`<span class="tag">${tag}</span>`)}${note && html`<span>${note}</span>`}
+    ${may('operate') && html`<button type="button" class="link muted" onClick=${() => setEditing(true)} data-testid="edit-note"><${Icon} name="edit"
+        size=${13} />${note || tags.length ? t('edit') : t('add_note')}</button>`}</p>`;
 }
 
 /** @param {{run: import('../types').Run}} props @returns {import('../types').View} */
@@ -177,9 +205,11 @@ export function Thresholds({ run }) {
   if (!all.length) return null;
   const icon = /** @type {const} */ ({ ok: 'check', broken: 'fault', 'no-data': 'info' });
   const word = { ok: t('threshold_ok'), broken: t('threshold_broken'), 'no-data': t('threshold_no_data') };
-  return html`<ul class="thresholds" aria-label=${t('thresholds')} data-testid="thresholds">${all.map((threshold) => html`
+  return html`<ul class="thresholds" aria-label=${t('thresholds')} data-testid="thresholds">${all.map(
+    (threshold) => html`
     <li key=${threshold.text} class=${threshold.state} data-state=${threshold.state}><${Icon} name=${icon[threshold.state] ?? 'info'} label=${word[threshold.state]} />
       <code>${threshold.text}</code><b>${thresholdValue(threshold)}</b>
       ${threshold.broken_since_seconds != null && html`<small>${t('broken_since', { at: clock(threshold.broken_since_seconds) })}</small>`}
-      ${threshold.abort_after_seconds != null && html`<small>${t('aborts_after', { at: clock(threshold.abort_after_seconds) })}</small>`}</li>`)}</ul>`;
+      ${threshold.abort_after_seconds != null && html`<small>${t('aborts_after', { at: clock(threshold.abort_after_seconds) })}</small>`}</li>`,
+  )}</ul>`;
 }

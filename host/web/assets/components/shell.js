@@ -1,6 +1,21 @@
 // What frames every view: the bar, messages, the list of shortcuts, what a tick costs.
 import { html, signal, useEffect, useRef, useState } from '../ui.js';
-import { announced, connection, doc, dropToast, fleet, go, loginNeeded, retryNow, run, runs, session, theme, toast, toasts } from '../store.js';
+import {
+  announced,
+  connection,
+  doc,
+  dropToast,
+  fleet,
+  go,
+  loginNeeded,
+  retryNow,
+  run,
+  runs,
+  session,
+  theme,
+  toast,
+  toasts,
+} from '../store.js';
 import { remove } from '../api.js';
 import { lang, setLang, t } from '../i18n.js';
 import { Icon, Logo } from '../icons.js';
@@ -13,20 +28,31 @@ export function Bar({ view }) {
   const going = Object.values(runs.value).some((run) => run.state !== 'finished');
   return html`<header class="bar">
     <a class="brand" href="#/" aria-label=${t('brand')}><${Logo} /><span>${t('brand')}</span></a>
-    ${!loginNeeded.value && html`<nav aria-label=${t('nav')}>
-      ${item(view === 'runs' || view === 'run' || view === 'compare', '#/', 'runs', t('runs'), going && html`<i class="pulse" role="img" aria-label=${t('a_run_goes_on')}></i>`)}
+    ${
+      !loginNeeded.value &&
+      html`<nav aria-label=${t('nav')}>
+      ${item(view === 'runs' || view === 'run' || view === 'compare', '#/', 'runs', t('runs'), going && html`<i class="pulse" role="img"
+          aria-label=${t('a_run_goes_on')}></i>`)}
       ${!session.value?.single_run && item(view === 'new', '#/new', 'plus', t('new_run'))}
       ${item(view === 'workers', '#/workers', 'worker', t('workers'), fleet.value && html`<span class="count">${workers}</span>`)}
-    </nav>`}
+    </nav>`
+    }
     <div class="bar-end">
-      ${fleet.value?.leader && !session.value?.single_run && html`<span class="leader" title=${t('leader_is', { name: fleet.value.leader, term: fleet.value.term })} data-testid="leader">
-        <i class=${`dot ${connection.value.state === 'live' ? 'good' : 'warn'}`}></i>${fleet.value.leader}</span>`}
+      ${
+        fleet.value?.leader &&
+        !session.value?.single_run &&
+        html`<span class="leader" title=${t('leader_is', { name: fleet.value.leader, term: fleet.value.term })} data-testid="leader">
+        <i class=${`dot ${connection.value.state === 'live' ? 'good' : 'warn'}`}></i>${fleet.value.leader}</span>`
+      }
       <${ThemeSwitch} />
       <button class="ghost" type="button" onClick=${() => setLang(other)} data-testid="lang"
         aria-label=${t('language_switch')}><${Icon} name="globe" /><span lang=${other}>${new Intl.DisplayNames([other], { type: 'language' }).of(other)}</span></button>
       <button class="ghost keys-button" type="button" onClick=${() => (helpOpen.value = true)} aria-label=${t('help')} title=${t('help')}><${Icon} name="keys" /></button>
-      ${session.value?.user && html`<button class="ghost" type="button" onClick=${logout} title=${t('log_out')} data-testid="logout">
-        <${Icon} name="user" /><span>${session.value.user}</span></button>`}
+      ${
+        session.value?.user &&
+        html`<button class="ghost" type="button" onClick=${logout} title=${t('log_out')} data-testid="logout">
+        <${Icon} name="user" /><span>${session.value.user}</span></button>`
+      }
     </div>
   </header>`;
 }
@@ -82,10 +108,12 @@ export function ConnectionNote() {
 
 /** @returns {import('../types').View} */
 export function Toasts() {
-  return html`<div class="toasts" role="status">${toasts.value.map((entry) => html`
+  return html`<div class="toasts" role="status">${toasts.value.map(
+    (entry) => html`
     <div key=${entry.id} class=${`toast ${entry.kind}`} data-testid="toast"><${Icon} name=${entry.kind === 'good' ? 'check' : 'fault'} />
       <p>${entry.text}${entry.hint && html`<small>${entry.hint}</small>`}</p>
-      <button type="button" class="ghost" aria-label=${t('close')} onClick=${() => dropToast(entry.id)}><${Icon} name="close" /></button></div>`)}</div>`;
+      <button type="button" class="ghost" aria-label=${t('close')} onClick=${() => dropToast(entry.id)}><${Icon} name="close" /></button></div>`,
+  )}</div>`;
 }
 
 /** Speaks when a run changes its state, a leader changes or the connection goes and comes. @returns {import('../types').View} */
@@ -94,7 +122,9 @@ export function Announcer() {
   const leader = fleet.value?.leader;
   const link = connection.value.state;
   const id = run.value?.run;
-  const before = useRef(/** @type {{id?: string | undefined, state?: string | undefined, leader?: string | null | undefined, link?: string}} */ ({}));
+  const before = useRef(
+    /** @type {{id?: string | undefined, state?: string | undefined, leader?: string | null | undefined, link?: string}} */ ({}),
+  );
   useEffect(() => {
     const was = before.current;
     if (state && was.state && was.id === id && was.state !== state) announced.value = t('announce_state', { state: stateWord(state) });
@@ -155,7 +185,8 @@ let prefix = '';
 export function installKeys() {
   // A menu closes when somebody looks elsewhere.
   addEventListener('click', (event) => {
-    for (const menu of document.querySelectorAll('details.menu[open]')) if (!menu.contains(/** @type {Node} */ (event.target))) menu.removeAttribute('open');
+    for (const menu of document.querySelectorAll('details.menu[open]'))
+      if (!menu.contains(/** @type {Node} */ (event.target))) menu.removeAttribute('open');
   });
   addEventListener('keydown', (event) => {
     const target = /** @type {HTMLElement} */ (event.target);

@@ -57,7 +57,8 @@ export function Table(props) {
 
   /** @param {string} key */
   const sortBy = (key) => {
-    const next = order === `-${key}` ? key : order === key ? `-${key}` : columns.find((column) => column.key === key)?.text ? key : `-${key}`;
+    const next =
+      order === `-${key}` ? key : order === key ? `-${key}` : columns.find((column) => column.key === key)?.text ? key : `-${key}`;
     remember(`sort.${id}`, next);
     setOrder(next);
   };
@@ -68,13 +69,20 @@ export function Table(props) {
     setHidden(next);
   };
   /** @param {T} row @param {number} index @param {string} [kind] */
-  const line = (row, index, kind) => html`<tr key=${kind ?? keyOf(row)} class=${kind} aria-rowindex=${index} onClick=${props.onPick && (() => props.onPick?.(row))}>
+  const line = (
+    row,
+    index,
+    kind,
+  ) => html`<tr key=${kind ?? keyOf(row)} class=${kind} aria-rowindex=${index} onClick=${props.onPick && (() => props.onPick?.(row))}>
     ${shown.map((column, n) => cell(column, row, n === 0))}</tr>`;
 
   return html`<div class="table-block" data-testid=${`table-${id}`}>
     <div class="tools">
-      ${props.filter && html`<label class="search"><${Icon} name="filter" /><span class="sr-only">${t('filter')}</span>
-        <input type="search" data-filter placeholder=${t('filter')} value=${needle} onInput=${(/** @type {any} */ event) => setNeedle(event.target.value)} /></label>`}
+      ${
+        props.filter &&
+        html`<label class="search"><${Icon} name="filter" /><span class="sr-only">${t('filter')}</span>
+        <input type="search" data-filter placeholder=${t('filter')} value=${needle} onInput=${(/** @type {any} */ event) => setNeedle(event.target.value)} /></label>`
+      }
       <span class="muted small" role="status">${needle ? t('n_of', { n: count(sorted.length), all: count(rows.length) }) : ''}</span>
       <span class="grow"></span>${props.tools}
       ${columns.some((column) => column.off) && html`<${Choice} columns=${columns} off=${off} toggle=${toggle} />`}
@@ -86,7 +94,8 @@ export function Table(props) {
           ${pinned && line(pinned, 2, 'pinned')}
           ${virtual && from > 0 && html`<tr class="spacer" aria-hidden="true"><td colspan=${shown.length} style=${{ height: `${from * ROW}px` }}></td></tr>`}
           ${sorted.slice(from, to).map((row, n) => line(row, from + n + 2))}
-          ${virtual && to < sorted.length && html`<tr class="spacer" aria-hidden="true"><td colspan=${shown.length} style=${{ height: `${(sorted.length - to) * ROW}px` }}></td></tr>`}
+          ${virtual && to < sorted.length && html`<tr class="spacer" aria-hidden="true"><td colspan=${shown.length}
+              style=${{ height: `${(sorted.length - to) * ROW}px` }}></td></tr>`}
         </tbody>
       </table>
       ${!sorted.length && html`<p class="none">${needle ? t('nothing_found') : (props.empty ?? t('nothing_yet'))}</p>`}
@@ -105,14 +114,17 @@ function cell(column, row, first) {
 function head(column, order, sortBy) {
   const sorted = order === column.key ? 'ascending' : order === `-${column.key}` ? 'descending' : 'none';
   return html`<th scope="col" class=${`${column.text ? 'text' : 'num'} ${column.grow ? 'grow' : ''}`} aria-sort=${sorted} title=${column.help}>
-    <button type="button" onClick=${() => sortBy(column.key)}>${column.label}${sorted !== 'none' && html`<${Icon} name=${sorted === 'ascending' ? 'up' : 'down'} size=${12} />`}</button></th>`;
+    <button type="button" onClick=${() => sortBy(column.key)}>${column.label}${sorted !== 'none' && html`<${Icon}
+        name=${sorted === 'ascending' ? 'up' : 'down'} size=${12} />`}</button></th>`;
 }
 
 /** @param {{columns: Column<any>[], off: string[], toggle: (key: string) => void}} props */
 function Choice({ columns, off, toggle }) {
   return html`<details class="menu"><summary class="button small"><${Icon} name="columns" />${t('columns')}</summary>
-    <div class="menu-box">${columns.slice(1).map((column) => html`<label><input type="checkbox" checked=${!off.includes(column.key)}
-      onChange=${() => toggle(column.key)} />${column.label}</label>`)}</div></details>`;
+    <div class="menu-box">${columns.slice(1).map(
+      (column) => html`<label><input type="checkbox" checked=${!off.includes(column.key)}
+      onChange=${() => toggle(column.key)} />${column.label}</label>`,
+    )}</div></details>`;
 }
 
 /** @template T @param {T[]} rows @param {((row: T) => string) | undefined} text @param {string} needle @returns {T[]} */
@@ -138,7 +150,8 @@ export function sortRows(rows, columns, order) {
     if (a.value === b.value) return 0;
     if (a.value === null || a.value === undefined) return 1;
     if (b.value === null || b.value === undefined) return -1;
-    const less = typeof a.value === 'string' ? a.value.localeCompare(String(b.value), 'en', { numeric: true }) : Number(a.value) - Number(b.value);
+    const less =
+      typeof a.value === 'string' ? a.value.localeCompare(String(b.value), 'en', { numeric: true }) : Number(a.value) - Number(b.value);
     return down ? -less : less;
   });
   return keyed.map((one) => one.row);

@@ -4,12 +4,20 @@
 
 /** @param {Stage[]} stages @param {boolean} [rates] values are per second @returns {string} */
 export function stagesText(stages, rates) {
-  return stages.map(({ duration, target }) => `${duration.trim() || '0s'}->${target.trim() || '0'}${rates && /^[\d.]+$/.test(target.trim()) ? '/s' : ''}`).join(', ');
+  return stages
+    .map(
+      ({ duration, target }) => `${duration.trim() || '0s'}->${target.trim() || '0'}${rates && /^[\d.]+$/.test(target.trim()) ? '/s' : ''}`,
+    )
+    .join(', ');
 }
 
 /** @param {string} text @returns {Stage[]} */
 export function stagesOf(text) {
-  return text.split(',').map((part) => part.split('->')).filter((parts) => parts.length === 2).map(([duration = '', target = '']) => ({ duration: duration.trim(), target: target.trim() }));
+  return text
+    .split(',')
+    .map((part) => part.split('->'))
+    .filter((parts) => parts.length === 2)
+    .map(([duration = '', target = '']) => ({ duration: duration.trim(), target: target.trim() }));
 }
 
 /** @typedef {'users' | 'stages' | 'arrivals' | 'arrival-stages' | 'iterations' | 'shape'} Model */
@@ -49,15 +57,46 @@ export function firstValues(scenario, earlier) {
   const { params, data, thresholds, 'user-types': types, stages, 'rate-stages': rates, ...rest } = given;
   /** @type {Values} */
   const values = {
-    model: stages ? 'stages' : rates ? 'arrival-stages' : rest.rate ? 'arrivals' : rest.iterations ? 'iterations' : scenario.has_load_shape && !rest.users ? 'shape' : 'users',
-    plain: {}, on: {}, stages: stages ? stagesOf(String(stages)) : [{ duration: '30s', target: '100' }, { duration: '2m', target: '100' }, { duration: '15s', target: '0' }],
-    rates: rates ? stagesOf(String(rates)) : [{ duration: '30s', target: '100' }, { duration: '2m', target: '100' }],
-    thresholds: Array.isArray(thresholds) ? thresholds.map(String) : [], params: { ...params }, types: {}, data: { ...data },
+    model: stages
+      ? 'stages'
+      : rates
+        ? 'arrival-stages'
+        : rest.rate
+          ? 'arrivals'
+          : rest.iterations
+            ? 'iterations'
+            : scenario.has_load_shape && !rest.users
+              ? 'shape'
+              : 'users',
+    plain: {},
+    on: {},
+    stages: stages
+      ? stagesOf(String(stages))
+      : [
+          { duration: '30s', target: '100' },
+          { duration: '2m', target: '100' },
+          { duration: '15s', target: '0' },
+        ],
+    rates: rates
+      ? stagesOf(String(rates))
+      : [
+          { duration: '30s', target: '100' },
+          { duration: '2m', target: '100' },
+        ],
+    thresholds: Array.isArray(thresholds) ? thresholds.map(String) : [],
+    params: { ...params },
+    types: {},
+    data: { ...data },
   };
   for (const [name, value] of Object.entries(map(types))) values.types[name] = String(value);
   for (const [key, value] of Object.entries(rest)) {
     if (value === true || value === 'true') values.on[key] = true;
-    else if (typeof value === 'object' && value !== null) values.plain[key] = Array.isArray(value) ? value.join('\n') : Object.entries(value).map((pair) => pair.join('=')).join('\n');
+    else if (typeof value === 'object' && value !== null)
+      values.plain[key] = Array.isArray(value)
+        ? value.join('\n')
+        : Object.entries(value)
+            .map((pair) => pair.join('='))
+            .join('\n');
     else if (value !== false && value !== null && value !== 'false') values.plain[key] = String(value);
   }
   if (values.model === 'users' && !values.plain.users) values.plain.users = '10';
@@ -86,7 +125,10 @@ export function settingsOf(values, table) {
   const params = filled(values.params);
   if (params) settings.params = params;
   const types = filled(values.types);
-  if (types) settings['user-types'] = Object.fromEntries(Object.entries(types).map(([name, text]) => [name, /^\d+$/.test(text) ? Number(text) : text]));
+  if (types)
+    settings['user-types'] = Object.fromEntries(
+      Object.entries(types).map(([name, text]) => [name, /^\d+$/.test(text) ? Number(text) : text]),
+    );
   const data = Object.entries(values.data).filter(([, set]) => set.file);
   if (data.length) settings.data = Object.fromEntries(data.map(([name, set]) => [name, filled(set)]));
   return settings;
@@ -94,15 +136,21 @@ export function settingsOf(values, table) {
 
 /** @param {string} text @param {string | undefined} kind @returns {unknown} */
 function valued(text, kind) {
-  const lines = text.split('\n').map((line) => line.trim()).filter(Boolean);
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean);
   if (kind === 'list' || kind === 'many') return lines;
-  if (kind === 'map') return Object.fromEntries(lines.map((line) => [line.slice(0, Math.max(0, line.indexOf('='))), line.slice(line.indexOf('=') + 1)]));
+  if (kind === 'map')
+    return Object.fromEntries(lines.map((line) => [line.slice(0, Math.max(0, line.indexOf('='))), line.slice(line.indexOf('=') + 1)]));
   return kind === 'integer' && /^\d{1,15}$/.test(text) ? Number(text) : text;
 }
 
 /** @param {Record<string, string | undefined>} given @returns {Record<string, string> | null} what is not empty */
 function filled(given) {
-  const entries = /** @type {[string, string][]} */ (Object.entries(given).filter(([, value]) => value !== undefined && String(value) !== ''));
+  const entries = /** @type {[string, string][]} */ (
+    Object.entries(given).filter(([, value]) => value !== undefined && String(value) !== '')
+  );
   return entries.length ? Object.fromEntries(entries) : null;
 }
 
@@ -112,7 +160,9 @@ function filled(given) {
  */
 export function withoutSecrets(values, scenario, table) {
   const secret = new Set(table.filter((setting) => setting.secret).map((setting) => setting.key));
-  const params = Object.fromEntries(Object.entries(values.params).filter(([name]) => !scenario.parameters.some((one) => one.name === name && one.secret)));
+  const params = Object.fromEntries(
+    Object.entries(values.params).filter(([name]) => !scenario.parameters.some((one) => one.name === name && one.secret)),
+  );
   // Headers may hold a token as well as anything else.
   const plain = Object.fromEntries(Object.entries(values.plain).filter(([key]) => !secret.has(key) && key !== 'headers'));
   return { ...values, params, plain };

@@ -55,8 +55,13 @@ export function View() {
   };
   useEffect(() => dropAnywhere((files) => void take(files)), []);
 
-  if (session.value?.single_run) return html`<section class="card empty"><h1>${t('new_run')}</h1><p>${t('single_run')}</p><code>${MASTER}</code></section>`;
-  if (error) return html`<section class="card empty"><h1>${t('new_run')}</h1><${Faults} error=${error} /><button type="button" onClick=${() => { setError(null); void load().catch(setError); }}>${t('retry_now')}</button></section>`;
+  if (session.value?.single_run)
+    return html`<section class="card empty"><h1>${t('new_run')}</h1><p>${t('single_run')}</p><code>${MASTER}</code></section>`;
+  if (error)
+    return html`<section class="card empty"><h1>${t('new_run')}</h1><${Faults} error=${error} /><button type="button" onClick=${() => {
+      setError(null);
+      void load().catch(setError);
+    }}>${t('retry_now')}</button></section>`;
   if (!scenarios || !table) return html`<p class="loading">${t('loading')}</p>`;
   const scenario = scenarios.find((one) => one.digest === digest) ?? null;
   const refused = rejected?.error.body?.user_types?.length ? scenarioOf(rejected.error.body) : null;
@@ -64,9 +69,19 @@ export function View() {
     <aside class="pick"><h1>${t('new_run')}</h1>
       ${may('operate') && html`<${DropZone} onFiles=${take} busy=${busy} />`}
       ${rejected && html`<div data-testid="rejected"><p><b>${t('rejected', { name: rejected.name })}</b></p><${Faults} error=${rejected.error} /></div>`}
-      <${ScenarioList} all=${scenarios} digest=${digest} onPick=${(/** @type {string} */ picked) => { setRejected(null); setDigest(picked); }} onGone=${() => void load()} /></aside>
-    ${refused ? html`<div class="form"><${ScenarioCard} one=${refused} others=${[]} /></div>` : scenario ? html`<${Form} key=${digest} scenario=${scenario} others=${scenarios.filter((one) => one.name === scenario.name && one.digest !== digest)} table=${table} sets=${sets} />`
-      : html`<section class="card empty hint"><${Icon} name="file" size=${28} /><p>${scenarios.length ? t('pick_scenario') : t('upload_first')}</p><code>${BUILD}</code></section>`}
+      <${ScenarioList} all=${scenarios} digest=${digest} onPick=${(/** @type {string} */ picked) => {
+        setRejected(null);
+        setDigest(picked);
+      }} onGone=${() => void load()} /></aside>
+    ${
+      refused
+        ? html`<div class="form"><${ScenarioCard} one=${refused} others=${[]} /></div>`
+        : scenario
+          ? html`<${Form} key=${digest} scenario=${scenario} others=${scenarios.filter((one) => one.name === scenario.name && one.digest !== digest)}
+              table=${table} sets=${sets} />`
+          : html`<section class="card empty hint"><${Icon} name="file"
+              size=${28} /><p>${scenarios.length ? t('pick_scenario') : t('upload_first')}</p><code>${BUILD}</code></section>`
+    }
   </div>`;
 }
 
@@ -113,7 +128,13 @@ function Form({ scenario, others, table, sets }) {
           setPlanned(answer);
           setFaults(answer.faults ?? []);
         },
-        (failed) => !abort.signal.aborted && setFaults(failed.faults?.length ? failed.faults : [{ message: failed.status === 0 ? t('unreachable') : failed.message, hint: failed.hint, code: failed.code }]),
+        (failed) =>
+          !abort.signal.aborted &&
+          setFaults(
+            failed.faults?.length
+              ? failed.faults
+              : [{ message: failed.status === 0 ? t('unreachable') : failed.message, hint: failed.hint, code: failed.code }],
+          ),
       );
     }, PAUSE);
     return () => {
@@ -130,7 +151,11 @@ function Form({ scenario, others, table, sets }) {
       go(`/runs/${run}`);
     } catch (error) {
       const failed = /** @type {any} */ (error);
-      setFaults(failed.faults?.length ? failed.faults : [{ message: failed.status === 0 ? t('unreachable') : failed.message, hint: failed.hint, code: failed.code }]);
+      setFaults(
+        failed.faults?.length
+          ? failed.faults
+          : [{ message: failed.status === 0 ? t('unreachable') : failed.message, hint: failed.hint, code: failed.code }],
+      );
       setStarting(false);
     }
   };
@@ -139,15 +164,21 @@ function Form({ scenario, others, table, sets }) {
   const going = Object.values(runs.value).some((run) => run.state !== 'finished');
   return html`<div class="form" data-testid="form">
       <${ScenarioCard} one=${scenario} others=${others} />
-      ${!scenario.faults.length && html`<${Target} form=${form} /><${Load} form=${form} /><${Types} form=${form} /><${DataSets} form=${form} /><${Thresholds} form=${form} /><${Fleet} form=${form} /><${Others} form=${form} />`}</div>
-    ${!scenario.faults.length && html`<aside class="plan"><section class="card part"><h2>${t('preview')}</h2><${Curve} plan=${faults.length ? null : planned} />
+      ${!scenario.faults.length && html`<${Target} form=${form} /><${Load} form=${form} /><${Types} form=${form} /><${DataSets}
+          form=${form} /><${Thresholds} form=${form} /><${Fleet} form=${form} /><${Others} form=${form} />`}</div>
+    ${
+      !scenario.faults.length &&
+      html`<aside class="plan"><section class="card part"><h2>${t('preview')}</h2><${Curve} plan=${faults.length ? null : planned} />
         ${planned?.length_seconds && !faults.length ? html`<p class="muted small">${t('length')}: ${span(planned.length_seconds)}</p>` : null}
         <${Faults} faults=${loose} />
         ${faults.length > loose.length && html`<p class="fault" data-testid="form-faults">${t('n_faults_form', { n: faults.length - loose.length })}</p>`}
         <label class="field"><span>${t('note')}</span><input ref=${note} maxlength="4000" placeholder=${t('note_hint')} data-testid="run-note" /></label>
         ${going && html`<p class="muted small">${t('another_goes_on')}</p>`}
-        <button type="button" class="primary big" disabled=${starting || faults.length > 0 || !may('operate')} onClick=${start} data-testid="start"><${Icon} name="play" />${starting ? t('starting') : t('start')}</button></section>
-      ${planned?.command && !faults.length && html`<section class="card part command"><header><h2>${t('command_line')}</h2><${Copy} text=${planned.command} label=${t('copy')} /></header><pre data-testid="command">${planned.command}</pre></section>`}</aside>`}`;
+        <button type="button" class="primary big" disabled=${starting || faults.length > 0 || !may('operate')} onClick=${start}
+            data-testid="start"><${Icon} name="play" />${starting ? t('starting') : t('start')}</button></section>
+      ${planned?.command && !faults.length && html`<section class="card part command"><header><h2>${t('command_line')}</h2><${Copy}
+          text=${planned.command} label=${t('copy')} /></header><pre data-testid="command">${planned.command}</pre></section>`}</aside>`
+    }`;
 }
 
 /** Whether a fault is shown beside a field. @param {string} key @param {Scenario} scenario @param {import('../types').Setting[]} table @returns {boolean} */

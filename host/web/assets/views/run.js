@@ -31,7 +31,8 @@ function Kept({ id }) {
       .catch((failed) => failed.name !== 'AbortError' && setError(failed));
     return () => abort.abort();
   }, [id]);
-  if (error) return html`<section class="card empty" data-testid="no-run"><h1>${error.status === 404 ? t('no_such_run') : t('cannot_load')}</h1><p>${error.message}</p><p class="muted">${error.hint}</p><a class="button" href="#/">${t('back_to_runs')}</a></section>`;
+  if (error)
+    return html`<section class="card empty" data-testid="no-run"><h1>${error.status === 404 ? t('no_such_run') : t('cannot_load')}</h1><p>${error.message}</p><p class="muted">${error.hint}</p><a class="button" href="#/">${t('back_to_runs')}</a></section>`;
   return source ? html`<${Page} source=${source} />` : html`<p class="loading">${t('loading')}</p>`;
 }
 

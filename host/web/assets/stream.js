@@ -53,6 +53,8 @@ export class Stream {
     if (this.attempt === 0) this.options.onState({ state: 'connecting' });
     /** @type {{reason?: string, hint?: string}} */
     let why = {};
+    // A server ends streams now and then; that is nothing to speak of unless the next attempt fails.
+    let ended = false;
     try {
       const lastId = this.options.lastId();
       const response = await fetch(this.options.url(), {
@@ -66,29 +68,31 @@ export class Stream {
       }
       if (response.status === 404) return this.options.onGone();
       if (!response.ok || !response.body) why = await reasonOf(response);
-      else await this.read(response.body, abort);
+      else {
+        this.attempt = -1;
+        this.options.onState({ state: 'live' });
+        ended = (await this.read(response.body, abort)) && !abort.signal.aborted;
+      }
     } catch {
       // The reason of a network error is not told to pages; that it failed is all there is to say.
     }
-    if (this.abort === abort) this.later(why);
+    if (this.abort !== abort || this.stopped) return;
+    if (ended) void this.connect();
+    else this.later(why);
   }
 
-  /** @param {ReadableStream<Uint8Array>} body @param {AbortController} abort */
+  /** Whether anything came before the end. @param {ReadableStream<Uint8Array>} body @param {AbortController} abort @returns {Promise<boolean>} */
   async read(body, abort) {
-    const parser = new EventParser((event) => {
-      if (this.attempt !== -1) {
-        this.attempt = -1;
-        this.options.onState({ state: 'live' });
-      }
-      this.options.onEvent(event);
-    });
+    const parser = new EventParser((event) => this.options.onEvent(event));
+    let heard = false;
     const decoder = new TextDecoder();
     const reader = body.getReader();
     let silence = setTimeout(() => abort.abort(), SILENCE);
     try {
       for (;;) {
         const { done, value } = await reader.read();
-        if (done || abort.signal.aborted) return;
+        if (done || abort.signal.aborted) return heard;
+        heard = true;
         clearTimeout(silence);
         silence = setTimeout(() => abort.abort(), SILENCE);
         parser.push(decoder.decode(value, { stream: true }));

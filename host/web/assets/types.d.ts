@@ -40,8 +40,9 @@ export interface Run {
   metrics: Record<string, Metric>; errors: Record<string, RunError>; errors_omitted: number; thresholds: Record<string, Threshold> | Threshold[];
   counters: { arrivals: number; dropped_arrivals: number; interrupted: number; crashed_users: number; capped: Record<string, number> };
   collection: { merged: number; duplicates: number; missing: number }; generator: Generator; shared: any; notes: Note[] | Record<string, Note>;
-  ended: ({ reason: string } & Record<string, any>) | null; profile?: any; note?: string; tags?: string[]; pinned?: boolean; started_by?: string | null; passed?: boolean | null;
+  ended: ({ reason: string } & Record<string, any>) | null; profile?: any; note?: string; tags?: string[]; versions?: { next?: (Version & { ready: number; of: number }) | null; refused?: { module: string; message: string } | null; behind?: number }; pinned?: boolean; started_by?: string | null; passed?: boolean | null;
 }
+export interface Version { module: string; version?: string | null }
 export type RunState = 'waiting' | 'preparing' | 'setting-up' | 'starting' | 'running' | 'stopping' | 'tearing-down' | 'finished';
 export interface RunShort {
   run: string; scenario: string; scenario_version?: string | null; state: RunState; started_at: string | number | null; elapsed_seconds: number;

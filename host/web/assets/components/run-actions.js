@@ -101,7 +101,7 @@ export function VersionDialog({ run, onClose }) {
   const [error, setError] = useState(/** @type {any} */ (null));
   const load = async () => {
     const answer = await get('scenarios');
-    const found = answer.scenarios ?? answer;
+    const found = answer.scenarios;
     setAll(found.filter((/** @type {any} */ one) => one.digest !== run.module && one.name === run.scenario && !one.faults?.length));
   };
   useEffect(() => void load().catch(setError), []);
@@ -150,7 +150,7 @@ export function CompareDialog({ run, onClose }) {
     () =>
       void get('runs?limit=100')
         .then((answer) =>
-          setAll((answer.runs ?? answer).filter((/** @type {any} */ one) => one.run !== run.run && one.state === 'finished')),
+          setAll(answer.runs.filter((/** @type {any} */ one) => one.run !== run.run && one.state === 'finished')),
         )
         .catch(setError),
     [],

@@ -46,6 +46,7 @@ export function RunHead({ run, live }) {
             title=${t('delete')} data-testid="delete"><${Icon} name="trash" /></button>`}`
       }
     </div>
+    <${Versions} run=${run} />
     <${NoteEditor} key=${run.run} run=${run} />
     ${(open === 'change' || open === 'version' || open === 'compare') && html`<${Action} key=${open} name=${open} run=${run} onClose=${close} />`}
     ${open === 'reset' && html`<${Confirm} title=${t('reset')} text=${t('reset_question')} action=${t('reset')} onClose=${close}
@@ -60,6 +61,15 @@ function Action({ name, run, onClose }) {
   const [dialogs, setDialogs] = useState(/** @type {typeof import('./run-actions.js').DIALOGS | null} */ (null));
   useEffect(() => void import('./run-actions.js').then((module) => setDialogs(module.DIALOGS)), []);
   return dialogs && html`<${dialogs[name]} run=${run} onClose=${onClose} />`;
+}
+
+/** How a new version of the scenario comes to the users. @param {{run: import('../types').Run}} props */
+function Versions({ run }) {
+  const { next, refused, behind = 0 } = run.versions ?? {};
+  const name = (/** @type {import('../types').Version} */ one) => one.version ?? shortDigest(one.module);
+  if (next) return html`<p class="note-line" data-testid="version-next"><${Icon} name="upload" size=${13} /> ${t('version_next', { name: name(next), n: next.ready, of: next.of })}</p>`;
+  if (behind > 0) return html`<p class="note-line" data-testid="version-behind">${t('version_behind', { n: count(behind) })}</p>`;
+  return refused ? html`<p class="note-line fault" data-testid="version-refused">${t('version_refused', { name: shortDigest(refused.module) })} ${refused.message}</p>` : null;
 }
 
 /** @param {{path: string, onClose: () => void}} props */

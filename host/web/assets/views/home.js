@@ -21,17 +21,16 @@ export function View() {
     .join();
   useEffect(() => {
     get('runs?limit=50').then((answer) => {
-      setKept(answer.runs ?? answer);
-      setMore((answer.runs ?? answer).length >= 50);
+      setKept(answer.runs);
+      setMore(answer.more);
       setError(null);
     }, setError);
   }, [states]);
   const earlier = async () => {
     const last = kept?.[kept.length - 1];
     const answer = await get(`runs?limit=50&before=${encodeURIComponent(last?.run ?? '')}`);
-    const next = answer.runs ?? answer;
-    setKept([...(kept ?? []), ...next]);
-    setMore(next.length >= 50);
+        setKept([...(kept ?? []), ...answer.runs]);
+    setMore(answer.more);
   };
   const over = (kept ?? []).filter((run) => !going.some((one) => one.run === run.run));
   return html`<div class="stack home">

@@ -31,9 +31,9 @@ export function View() {
 
   const load = async () => {
     const [found, files, settings] = await Promise.all([get('scenarios'), get('data-sets'), get('settings')]);
-    setScenarios((found.scenarios ?? found).map(scenarioOf));
-    setSets(files.data_sets ?? files);
-    setTable(settings.settings ?? settings);
+    setScenarios((found.scenarios).map(scenarioOf));
+    setSets(files.data_sets);
+    setTable(settings.settings);
   };
   useEffect(() => void load().catch(setError), []);
 

@@ -67,7 +67,8 @@ export function time(value) {
 /** A share of 1. @param {Num} value @returns {string} */
 export function percent(value) {
   if (!there(value)) return NONE;
-  const digits = value === 0 ? 0 : value < 0.001 ? 3 : value < 0.1 ? 2 : value === 1 ? 0 : 1;
+  const size = Math.abs(value);
+  const digits = size === 0 || size === 1 ? 0 : size < 0.001 ? 3 : size < 0.1 ? 2 : 1;
   return formatter(PERCENTS[digits] ?? WHOLE).format(value);
 }
 

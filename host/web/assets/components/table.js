@@ -88,12 +88,12 @@ export function Table(props) {
       ${columns.some((column) => column.off) && html`<${Choice} columns=${columns} off=${off} toggle=${toggle} />`}
     </div>
     <div class="table-box" ref=${box} onScroll=${virtual ? look : undefined} tabindex="0" role="region" aria-label=${props.label}>
-      <table class=${props.onPick ? 'pick' : ''} aria-rowcount=${sorted.length + 1} aria-label=${props.label}>
+      <table class=${props.onPick ? 'pick' : ''} aria-rowcount=${sorted.length + (pinned ? 2 : 1)} aria-label=${props.label}>
         <thead><tr aria-rowindex="1">${shown.map((column) => head(column, order, sortBy))}</tr></thead>
         <tbody>
           ${pinned && line(pinned, 2, 'pinned')}
           ${virtual && from > 0 && html`<tr class="spacer" aria-hidden="true"><td colspan=${shown.length} style=${{ height: `${from * ROW}px` }}></td></tr>`}
-          ${sorted.slice(from, to).map((row, n) => line(row, from + n + 2))}
+          ${sorted.slice(from, to).map((row, n) => line(row, from + n + (pinned ? 3 : 2)))}
           ${virtual && to < sorted.length && html`<tr class="spacer" aria-hidden="true"><td colspan=${shown.length}
               style=${{ height: `${(sorted.length - to) * ROW}px` }}></td></tr>`}
         </tbody>

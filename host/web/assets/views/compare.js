@@ -68,7 +68,7 @@ function Differences({ rows }) {
     key: metric,
     label,
     off: /^service_p(50|99)$/.test(metric),
-    kind: (row) => of(row, metric)?.change ?? '',
+    kind: (row) => ({ worse: 'worse', better: 'better', none: '' })[of(row, metric)?.change ?? 'none'],
     value: (row) => {
       const one = of(row, metric);
       return one ? (one.unit === 'ms' && one.before ? one.difference / one.before : one.difference) : null;

@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
 use super::{data_sets, downloads, fleet, history, live, plans, runs, scenarios, start};
 use crate::refusal::Refusal;
@@ -24,7 +24,7 @@ use crate::refusal::Refusal;
         plans::plan,
         start::start, history::list, history::detail, history::write, history::delete, history::points,
         runs::stop, runs::change, runs::reset, runs::scenario,
-        downloads::json, downloads::junit, downloads::stats, downloads::history, downloads::failures,
+        downloads::report, downloads::json, downloads::junit, downloads::stats, downloads::history, downloads::failures,
         downloads::exceptions, downloads::compare
     ),
     components(schemas(Refusal))
@@ -54,6 +54,9 @@ const CHANGING: [(u16, &str); 5] = [
 pub fn document() -> String {
     let mut api = Described::openapi();
     api.info.version = env!("CARGO_PKG_VERSION").to_string();
+    if let Some(components) = &mut api.components {
+        components.responses.extend(named_refusals());
+    }
     for item in api.paths.paths.values_mut() {
         let reading = [&mut item.get];
         let changing = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
@@ -67,11 +70,22 @@ pub fn document() -> String {
 }
 
 fn refusals(operation: &mut Operation, known: &[(u16, &str)]) {
-    for (status, when) in known {
+    for (status, _) in known {
+        let named = Ref::from_response_name(refused(*status));
+        operation.responses.responses.entry(status.to_string()).or_insert_with(|| named.into());
+    }
+}
+
+fn refused(status: u16) -> String {
+    format!("Refused{status}")
+}
+
+/// Each refusal once, for all operations to point at.
+fn named_refusals() -> impl Iterator<Item = (String, RefOr<Response>)> {
+    ALWAYS.iter().chain(&CHANGING).map(|(status, when)| {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Refusal"))).build();
         let response =
             ResponseBuilder::new().description(*when).content("application/json", content).build();
-        let responses = &mut operation.responses.responses;
-        responses.entry(status.to_string()).or_insert_with(|| response.into());
-    }
+        (refused(*status), response.into())
+    })
 }

@@ -5,12 +5,13 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use loadhost_model::id::RunId;
-use serde_json::Value;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
-use super::extract::At;
+use super::extract::{Asked, At};
 use super::history::kept;
 use super::{Desk, Shared, unknown_run};
-use crate::export::{self, Results};
+use crate::export::{self, Comparison, HtmlOptions, Language, Results, Theme};
 use crate::refusal::Refusal;
 
 /// Of a run that goes on: as far as it has come.
@@ -39,6 +40,59 @@ fn file(run: &RunId, name: &str, kind: &'static str, text: String) -> Response {
 }
 
 const CSV: &str = "text/csv; charset=utf-8";
+
+/// How a report looks.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Look {
+    /// `light` or `dark`; else as the reader's system has it.
+    theme: Option<String>,
+    /// `zh`; else English.
+    lang: Option<String>,
+    /// Anything: as a file to be saved.
+    download: Option<String>,
+}
+
+/// One file with charts and tables, which needs nothing else.
+#[utoipa::path(get, path = "/api/v1/runs/{run}/report.html", tag = "reports",
+    params(("run" = String, Path, description = "Its id, or `current`"), Look),
+    responses((status = 200, body = String, content_type = "text/html")))]
+pub(super) async fn report(
+    State(desk): Shared,
+    At(run): At<String>,
+    Asked(look): Asked<Look>,
+) -> Result<Response, Refusal> {
+    let run = desk.run(&run)?;
+    let results = results(&desk, &run).await?;
+    let theme = match look.theme.as_deref() {
+        Some("light") => Theme::Light,
+        Some("dark") => Theme::Dark,
+        _ => Theme::System,
+    };
+    let language = match look.lang.as_deref() {
+        Some("zh") => Language::Chinese,
+        _ => Language::English,
+    };
+    let options = HtmlOptions { theme, language };
+    let made = tokio::task::spawn_blocking(move || export::html(&results, &options)).await;
+    let text = made.map_err(|error| Refusal::internal(error.to_string()))?;
+    // Sandboxed, a document has an origin of its own and reaches neither cookies nor API.
+    let policy = format!(
+        "{}; sandbox allow-scripts allow-downloads; frame-ancestors 'none'",
+        export::html_policy()
+    );
+    let kind = match look.download {
+        Some(_) => "attachment",
+        None => "inline",
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8".to_string()),
+        (header::CONTENT_DISPOSITION, format!("{kind}; filename=\"{run}-report.html\"")),
+        (header::CONTENT_SECURITY_POLICY, policy),
+    ];
+    Ok((headers, text).into_response())
+}
 
 /// All results, as `--json` writes them (`docs/output-json.md`).
 #[utoipa::path(get, path = "/api/v1/runs/{run}/results.json", tag = "reports",
@@ -109,13 +163,12 @@ pub(super) async fn exceptions(
 #[utoipa::path(get, path = "/api/v1/runs/{run}/compare/{baseline}", tag = "reports",
     params(("run" = String, Path, description = "Its id, or `current`"),
         ("baseline" = String, Path, description = "Id of the run that it is compared with")),
-    responses((status = 200, body = Object)))]
+    responses((status = 200, body = Comparison)))]
 pub(super) async fn compare(
     State(desk): Shared,
     At((run, baseline)): At<(String, String)>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Comparison>, Refusal> {
     let run = results(&desk, &desk.run(&run)?).await?;
     let baseline = results(&desk, &desk.run(&baseline)?).await?;
-    let comparison = export::compare(&baseline, &run);
-    serde_json::to_value(comparison).map(Json).map_err(|error| Refusal::internal(error.to_string()))
+    Ok(Json(export::compare(&baseline, &run)))
 }

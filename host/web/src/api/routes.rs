@@ -33,6 +33,7 @@ fn routes() -> Routes {
         ("/api/v1/runs/{run}/reset", post(runs::reset)),
         ("/api/v1/runs/{run}/scenario", post(runs::scenario)),
         ("/api/v1/runs/{run}/points", get(history::points)),
+        ("/api/v1/runs/{run}/report.html", get(downloads::report)),
         ("/api/v1/runs/{run}/results.json", get(downloads::json)),
         ("/api/v1/runs/{run}/junit.xml", get(downloads::junit)),
         ("/api/v1/runs/{run}/stats.csv", get(downloads::stats)),

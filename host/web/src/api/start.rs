@@ -61,6 +61,17 @@ pub(super) async fn start(
     Ok((StatusCode::CREATED, Json(Named { run: run.to_string() })))
 }
 
+impl Desk {
+    /// Starts a run of an uploaded scenario, as `POST /runs` does.
+    pub(crate) async fn begin(
+        self: &Arc<Self>,
+        scenario: String,
+        settings: Map<String, Value>,
+    ) -> Result<RunId, Refusal> {
+        begin(self, &PlanRequest { scenario, settings }, Remark::default()).await
+    }
+}
+
 /// Plans and starts a run.
 pub(super) async fn begin(
     desk: &Arc<Desk>,

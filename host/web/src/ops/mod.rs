@@ -1,22 +1,15 @@
-//! What an operator asks a master or a worker: `/health`, `/ready`, `/metrics`, and, on a
-//! master, its state and what one does to a running run or to a worker.
+//! What an operator asks a master or a worker: `/health`, `/ready`, `/metrics`. A master also has the page and
+//! the API, see [`crate::api`].
 //!
 //! | route | answers |
 //! |---|---|
 //! | `GET /health` | 200 as long as the process serves |
 //! | `GET /ready` | 200, or 503 and why not |
 //! | `GET /metrics` | Prometheus' text format |
-//! | `GET /api/v1/state` | master: the [`FleetView`](loadhost_control::FleetView) as JSON |
-//! | `POST /api/v1/stop` | master: `{"run": …, "mode": "graceful" \| "now"}` |
-//! | `POST /api/v1/change` | master: `{"run": …, "phase": …, "change": {"users": {"users": 50}}}` |
-//! | `POST /api/v1/workers/{worker}/drain` | master: `{}`; takes the worker out of service |
-//! | `DELETE /api/v1/workers/{worker}/drain` | master: lets it work again |
+//! | `GET /` | the page, or what there is |
 //!
-//! `run` may be left out while one run goes on. What is refused is answered as
-//! `{"code", "message", "hint"}`. Who may ask is [`crate::access`]'s business.
+//! What is refused is answered as `{"code", "message", "hint"}`. Who may ask is [`crate::access`]'s business.
 
-mod api;
-mod error;
 mod listen;
 mod metrics;
 mod routes;

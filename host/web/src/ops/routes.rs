@@ -6,14 +6,14 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 
-use super::error::Refusal;
 use super::metrics::{Metrics, MetricsError};
-use super::{Ops, Role, api};
-use crate::access::{self, About, Access};
+use super::{Ops, Role};
+use crate::access::{self, Access};
 use crate::api::Desk;
 use crate::assets;
+use crate::refusal::Refusal;
 
 /// What all routes share.
 pub(super) struct Shared {
@@ -27,7 +27,6 @@ pub(super) fn router(
     desk: Option<&Arc<Desk>>,
 ) -> Result<Router, MetricsError> {
     let metrics = Metrics::new(&ops)?;
-    let is_master = matches!(ops.role, Role::Master(_));
     let shared = Arc::new(Shared { ops, metrics });
     let mut routes = Router::new()
         .route("/health", get(async || "alive\n"))
@@ -40,38 +39,20 @@ pub(super) fn router(
             .merge(access::session_routes(access.clone(), desk.about())),
         None => routes.route("/", get(welcome)),
     };
-    if is_master && desk.is_none() {
-        routes = routes
-            .route("/api/v1/state", get(api::state))
-            .route("/api/v1/stop", post(api::stop))
-            .route("/api/v1/change", post(api::change))
-            .route("/api/v1/workers/{worker}/drain", post(api::drain).delete(api::undrain))
-            .merge(access::session_routes(access.clone(), about()));
-    }
     Ok(routes.fallback(nothing_here).method_not_allowed_fallback(other_method).with_state(shared))
 }
 
-fn about() -> About {
-    About { version: env!("CARGO_PKG_VERSION").into(), cluster: String::new(), single_run: false }
-}
-
 async fn welcome(State(shared): State<Arc<Shared>>) -> String {
-    let (role, more) = match shared.ops.role {
-        Role::Master(_) => (
-            "master",
-            "GET  /api/v1/state   fleet and runs\n\
-             POST /api/v1/stop    {\"mode\": \"graceful\"}\n\
-             POST /api/v1/change  {\"change\": {\"users\": {\"users\": 50}}}\n\
-             POST, DELETE /api/v1/workers/WORKER/drain  {}\n",
-        ),
-        Role::Worker(_) => ("worker", ""),
+    let role = match shared.ops.role {
+        Role::Master(_) => "master",
+        Role::Worker(_) => "worker",
     };
     let version = env!("CARGO_PKG_VERSION");
     format!(
         "loadhost {version} {role}\n\n\
          GET  /health         is it alive\n\
          GET  /ready          can it take work, or why not\n\
-         GET  /metrics        for Prometheus\n{more}"
+         GET  /metrics        for Prometheus\n"
     )
 }
 
@@ -97,11 +78,21 @@ async fn metrics_text(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn nothing_here(request: Request) -> Refusal {
     let message = format!("there is nothing at {}", request.uri().path());
-    Refusal::new(StatusCode::NOT_FOUND, "not-found", message, "GET / says what there is")
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "not-found",
+        message,
+        "GET /api/v1/openapi.json lists the routes of a master",
+    )
 }
 
 async fn other_method(request: Request) -> Refusal {
     let message = format!("{} is not possible at {}", request.method(), request.uri().path());
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    Refusal::new(status, "method-not-allowed", message, "GET / says what there is")
+    Refusal::new(
+        status,
+        "method-not-allowed",
+        message,
+        "GET /api/v1/openapi.json lists the routes of a master",
+    )
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Exposure, Ops, Role, bind};
 use crate::testing::fleet::{Obedient, Silence, request, status};
-use crate::testing::served;
+use crate::testing::{master, served};
 
 /// A coordinator that two workers have reported to.
 async fn coordinator() -> (Handle, CancellationToken) {
@@ -99,7 +99,8 @@ async fn a_run_is_shown_changed_and_stopped() {
     let measured = tokio::time::timeout(Duration::from_secs(20), measured).await.is_ok();
     assert!(measured, "{:#?}", handle.view().borrow());
 
-    let served = served(Ops::new(Role::Master(handle.clone()))).await;
+    let (ops, _folder) = master(handle.clone());
+    let served = served(ops).await;
     let (_, metrics) = served.get("/metrics").await;
     let row = "{method=\"GET\",name=\"/item/{id}\"}";
     assert_eq!(value_of(&metrics, &format!("loadhost_requests_total{row}")), 10.0);
@@ -123,16 +124,19 @@ async fn a_run_is_shown_changed_and_stopped() {
     assert_eq!(value_of(&metrics, "loadhost_run_state{state=\"running\"}"), 1.0);
 
     let change = json!({"change": {"users": {"users": 50, "spawn_rate": 10.0}}});
-    assert_eq!(served.post("/api/v1/change", &change).await, (200, json!({"run": "r1"})));
+    assert_eq!(
+        served.post("/api/v1/runs/current/change", &change).await,
+        (200, json!({"run": "r1"}))
+    );
     let nowhere =
         json!({"phase": "nowhere", "change": {"users": {"users": 5, "spawn_rate": null}}});
-    assert_eq!(served.post("/api/v1/change", &nowhere).await.0, 422);
+    assert_eq!(served.post("/api/v1/runs/current/change", &nowhere).await.0, 422);
     let (status_code, refusal) = served.post("/api/v1/workers/w1/drain", &json!({})).await;
     assert_eq!((status_code, &refusal["code"]), (409, &json!("last-worker")));
     for name in ["`w1`", "`r1`", "stop the run"] {
         assert!(refusal["message"].as_str().unwrap().contains(name), "{refusal}");
     }
-    let stopped = served.post("/api/v1/stop", &json!({"run": "r1", "mode": "now"})).await;
+    let stopped = served.post("/api/v1/runs/r1/stop", &json!({"mode": "now"})).await;
     assert_eq!(stopped, (200, json!({"run": "r1"})));
     let report = tokio::time::timeout(Duration::from_secs(20), handle.finished(&run)).await;
     assert_eq!(report.unwrap().unwrap().ended, EndReason::StoppedByUser);
@@ -142,7 +146,8 @@ async fn a_run_is_shown_changed_and_stopped() {
 #[tokio::test]
 async fn a_worker_is_taken_out_of_service_and_back() {
     let (handle, stop) = coordinator().await;
-    let served = served(Ops::new(Role::Master(handle.clone()))).await;
+    let (ops, _folder) = master(handle.clone());
+    let served = served(ops).await;
     let draining = || -> Vec<bool> {
         handle.view().borrow().workers.iter().map(|worker| worker.draining).collect()
     };
@@ -194,7 +199,8 @@ async fn a_worker_shows_its_last_status_to_prometheus() {
 #[tokio::test]
 async fn the_state_is_the_coordinators_view() {
     let (handle, stop) = coordinator().await;
-    let served = served(Ops::new(Role::Master(handle.clone()))).await;
+    let (ops, _folder) = master(handle.clone());
+    let served = served(ops).await;
     let (status, body) = served.get("/api/v1/state").await;
     let state: Value = serde_json::from_str(&body).unwrap();
     let names: Vec<_> = state["workers"].as_array().unwrap().iter().map(|w| &w["worker"]).collect();
@@ -203,41 +209,13 @@ async fn the_state_is_the_coordinators_view() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_refused_in_one_form() {
-    let (handle, stop) = coordinator().await;
-    let served = served(Ops::new(Role::Master(handle))).await;
-    let change = json!({"change": {"users": {"users": 5, "spawn_rate": null}}});
-    let of_no_run = json!({"run": "nobody", "change": {"users": {"users": 5, "spawn_rate": null}}});
-    let cases = [
-        ("/api/v1/stop", json!({}), 404, "no-run"),
-        ("/api/v1/change", change, 404, "no-run"),
-        ("/api/v1/stop", json!({"run": "nobody"}), 404, "unknown-run"),
-        ("/api/v1/change", of_no_run, 404, "unknown-run"),
-        ("/api/v1/stop", json!({"mode": "perhaps"}), 400, "bad-request"),
-        ("/api/v1/stop", json!({"runn": "x"}), 400, "bad-request"),
-        ("/api/v1/workers/w9/drain", json!({}), 404, "unknown-worker"),
-        ("/api/v1/workers/w%2F9/drain", json!({}), 400, "bad-request"),
-        ("/api/v1/workers/w1/drain", json!({"undo": true}), 400, "bad-request"),
-        ("/api/v1/nothing", json!({}), 404, "not-found"),
-        ("/metrics", json!({}), 405, "method-not-allowed"),
-    ];
-    for (path, body, status, code) in cases {
-        let (found, refusal) = served.post(path, &body).await;
-        assert_eq!((found, &refusal["code"]), (status, &json!(code)), "{path} {body}: {refusal}");
-        for part in ["message", "hint"] {
-            assert!(refusal[part].as_str().is_some_and(|text| !text.is_empty()), "{refusal}");
-        }
-    }
-    stop.cancel();
-}
-
-#[tokio::test]
 async fn pages_of_others_cannot_give_orders() {
     let (handle, stop) = coordinator().await;
-    let served = served(Ops::new(Role::Master(handle))).await;
+    let (ops, _folder) = master(handle);
+    let served = served(ops).await;
     // A form of another page, which needs no permission of the browser.
     let form = "content-type: text/plain\r\n";
-    let (status, _) = served.ask("POST", "/api/v1/stop", form, "{}").await;
+    let (status, _) = served.ask("POST", "/api/v1/runs/current/stop", form, "{}").await;
     assert_eq!(status, 415);
     // A name that somebody lets point here.
     let rebound = "host: evil.example:8089\r\n";
@@ -268,14 +246,18 @@ async fn other_machines_are_let_in_only_if_that_is_said() {
 }
 
 #[tokio::test]
-async fn the_front_page_says_what_is_there() {
+async fn the_front_page_is_the_page_and_a_worker_says_what_is_there() {
     let (handle, stop) = coordinator().await;
-    let served = served(Ops::new(Role::Master(handle))).await;
-    let (status, page) = served.get("/").await;
+    let (ops, _folder) = master(handle);
+    let of_master = served(ops).await;
+    let (status, page) = of_master.get("/").await;
+    assert!(status == 200 && page.contains("<!doctype html>"), "{page}");
+    let of_worker = served(Ops::new(Role::Worker(watch::channel(None).1))).await;
+    let (status, page) = of_worker.get("/").await;
     assert_eq!(status, 200);
-    for path in ["/health", "/ready", "/metrics", "/api/v1/state"] {
+    for path in ["/health", "/ready", "/metrics"] {
         assert!(page.contains(path), "{page}");
-        assert_eq!(served.get(path).await.0, 200, "{path}");
+        assert_eq!(of_worker.get(path).await.0, 200, "{path}");
     }
     stop.cancel();
 }

@@ -3,20 +3,32 @@
 
 pub(crate) mod fleet;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use loadhost_control::Handle;
+use loadhost_control::ports::{FolderShelf, ShelfBounds};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Front;
-use crate::ops::{Exposure, Ops, bind, serve};
+use crate::ops::{Exposure, Ops, Role, bind, serve};
+use crate::site::Site;
 
 pub(crate) struct Served {
     pub(crate) address: String,
     pub(crate) stop: CancellationToken,
     pub(crate) task: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+/// A master with page and API, and the folder in which it keeps things.
+pub(crate) fn master(handle: Handle) -> (Ops, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let shelf = Arc::new(FolderShelf::open(folder.path(), ShelfBounds::default()).unwrap());
+    let site = Site::single_run(handle.clone(), shelf);
+    (Ops::new(Role::Master(handle)).with_site(site), folder)
 }
 
 pub(crate) async fn served(ops: Ops) -> Served {

@@ -53,6 +53,7 @@ async fn what_is_kept_outlives_the_master() {
     for file in [
         "",
         "/points",
+        "/report.html",
         "/results.json",
         "/junit.xml",
         "/stats.csv",

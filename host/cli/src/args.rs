@@ -1,14 +1,21 @@
-//! The command line. Pure: what was typed, as [`Layer`]s and the arguments of commands.
+//! The command line. Pure: what was typed, as [`Layer`](crate::config::Layer)s and the arguments of commands.
 //!
 //! Options of runs, workers and the shop are generated from the table of [`crate::config`];
 //! only what is no setting stands here.
 
+mod settings;
+mod steering;
+
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Commands, Item, Layer, OPTIONS, Opt, Origin, Shape, pair};
+use crate::config::Commands;
+
+pub(crate) use self::settings::Settings;
+pub(crate) use self::steering::{
+    PasswordArgs, PushArgs, ReportArgs, RunsArgs, StartArgs, UserCommand, UsersFile,
+};
 
 /// Loads a target with scenarios that are WebAssembly components, from one process or from a fleet.
 #[derive(Debug, Parser)]
@@ -33,7 +40,11 @@ pub(crate) enum Cmd {
     Worker(Settings<{ Commands::WORKER }>),
     /// Run one user once and print each request
     Trace(RunArgs<{ Commands::TRACE }>),
-    /// Change the load of a run that goes on
+    /// Give a master scenarios and files of data, for runs that are started later
+    Push(PushArgs),
+    /// Start a run on a master's fleet
+    Start(StartArgs),
+    /// Change the load of a run that goes on, or bring another version of its scenario to its users
     Change(ChangeArgs),
     /// Stop a run that goes on
     Stop(StopArgs),
@@ -41,6 +52,13 @@ pub(crate) enum Cmd {
     Drain(DrainArgs),
     /// Show what a master, its workers and its runs are doing
     Status(StatusArgs),
+    /// List the runs that a master knows, or show one of them
+    Runs(RunsArgs),
+    /// Fetch the report of a run
+    Report(ReportArgs),
+    /// Say who may log in to page and API
+    #[command(subcommand)]
+    User(UserCommand),
     /// Look at a whole fleet: masters, leader, workers, streams
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -91,9 +109,9 @@ pub(crate) struct RunArgs<const COMMAND: u8> {
     pub(crate) settings: Settings<COMMAND>,
 }
 
-/// Of `loadhost change`. One of the kinds of load is given; which the run has, only the master knows.
+/// Of `loadhost change`. A scenario or one of the kinds of load is given; which the run has, only the master knows.
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("load").required(true).args(["users", "rate", "stages", "rate_stages"])))]
+#[command(group(clap::ArgGroup::new("load").required(true).args(["users", "rate", "stages", "rate_stages", "scenario"])))]
 pub(crate) struct ChangeArgs {
     /// So many users
     #[arg(long, value_name = "N")]
@@ -113,8 +131,11 @@ pub(crate) struct ChangeArgs {
     /// Iterations per second from now on, such as `10s->100, 1m->100`
     #[arg(long, value_name = "STAGES")]
     pub(crate) rate_stages: Option<String>,
+    /// Another version of the scenario, which all users go over to: a WebAssembly component
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
     /// Phase to change [default: the only one that can be changed so]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "scenario")]
     pub(crate) phase: Option<String>,
     /// Run to change [default: the only one]
     #[arg(long, value_name = "ID")]
@@ -265,91 +286,6 @@ pub(crate) struct CheckArgs {
     /// For programs instead of people
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// The flags of a command, generated from the table of options.
-#[derive(Debug)]
-pub(crate) struct Settings<const COMMAND: u8> {
-    /// What was typed.
-    pub(crate) layer: Layer,
-    /// Instead of `loadhost.toml`.
-    pub(crate) file: Option<PathBuf>,
-}
-
-impl<const COMMAND: u8> Args for Settings<COMMAND> {
-    fn augment_args(command: Command) -> Command {
-        let config = Arg::new("config")
-            .long("config")
-            .value_name("FILE")
-            .value_parser(clap::value_parser!(PathBuf))
-            .help("Settings [default: loadhost.toml, if it is there] [env: LOADHOST_CONFIG]")
-            .help_heading("Program");
-        let options = OPTIONS.iter().filter(|option| option.commands.has(COMMAND)).map(flag);
-        command.args(options).arg(config)
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-fn flag(option: &'static Opt) -> Arg {
-    let default = option.default.map(|text| format!(" [default: {text}]")).unwrap_or_default();
-    // `--params` for `--param`: the key of the file does as well.
-    let plural = option.key.rsplit('.').next().filter(|key| *key != option.flag);
-    let arg = Arg::new(option.key)
-        .aliases(plural)
-        .long(option.flag)
-        .help_heading(option.group)
-        .help(format!("{}{default}", option.help))
-        .long_help(format!("{}{default} [env: {}]", option.help, environment_name(option)));
-    match option.shape {
-        Shape::Switch => arg
-            .action(ArgAction::Set)
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true")
-            .value_name("true|false")
-            .hide_possible_values(true),
-        Shape::One => arg.action(ArgAction::Set).value_name(option.value).allow_hyphen_values(true),
-        Shape::Many(_) | Shape::Map => {
-            arg.action(ArgAction::Append).value_name(option.value).allow_hyphen_values(true)
-        }
-    }
-}
-
-fn environment_name(option: &Opt) -> String {
-    match option.shape {
-        Shape::Map => format!("{}_NAME", option.env()),
-        _ => option.env(),
-    }
-}
-
-impl<const COMMAND: u8> FromArgMatches for Settings<COMMAND> {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut layer = Layer::default();
-        for option in OPTIONS.iter().filter(|option| option.commands.has(COMMAND)) {
-            for text in matches.get_many::<String>(option.key).into_iter().flatten() {
-                layer.push(option, item(option, text)?);
-            }
-        }
-        Ok(Self { layer, file: matches.get_one::<PathBuf>("config").cloned() })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-fn item(option: &'static Opt, text: &str) -> Result<Item, clap::Error> {
-    let origin = Origin::Flag(format!("--{}", option.flag));
-    if option.shape != Shape::Map {
-        return Ok(Item { name: None, text: text.to_string(), origin });
-    }
-    let (name, text) = pair(option, text)
-        .map_err(|failure| clap::Error::raw(ErrorKind::ValueValidation, format!("{failure}\n")))?;
-    Ok(Item { name: Some(name), text, origin })
 }
 
 #[cfg(test)]

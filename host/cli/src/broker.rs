@@ -26,6 +26,9 @@ use crate::scenario_file::user_folder;
 /// For a module to go into the broker's store or to come out of it.
 pub(crate) const MODULE_TIME: Duration = Duration::from_secs(60);
 
+/// Between attempts to get from the broker what a master needs.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// Connects to `urls`; `role` is shown in the server's list of connections.
 pub(crate) async fn join(
     settings: &Effective,
@@ -171,6 +174,24 @@ pub(crate) fn cluster(settings: &Effective) -> Result<ClusterId, Failure> {
 pub(crate) fn not_joined(error: &JoinError) -> Failure {
     Failure::new(ExitCode::NatsUnreachable, "the NATS server does not give what a fleet needs")
         .because(error)
+}
+
+/// Tries for so long: nodes of a broker that have just been started do not know each other yet.
+pub(crate) async fn insist<T>(
+    patience: Duration,
+    mut ask: impl AsyncFnMut() -> Result<T, JoinError>,
+) -> Result<T, Failure> {
+    let until = tokio::time::Instant::now() + patience;
+    loop {
+        match ask().await {
+            Ok(given) => return Ok(given),
+            Err(error) if tokio::time::Instant::now() >= until => {
+                return Err(not_joined(&error));
+            }
+            Err(error) => tracing::warn!(%error, "the broker is asked again"),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// A NATS server for this process alone, from the program that is named or installed. What it keeps stays

@@ -1,20 +1,27 @@
-//! The other end of a master's API: what `change`, `stop`, `drain` and `status` speak through.
+//! The other end of a master's API: what `push`, `start`, `change`, `stop`, `drain`, `status`, `runs` and `report`
+//! speak through.
 
 use std::time::Duration;
 
 use loadhost_control::FleetView;
-use loadhost_model::id::WorkerId;
-use reqwest::{RequestBuilder, Url};
+use loadhost_model::id::{Digest, WorkerId};
+use loadhost_web::api::dto::{DataSetInfo, ScenarioInfo};
+use loadhost_web::workbench::Fault;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Certificate, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::config::{Effective, refuse};
+use crate::config::{Effective, refuse, refuse_secret};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::ops;
 
 /// For an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For an answer to what takes longer: a scenario is compiled, a file is sent.
+const LONG_PATIENCE: Duration = Duration::from_secs(180);
 
 /// Asks one process.
 pub(crate) struct Client {
@@ -31,8 +38,12 @@ struct Done {
 /// The API's one form of errors.
 #[derive(Deserialize)]
 struct Refusal {
+    #[serde(default)]
+    code: String,
     message: String,
     hint: String,
+    #[serde(default)]
+    faults: Vec<Fault>,
 }
 
 impl Client {
@@ -40,8 +51,14 @@ impl Client {
     pub(crate) fn new(settings: &Effective) -> Result<Self, Failure> {
         // Without a provider installed, building the client would panic.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
-        let http = http.map_err(|error| {
+        let mut http = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+        if let Some(token) = token(settings)? {
+            http = http.default_headers(HeaderMap::from_iter([(AUTHORIZATION, token)]));
+        }
+        for certificate in authorities(settings)? {
+            http = http.tls_certs_merge([certificate]);
+        }
+        let http = http.build().map_err(|error| {
             Failure::new(ExitCode::Unexpected, "the client of the API cannot be made")
                 .because(&error)
         })?;
@@ -62,6 +79,76 @@ impl Client {
         Ok(done.run)
     }
 
+    /// Hands over a scenario; its digest.
+    pub(crate) async fn upload(&self, component: Vec<u8>) -> Result<Digest, Failure> {
+        let info = self.push_scenario("scenario.wasm", component).await?;
+        info.digest.parse().map_err(|error| self.stranger(&error))
+    }
+
+    /// Hands over a scenario, which the master checks.
+    pub(crate) async fn push_scenario(
+        &self,
+        file_name: &str,
+        component: Vec<u8>,
+    ) -> Result<ScenarioInfo, Failure> {
+        self.push("scenarios", file_name, "application/wasm", component).await
+    }
+
+    /// Hands over a file of rows, which the master checks.
+    pub(crate) async fn push_data(
+        &self,
+        file_name: &str,
+        rows: Vec<u8>,
+    ) -> Result<DataSetInfo, Failure> {
+        let json_lines = file_name.ends_with(".jsonl") || file_name.ends_with(".ndjson");
+        let kind = if json_lines { "application/x-ndjson" } else { "text/csv" };
+        self.push("data-sets", file_name, kind, rows).await
+    }
+
+    async fn push<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        file_name: &str,
+        kind: &str,
+        bytes: Vec<u8>,
+    ) -> Result<T, Failure> {
+        let request = |http: &reqwest::Client, mut url: Url| {
+            url.query_pairs_mut().append_pair("name", file_name);
+            http.post(url).header("content-type", kind).timeout(LONG_PATIENCE).body(bytes)
+        };
+        let text = self.ask(request, what).await?;
+        serde_json::from_str(&text).map_err(|error| self.stranger(&error))
+    }
+
+    /// What is at `what`, and as text.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        what: &str,
+    ) -> Result<(String, T), Failure> {
+        let text = self.ask(|http, url| http.get(url), what).await?;
+        let value = serde_json::from_str(&text).map_err(|error| self.stranger(&error))?;
+        Ok((text, value))
+    }
+
+    /// A file.
+    pub(crate) async fn download(&self, what: &str) -> Result<String, Failure> {
+        self.ask(|http, url| http.get(url).timeout(LONG_PATIENCE), what).await
+    }
+
+    /// Makes something of `body`; it may take as long as workers need to come.
+    pub(crate) async fn make<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        body: &Value,
+        patience: Duration,
+    ) -> Result<T, Failure> {
+        let request = |http: &reqwest::Client, url| {
+            http.post(url).timeout(PATIENCE.saturating_add(patience)).json(body)
+        };
+        let text = self.ask(request, what).await?;
+        serde_json::from_str(&text).map_err(|error| self.stranger(&error))
+    }
+
     /// Takes a worker out of service, or lets it work again.
     pub(crate) async fn drain(&self, worker: &WorkerId, drained: bool) -> Result<(), Failure> {
         let request = |http: &reqwest::Client, url| match drained {
@@ -77,7 +164,8 @@ impl Client {
         what: &str,
     ) -> Result<String, Failure> {
         let mut url = self.base.clone();
-        url.set_path(&format!("/api/v1/{what}"));
+        let below = url.path().trim_end_matches('/').to_string();
+        url.set_path(&format!("{below}/api/v1/{what}"));
         let answer =
             request(&self.http, url).send().await.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
@@ -86,9 +174,7 @@ impl Client {
             return Ok(text);
         }
         match serde_json::from_str::<Refusal>(&text) {
-            Ok(Refusal { message, hint }) => {
-                Err(Failure::new(ExitCode::Refused, message).hint(hint))
-            }
+            Ok(refusal) => Err(refusal.failure(status)),
             Err(_) => Err(self.stranger(&std::io::Error::other(format!("it answers {status}")))),
         }
     }
@@ -102,6 +188,52 @@ impl Client {
         let what = format!("what answers at {} is no master of this version", self.base);
         Failure::new(ExitCode::NobodyAnswers, what).because(error)
     }
+}
+
+impl Refusal {
+    fn failure(self, status: StatusCode) -> Failure {
+        let code = match (status, self.code.as_str()) {
+            (StatusCode::UNPROCESSABLE_ENTITY, "faulty") => {
+                let parameters = self.faults.iter().all(|fault| fault.code == "parameter");
+                if parameters { ExitCode::Parameters } else { ExitCode::Configuration }
+            }
+            _ => ExitCode::Refused,
+        };
+        let mut hint = match self.faults.is_empty() {
+            true => self.hint,
+            false => String::new(),
+        };
+        if status == StatusCode::UNAUTHORIZED {
+            hint = "give `--token` or LOADHOST_TOKEN; `loadhost user token` makes one".to_string();
+        }
+        let faults = self.faults.iter().map(|fault| {
+            let Fault { message, hint, .. } = fault;
+            if hint.is_empty() { message.clone() } else { format!("{message} ({hint})") }
+        });
+        let failure = Failure::new(code, self.message).hint(hint);
+        faults.fold(failure, |failure, fault| failure.because(&std::io::Error::other(fault)))
+    }
+}
+
+/// As a header.
+fn token(settings: &Effective) -> Result<Option<HeaderValue>, Failure> {
+    let Some(item) = settings.item("token").filter(|item| !item.text.is_empty()) else {
+        return Ok(None);
+    };
+    let header = HeaderValue::from_str(&format!("Bearer {}", item.text.trim()));
+    let mut header = header.map_err(|_| {
+        refuse_secret("token", item, "it has characters that no token has")
+    })?;
+    header.set_sensitive(true);
+    Ok(Some(header))
+}
+
+/// Of `--ca`.
+fn authorities(settings: &Effective) -> Result<Vec<Certificate>, Failure> {
+    let Some(item) = settings.item("url-ca") else { return Ok(Vec::new()) };
+    let pem = std::fs::read(&item.text)
+        .map_err(|error| refuse("url-ca", item, &error.to_string()))?;
+    Certificate::from_pem_bundle(&pem).map_err(|error| refuse("url-ca", item, &error.to_string()))
 }
 
 fn base(settings: &Effective) -> Result<Url, Failure> {

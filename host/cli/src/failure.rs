@@ -15,6 +15,8 @@ use crate::exit_code::ExitCode;
 pub(crate) struct Failure {
     /// How the program ends.
     pub(crate) code: ExitCode,
+    /// The setting at fault, if it is one; with a dot and a name, if it is a map.
+    key: Option<String>,
     message: String,
     causes: Vec<String>,
     hint: Option<String>,
@@ -26,7 +28,7 @@ pub(crate) type Outcome = Result<ExitCode, Failure>;
 impl Failure {
     /// With the remedy of its code, if it gets no other.
     pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), causes: Vec::new(), hint: None }
+        Self { code, key: None, message: message.into(), causes: Vec::new(), hint: None }
     }
 
     /// Adds an error and all that caused it.
@@ -43,6 +45,33 @@ impl Failure {
         self
     }
 
+    /// Of this setting.
+    pub(crate) fn of(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// The setting at fault, if it is one.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// What is wrong, in one line: for whoever shows it beside the setting.
+    pub(crate) fn line(&self) -> String {
+        let parts = std::iter::once(&self.message).chain(&self.causes);
+        parts.map(|part| part.replace('\n', "; ")).collect::<Vec<_>>().join(": ")
+    }
+
+    /// The remedy; empty: none is known.
+    pub(crate) fn remedy(&self) -> &str {
+        self.hint.as_deref().unwrap_or(self.code.remedy())
+    }
+
+    /// Without causes and remedy.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Instead of the remedy of the code.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -56,7 +85,7 @@ impl fmt::Display for Failure {
         for cause in &self.causes {
             write!(f, "\n  caused by: {}", indented(cause))?;
         }
-        let hint = self.hint.as_deref().unwrap_or(self.code.remedy());
+        let hint = self.remedy();
         if !hint.is_empty() {
             write!(f, "\n  hint: {}", indented(hint))?;
         }

@@ -19,7 +19,10 @@ mod progress;
 mod scenario_file;
 mod sdk;
 mod session;
+mod signals;
+mod site;
 mod telemetry;
+mod workbench;
 
 use std::process::ExitCode as ProcessCode;
 
@@ -56,10 +59,15 @@ fn dispatch(command: Cmd) -> Outcome {
         Cmd::Master(args) => commands::master::master(args),
         Cmd::Worker(settings) => commands::worker::worker(settings),
         Cmd::Trace(args) => commands::trace::trace(args),
+        Cmd::Push(args) => commands::push::push(args),
+        Cmd::Start(args) => commands::start::start(args),
         Cmd::Change(args) => commands::change::change(args),
         Cmd::Stop(args) => commands::stop::stop(args),
         Cmd::Drain(args) => commands::drain::drain(args),
         Cmd::Status(args) => commands::status::status(args),
+        Cmd::Runs(args) => commands::runs::runs(args),
+        Cmd::Report(args) => commands::report::report(args),
+        Cmd::User(command) => commands::user::user(command),
         Cmd::Cluster(command) => commands::cluster::cluster(command),
         Cmd::Key(command) => commands::key::key(command),
         Cmd::NatsConfig(args) => commands::nats_config::nats_config(args),

@@ -2,12 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use loadhost_web::access::{Access, BasePath, Doors, Front, Reach, Tls, Users, Wire};
 use loadhost_web::ops::{Exposure, ListenError, Ops};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Effective;
+use crate::config::{Effective, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 
@@ -24,12 +24,10 @@ pub(crate) async fn bind(
     settings: &Effective,
     key: &str,
     default: Option<SocketAddr>,
-) -> Result<Option<TcpListener>, Failure> {
+) -> Result<Option<Front>, Failure> {
     let Some(address) = settings.address(key)?.or(default) else { return Ok(None) };
-    let open = settings.switch("listen-beyond-loopback")?;
-    let exposure = if open { Exposure::Anyone } else { Exposure::Loopback };
-    let bound =
-        loadhost_web::ops::bind(address, exposure, "--listen", "--listen-beyond-loopback").await;
+    let way = if key == "listen" { Way::of_master(settings)? } else { Way::of_worker(settings)? };
+    let bound = loadhost_web::ops::bind(address, way.exposure, "--listen", way.allow).await;
     let listener = bound.map_err(|error| {
         let code = match error {
             ListenError::InUse { .. } => ExitCode::PortInUse,
@@ -37,19 +35,95 @@ pub(crate) async fn bind(
         };
         Failure::new(code, "/health, /ready and /metrics cannot be served").because(&error)
     })?;
-    if let Ok(address) = listener.local_addr() {
-        eprintln!("listening on http://{address}");
+    let address = listener.local_addr().unwrap_or(address);
+    let scheme = if way.doors.tls.is_some() { "https" } else { "http" };
+    let path = if way.doors.base.is_root() { String::new() } else { way.doors.base.with_slash() };
+    eprintln!("listening on {scheme}://{address}{path}");
+    let access = way.access(address)?;
+    let front = Front { listener, access, doors: way.doors };
+    if key == "listen" {
+        eprintln!("page: {}/", url(&front));
     }
-    Ok(Some(listener))
+    Ok(Some(front))
+}
+
+/// How others get in.
+struct Way {
+    exposure: Exposure,
+    /// What else could be given where others are not let in.
+    allow: &'static str,
+    users: Option<Users>,
+    doors: Doors,
+}
+
+impl Way {
+    /// Health and metrics only.
+    fn of_worker(settings: &Effective) -> Result<Self, Failure> {
+        let exposure = exposure(settings.switch("worker.listen-beyond-loopback")?);
+        let allow = "allow it with --listen-beyond-loopback";
+        Ok(Self { exposure, allow, users: None, doors: Doors::default() })
+    }
+
+    fn of_master(settings: &Effective) -> Result<Self, Failure> {
+        let users = settings.path("web-users").map(|path| Users::open(&path)).transpose();
+        let users = users.map_err(|error| unusable("nobody could log in", &error))?;
+        let exposure = exposure(users.is_some() || settings.switch("insecure-no-auth")?);
+        let allow = "have people log in with --web-users FILE (`loadhost user add NAME` makes it), \
+            or let everybody do everything with --insecure-no-auth";
+        let base = settings.item("web-base-path").map(|item| {
+            let parsed = item.text.parse::<BasePath>();
+            parsed.map_err(|error| refuse("web-base-path", item, &error.to_string()))
+        });
+        let base = base.transpose()?.unwrap_or_default();
+        let doors = Doors { tls: tls(settings)?, base, ..Doors::default() };
+        Ok(Self { exposure, allow, users, doors })
+    }
+
+    fn access(&self, address: SocketAddr) -> Result<Access, Failure> {
+        let reach = Reach::of(address);
+        let wire = if self.doors.tls.is_some() { Wire::Encrypted } else { Wire::Plain };
+        let Some(users) = &self.users else { return Ok(Access::open(reach, wire)) };
+        if reach == Reach::Anyone && wire == Wire::Plain {
+            eprintln!(
+                "warning: passwords travel unencrypted; give --tls-cert and --tls-key, \
+                 or let a proxy do TLS"
+            );
+        }
+        Access::guarded(users.clone(), reach, wire, &self.doors.base)
+            .map_err(|error| unusable("nobody could log in", &error))
+    }
+}
+
+fn exposure(allowed: bool) -> Exposure {
+    if allowed { Exposure::Anyone } else { Exposure::Loopback }
+}
+
+fn tls(settings: &Effective) -> Result<Option<Tls>, Failure> {
+    match (settings.path("tls-cert"), settings.path("tls-key")) {
+        (None, None) => Ok(None),
+        (Some(cert), Some(key)) => {
+            let tls = Tls::load(&cert, &key);
+            tls.map(Some).map_err(|error| unusable("HTTPS cannot be served", &error))
+        }
+        _ => Err(Failure::new(ExitCode::Configuration, "HTTPS needs certificate and key")
+            .hint("give both --tls-cert FILE and --tls-key FILE")),
+    }
+}
+
+fn unusable(what: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::new(ExitCode::Configuration, what).because(error)
+}
+
+/// Where page and API are, without a slash at the end.
+pub(crate) fn url(front: &Front) -> String {
+    let scheme = if front.doors.tls.is_some() { "https" } else { "http" };
+    let address = front.listener.local_addr().map(|at| at.to_string()).unwrap_or_default();
+    format!("{scheme}://{address}{}", front.doors.base.with_slash().trim_end_matches('/'))
 }
 
 /// Serves where [`bind`] listens, if it does. Who asked before waits until now.
-pub(crate) fn serve(
-    listener: Option<TcpListener>,
-    ops: Ops,
-    stop: CancellationToken,
-) -> Option<Served> {
-    listener.map(|listener| tokio::spawn(loadhost_web::ops::serve(listener, ops, stop)))
+pub(crate) fn serve(front: Option<Front>, ops: Ops, stop: CancellationToken) -> Option<Served> {
+    front.map(|front| tokio::spawn(loadhost_web::ops::serve(front, ops, stop)))
 }
 
 /// Waits for the end of what [`serve`] started.

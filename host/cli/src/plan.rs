@@ -10,10 +10,13 @@ use std::collections::BTreeMap;
 use loadhost_model::data::DataSet;
 use loadhost_model::description::Description;
 use loadhost_model::id::{Digest, RunId};
-use loadhost_model::plan::{FleetSettings, PlanError, PlanErrors, RunPlan, TaskFilter, UserShare};
+use loadhost_model::plan::{
+    FleetSettings, ParamError, PlanError, PlanErrors, RunPlan, TaskFilter, UserShare,
+};
+use loadhost_model::profile::ProfileError;
 use loadhost_model::threshold::Threshold;
 
-pub(crate) use self::data::data_files;
+pub(crate) use self::data::{data_files, split as split_data};
 pub(crate) use self::limits::{limits, table as limits_table};
 
 use crate::config::{Effective, as_number, fold, refuse, similar};
@@ -30,32 +33,79 @@ pub(crate) struct Module<'a> {
 
 /// The plan of a new run. All that is wrong is an invalid configuration or parameter.
 pub(crate) fn plan(settings: &Effective, module: Module<'_>) -> Result<RunPlan, Failure> {
+    let mut faults = Faults::default();
+    let draft = draft(settings, module, &mut faults)?;
+    match faults.0.into_iter().next() {
+        Some(first) => Err(first),
+        None => draft.checked(module.description).map_err(|faults| impossible(&faults)),
+    }
+}
+
+/// The same, with all that is wrong, as far as it can be known: who has a form sees it beside each field.
+pub(crate) fn plan_or_all_faults(
+    settings: &Effective,
+    module: Module<'_>,
+) -> Result<RunPlan, Vec<Failure>> {
+    let mut faults = Faults::default();
+    let draft = draft(settings, module, &mut faults).map_err(|failure| vec![failure])?;
+    let checked = draft.checked(module.description);
+    let load = settings.load_key();
+    match checked {
+        Ok(plan) if faults.0.is_empty() => return Ok(plan),
+        Ok(_) => {}
+        Err(more) => faults.0.extend(more.0.iter().map(|fault| one_fault(fault, load))),
+    }
+    Err(faults.0)
+}
+
+/// What is wrong so far.
+#[derive(Debug, Default)]
+struct Faults(Vec<Failure>);
+
+impl Faults {
+    /// The value; else what stands for it while more faults are looked for.
+    fn of<T: Default>(&mut self, value: Result<T, Failure>) -> T {
+        value.unwrap_or_else(|failure| {
+            self.0.push(failure);
+            T::default()
+        })
+    }
+}
+
+/// A plan that is not checked against the scenario, and means nothing if there are faults.
+fn draft(
+    settings: &Effective,
+    module: Module<'_>,
+    faults: &mut Faults,
+) -> Result<RunPlan, Failure> {
     let description = module.description;
-    let plan = RunPlan {
+    Ok(RunPlan {
         run: new_run()?,
         scenario: description.name.clone(),
         module: module.digest,
-        target: target(settings)?,
-        params: params(settings, description)?,
+        target: faults.of(target(settings)),
+        params: params(settings, description, faults),
         // Filled in by the check.
         secret_params: Vec::new(),
         data: module.data.clone(),
-        seed: seed(settings)?,
-        profile: load::profile(settings, description)?,
-        user_types: user_types(settings)?,
+        seed: faults.of(seed(settings)),
+        profile: load::profile(settings, description).unwrap_or_else(|failure| {
+            faults.0.push(failure);
+            load::one_user()
+        }),
+        user_types: faults.of(user_types(settings)),
         tasks: TaskFilter {
             include: settings.texts("tags"),
             exclude: settings.texts("exclude-tags"),
             names: settings.texts("tasks"),
         },
-        http: requests::http(settings)?,
-        limits: limits(settings)?,
-        thresholds: thresholds(settings, description)?,
-        graceful_stop: settings.duration("graceful-stop")?.unwrap_or_default(),
-        warm_up: settings.duration("warm-up")?,
-        fleet: fleet(settings)?,
-    };
-    plan.checked(description).map_err(|faults| impossible(&faults))
+        http: faults.of(requests::http(settings)),
+        limits: faults.of(limits(settings)),
+        thresholds: faults.of(thresholds(settings, description)),
+        graceful_stop: faults.of(settings.duration("graceful-stop")).unwrap_or_default(),
+        warm_up: faults.of(settings.duration("warm-up")),
+        fleet: faults.of(fleet(settings)),
+    })
 }
 
 fn new_run() -> Result<RunId, Failure> {
@@ -96,17 +146,18 @@ fn target(settings: &Effective) -> Result<Option<String>, Failure> {
 fn params(
     settings: &Effective,
     description: &Description,
-) -> Result<BTreeMap<String, String>, Failure> {
+    faults: &mut Faults,
+) -> BTreeMap<String, String> {
     let mut params = BTreeMap::new();
     for item in settings.items("params") {
         let given = item.name.as_deref().unwrap_or_default();
         let known = description.parameters.iter().find(|known| fold(&known.name) == fold(given));
-        let Some(known) = known else {
-            return Err(unknown_parameter(given, &item.origin, description));
-        };
-        params.insert(known.name.clone(), item.text.clone());
+        match known {
+            Some(known) => drop(params.insert(known.name.clone(), item.text.clone())),
+            None => faults.0.push(unknown_parameter(given, &item.origin, description)),
+        }
     }
-    Ok(params)
+    params
 }
 
 fn unknown_parameter(
@@ -121,7 +172,8 @@ fn unknown_parameter(
             "the scenario `{}` has no parameter `{given}`, which {origin} gives",
             description.name
         ),
-    );
+    )
+    .of(format!("params.{given}"));
     match similar(given, names()) {
         Some(like) => failure.hint(format!("did you mean `{like}`?")),
         None if description.parameters.is_empty() => failure.hint("it has no parameters"),
@@ -170,6 +222,42 @@ fn impossible(faults: &PlanErrors) -> Failure {
     let code = if about_parameters { ExitCode::Parameters } else { ExitCode::Configuration };
     let failure = Failure::new(code, "the run cannot be made as asked for");
     faults.0.iter().fold(failure, |failure, fault| failure.because(fault))
+}
+
+/// One of them, with the setting at fault; `load` is that of the load.
+fn one_fault(fault: &PlanError, load: &'static str) -> Failure {
+    let (code, key) = match fault {
+        PlanError::Param(
+            ParamError::Unknown { name, .. }
+            | ParamError::Missing { name, .. }
+            | ParamError::Value { name, .. }
+            | ParamError::Kind { name, .. },
+        ) => (ExitCode::Parameters, Some(format!("params.{name}"))),
+        PlanError::Profile(ProfileError::NoTime) => (ExitCode::Configuration, key("run-time")),
+        PlanError::Profile(ProfileError::RequestRate(_)) => {
+            (ExitCode::Configuration, key("max-rps"))
+        }
+        PlanError::Profile(_) => (ExitCode::Configuration, key(load)),
+        PlanError::Mix { .. } | PlanError::FixedCounts { .. } => {
+            (ExitCode::Configuration, key("user-types"))
+        }
+        PlanError::Unknown { what: "tag", .. } => (ExitCode::Configuration, key("tags")),
+        PlanError::Unknown { what: "task", .. } => (ExitCode::Configuration, key("tasks")),
+        PlanError::Unknown { name, .. } | PlanError::Data(name) => {
+            (ExitCode::Configuration, Some(format!("data.{name}")))
+        }
+        PlanError::NoTask(_) => (ExitCode::Configuration, None),
+        PlanError::Target(_) => (ExitCode::Configuration, key("host")),
+    };
+    let failure = Failure::new(code, fault.to_string()).hint("");
+    match key {
+        Some(key) => failure.of(key),
+        None => failure,
+    }
+}
+
+fn key(key: &str) -> Option<String> {
+    Some(key.to_string())
 }
 
 #[cfg(test)]

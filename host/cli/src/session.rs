@@ -16,12 +16,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::outputs::Outputs;
+pub(crate) use self::verdict::verdict_of;
 use self::steering::Steering;
 
-use crate::commands::signals;
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
 use crate::progress;
+use crate::signals::Stop;
 
 /// For the view to catch up with the end of the run.
 const LAST_VIEW: Duration = Duration::from_secs(2);
@@ -31,10 +32,10 @@ pub(crate) async fn conduct(
     handle: &Handle,
     request: StartRequest,
     mut outputs: Outputs,
+    stop: &Stop,
 ) -> Outcome {
     let run = request.plan.run.clone();
     let graceful_stop = request.plan.graceful_stop;
-    let interrupted = CancellationToken::new();
     let csv = outputs.csv()?.map(|files| tokio::spawn(files.follow(run.clone(), handle.view())));
     let (notices, to_show) = mpsc::channel(4);
     let notices = Notices(notices);
@@ -42,7 +43,7 @@ pub(crate) async fn conduct(
     let steering = Steering::new(handle.clone(), run.clone(), notices.clone());
     let steering = tokio::spawn(steering.follow(pressed));
     let stopper = Stopper { handle: handle.clone(), run: run.clone(), graceful_stop, notices };
-    let stopper = tokio::spawn(stopper.on_signals(interrupted.clone()));
+    let stopper = tokio::spawn(stopper.obey(stop.first.clone(), stop.second.clone()));
     let shown = progress::Source::new(run.clone(), handle.view(), handle.logs(), to_show)
         .with_keys(keys)
         .with_broker(outputs.broker.take());
@@ -70,7 +71,7 @@ pub(crate) async fn conduct(
         Some(task) => task.await.ok(),
         None => None,
     };
-    finish(&report, outputs, &workers, csv, interrupted.is_cancelled())
+    finish(&report, outputs, &workers, csv, stop.first.is_cancelled())
 }
 
 type Csv = (crate::output::csv::CsvFiles, Result<(), Failure>);
@@ -114,16 +115,7 @@ impl Notices {
 }
 
 impl Stopper {
-    async fn on_signals(self, interrupted: CancellationToken) {
-        let at_once = CancellationToken::new();
-        let both = signals(interrupted.clone(), at_once.clone());
-        let (signalled, ()) = tokio::join!(both, self.obey(&interrupted, &at_once));
-        if let Err(error) = signalled {
-            tracing::error!(%error, "signals cannot be waited for");
-        }
-    }
-
-    async fn obey(&self, interrupted: &CancellationToken, at_once: &CancellationToken) {
+    async fn obey(self, interrupted: CancellationToken, at_once: CancellationToken) {
         interrupted.cancelled().await;
         let patience = format_duration(self.graceful_stop);
         self.notices.say(format!(

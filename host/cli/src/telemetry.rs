@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use loadhost_web::access::AUDIT_TARGET;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Effective, refuse};
@@ -18,7 +19,8 @@ pub(crate) fn start(settings: &Effective) -> Result<(), Failure> {
     };
     // What the client of the broker says, this program says once, in its own words: it is heard if asked for by name.
     let quiet = if level.text.contains(CLIENT) { "" } else { ",async_nats=off" };
-    let filter = EnvFilter::try_new(format!("{}{quiet}", level.text)).map_err(|error| {
+    let audit = if level.text.contains(AUDIT_TARGET) { "" } else { ",audit=info" };
+    let filter = EnvFilter::try_new(format!("{}{quiet}{audit}", level.text)).map_err(|error| {
         refuse("log-level", level, &format!("{error}; give error, warn, info, debug or trace"))
     })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -1,4 +1,6 @@
-//! `loadhost change`: another load for a run that goes on.
+//! `loadhost change`: another load for a run that goes on, or another version of its scenario.
+
+mod version;
 
 use loadhost_model::profile::Change;
 use loadhost_model::text::{
@@ -15,11 +17,16 @@ use crate::output::{format, print};
 
 /// Asks for it; the coordinator lets it happen on all workers at one instant.
 pub(crate) fn change(args: ChangeArgs) -> Outcome {
+    if let Some(file) = &args.scenario {
+        let settings = Layers::read(args.settings)?.effective();
+        return version::change(file, args.run.as_deref(), &settings);
+    }
     let change = wanted(&args)?;
     let settings = Layers::read(args.settings)?.effective();
-    let body = json!({ "run": args.run, "phase": args.phase, "change": change });
-    let run = runtime(Some(1))?
-        .block_on(async { Client::new(&settings)?.tell("change", &body).await })?;
+    let what = format!("runs/{}/change", args.run.as_deref().unwrap_or("current"));
+    let body = json!({ "phase": args.phase, "change": change });
+    let run =
+        runtime(Some(1))?.block_on(async { Client::new(&settings)?.tell(&what, &body).await })?;
     print(&format!("run {run} goes to {}\n", words(&change)));
     Ok(ExitCode::Ok)
 }

@@ -1,13 +1,13 @@
 //! `loadhost demo-shop`: something to load.
 
 use loadhost_web::demo_shop::{Settings as ShopSettings, serve};
-use tokio_util::sync::CancellationToken;
 
-use super::{Layers, listen, runtime, signals};
+use super::{Layers, listen, runtime};
 use crate::args::Settings;
 use crate::config::{Effective, as_duration};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
+use crate::signals::Stop;
 
 /// Serves until it is told to stop.
 pub(crate) fn demo_shop<const COMMAND: u8>(settings: Settings<COMMAND>) -> Outcome {
@@ -22,17 +22,14 @@ async fn shop(settings: &Effective) -> Outcome {
     let address = settings.address("demo-shop.listen")?;
     let mood = mood(settings)?;
     let listener = listen(address.unwrap_or_else(|| ([127, 0, 0, 1], 8000).into())).await?;
-    let stop = CancellationToken::new();
-    let at_once = CancellationToken::new();
-    let signals = tokio::spawn(signals(stop.clone(), at_once.clone()));
+    let stop = Stop::listen()?;
     if let Ok(address) = listener.local_addr() {
         println!("the demo shop is listening on http://{address}");
     }
     let served = tokio::select! {
-        served = serve(listener, mood, stop) => served,
-        () = at_once.cancelled() => Ok(()),
+        served = serve(listener, mood, stop.first.clone()) => served,
+        () = stop.second.cancelled() => Ok(()),
     };
-    signals.abort();
     served.map_err(|error| {
         Failure::new(ExitCode::Unexpected, "the shop cannot go on").because(&error)
     })?;

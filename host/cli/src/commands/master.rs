@@ -3,10 +3,11 @@
 //! With a scenario it submits a run to whoever leads, follows it to its end, and goes. Without one
 //! it stays until it is told to stop; runs that it leads then go on under the next leader.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use loadhost_cluster::fleet::{HEARTBEATS_PER_LEASE, JoinError, SHORTEST_LEASE};
+use loadhost_cluster::fleet::{HEARTBEATS_PER_LEASE, SHORTEST_LEASE};
 use loadhost_cluster::store::StoreError;
 use loadhost_cluster::subjects::Names;
 use loadhost_cluster::trust::Signature;
@@ -20,7 +21,7 @@ use loadhost_web::ops::{Ops, Role};
 use tokio_util::sync::CancellationToken;
 
 use super::run::{Prepared, prepare_from, scenario_path};
-use super::{Layers, machine_name, runtime, signals, trace};
+use super::{Layers, machine_name, runtime, trace};
 use crate::args::RunArgs;
 use crate::config::{Effective, refuse};
 use crate::exit_code::ExitCode;
@@ -28,15 +29,14 @@ use crate::failure::{Failure, Outcome};
 use crate::load_shape::StoredShapes;
 use crate::progress::Broker;
 use crate::session::{Outputs, conduct};
-use crate::{broker, ops, scenario_file};
+use crate::signals::Stop;
+use crate::workbench::Bench;
+use crate::{broker, ops, scenario_file, site};
 
 /// For the end of a master that has lost its broker for good.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Workers fetch and compile over a network.
 const PREPARE: Duration = Duration::from_secs(60);
-
-/// Between attempts to get from the broker what a master needs.
-const AGAIN: Duration = Duration::from_millis(500);
 
 /// What a master is there for.
 enum Task {
@@ -52,105 +52,124 @@ pub(crate) fn master<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Outcome {
         return trace::trace(args);
     }
     let layers = Layers::read(args.settings)?;
-    let (settings, task) = match scenario_path(args.file, &layers.effective()) {
-        Some(path) => {
-            let prepared = prepare_from(&layers, &path)?;
-            let outputs = Outputs::new(&prepared.settings)?;
-            let signature = signature(&prepared.settings, prepared.scenario.digest())?;
-            let settings = prepared.settings.clone();
-            (settings, Task::Run(Box::new(prepared), Box::new(outputs), signature))
-        }
-        None => (layers.effective(), Task::Stand),
-    };
-    // What is wrong with the settings is said before anybody is asked.
-    let config = config(&settings)?;
-    runtime(Some(2))?.block_on(with_server(&settings, config, task))
-}
-
-/// With the NATS server that is given, else with a private one.
-async fn with_server(settings: &Effective, config: NodeConfig, task: Task) -> Outcome {
-    if let Some(urls) = broker::urls(settings) {
-        let connection = broker::join(settings, urls, "master").await?;
-        return with_node(connection, settings, config, task).await;
-    }
-    let server = broker::private_server(settings).await?;
-    eprintln!("{}", server.how_to_join());
-    let outcome = match broker::join(settings, vec![server.url().to_string()], "master").await {
-        Ok(connection) => with_node(connection, settings, config, task).await,
-        Err(failure) => Err(failure),
-    };
-    server.stop().await;
+    let path = scenario_path(args.file, &layers.effective());
+    let runtime = runtime(Some(2))?;
+    let outcome = runtime.block_on(async {
+        let stop = Stop::listen()?;
+        let stands = path.is_none();
+        let outcome = begin(layers, path, &stop).await;
+        if stands { Stop::is_no_failure(outcome) } else { outcome }
+    });
+    // A scenario may still be compiled for somebody who does not wait for it any more.
+    runtime.shutdown_background();
     outcome
 }
 
-async fn with_node(
-    connection: Connection,
-    settings: &Effective,
-    mut config: NodeConfig,
-    task: Task,
-) -> Outcome {
+/// What is wrong with scenario and settings is said before anybody is asked.
+async fn begin(layers: Layers, path: Option<PathBuf>, stop: &Stop) -> Outcome {
+    let bench = Arc::new(Bench::new(&layers));
+    let Some(path) = path else {
+        let settings = layers.effective();
+        let config = config(&settings)?;
+        let master = Master { settings: &settings, config, bench, stop };
+        return master.with_server(Task::Stand).await;
+    };
+    let preparing = tokio::task::spawn_blocking(move || prepare_from(&layers, &path));
+    let prepared = async {
+        preparing.await.unwrap_or_else(|error| {
+            let message = "the scenario cannot be loaded";
+            Err(Failure::new(ExitCode::Unexpected, message).because(&error))
+        })
+    };
+    let prepared = stop.or(prepared).await?;
+    let outputs = Outputs::new(&prepared.settings)?;
+    let signature = signature(&prepared.settings, prepared.scenario.digest())?;
+    let settings = prepared.settings.clone();
+    let config = config(&settings)?;
+    let task = Task::Run(Box::new(prepared), Box::new(outputs), signature);
+    Master { settings: &settings, config, bench, stop }.with_server(task).await
+}
+
+/// What holds for this master.
+struct Master<'a> {
+    settings: &'a Effective,
+    config: NodeConfig,
+    bench: Arc<Bench>,
+    stop: &'a Stop,
+}
+
+impl Master<'_> {
+    /// With the NATS server that is given, else with a private one.
+    async fn with_server(self, task: Task) -> Outcome {
+        let (settings, stop) = (self.settings, self.stop);
+        if let Some(urls) = broker::urls(settings) {
+            let connection = stop.or(broker::join(settings, urls, "master")).await?;
+            return with_node(connection, self, task).await;
+        }
+        let server = stop.or(broker::private_server(settings)).await?;
+        eprintln!("{}", server.how_to_join());
+        let urls = vec![server.url().to_string()];
+        let outcome = match stop.or(broker::join(settings, urls, "master")).await {
+            Ok(connection) => with_node(connection, self, task).await,
+            Err(failure) => Err(failure),
+        };
+        server.stop().await;
+        outcome
+    }
+}
+
+async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Outcome {
+    let Master { settings, mut config, bench, stop } = master;
     // Nobody stands for election who cannot be asked.
     let listener = ops::bind(settings, "listen", Some(ops::MASTER)).await?;
-    let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-    config.url = address.map(|address| format!("http://{address}"));
+    config.url = listener.as_ref().map(ops::url);
     config.fleet = config.fleet.with_replicas_of(&connection);
     let names = Names::new(config.fleet.cluster.clone());
     let modules = ModuleStore::new(&connection, &names);
     let compiling = scenario_file::compiling(settings);
     let patience = settings.duration("max-wait")?.unwrap_or_default();
     let replicas = config.fleet.replicas;
-    let store = insist(patience, async || NatsState::open(&connection, &names, replicas).await);
+    let store = broker::insist(patience, async || NatsState::open(&connection, &names, replicas).await);
     let parts = NodeParts {
-        store: Arc::new(store.await?),
+        store: Arc::new(stop.or(store).await?),
         shapes: Arc::new(StoredShapes { modules: modules.clone(), compiling }),
     };
     if let Task::Run(prepared, _, signature) = &task {
-        store_files(&modules, prepared, signature.as_ref()).await?;
+        stop.or(store_files(&modules, prepared, signature.as_ref())).await?;
     }
+    let shelf = stop.or(site::shelf(&connection, &names, replicas, settings)).await?;
     let start = async || Node::start(&connection, config.clone(), parts.clone()).await;
-    let node = insist(patience, start).await?;
-    let stop = CancellationToken::new();
+    let node = stop.or(broker::insist(patience, start)).await?;
+    let server_stop = CancellationToken::new();
+    let site = site::of_master(&node, &config.fleet.cluster, shelf, bench.clone());
+    let counters = broker::counters(&connection);
     let faces = Ops::new(Role::Master(node.handle().clone()))
         .ready_if(node.readiness())
-        .counting(broker::counters(&connection));
-    let served = ops::serve(listener, faces, stop.clone());
+        .counting(move || [counters(), bench.counters()].concat())
+        .with_site(site);
+    let served = ops::serve(listener, faces, server_stop.clone());
     let task = async {
         match task {
-            Task::Stand => stand(&node).await,
-            Task::Run(prepared, outputs, _) => run(&node, &connection, *prepared, *outputs).await,
+            Task::Stand => stand(&node, &stop.first).await,
+            Task::Run(prepared, outputs, _) => {
+                run(&node, &connection, *prepared, *outputs, stop).await
+            }
         }
     };
-    let outcome = tokio::select! {
+    tokio::select! {
         outcome = task => {
+            // What came of runs is kept while somebody can still be asked.
+            server_stop.cancel();
+            ops::ended(served).await;
             node.stop().await;
             outcome
         }
         failure = broker::lost(&connection) => {
             // There is nothing to hand over by.
+            server_stop.cancel();
             let _ = tokio::time::timeout(FAREWELL, node.stop()).await;
             Err(failure)
         }
-    };
-    stop.cancel();
-    ops::ended(served).await;
-    outcome
-}
-
-/// Tries for so long: nodes of a broker that have just been started do not know each other yet.
-async fn insist<T>(
-    patience: Duration,
-    mut ask: impl AsyncFnMut() -> Result<T, JoinError>,
-) -> Result<T, Failure> {
-    let until = tokio::time::Instant::now() + patience;
-    loop {
-        match ask().await {
-            Ok(given) => return Ok(given),
-            Err(error) if tokio::time::Instant::now() >= until => {
-                return Err(broker::not_joined(&error));
-            }
-            Err(error) => tracing::warn!(%error, "the broker is asked again"),
-        }
-        tokio::time::sleep(AGAIN).await;
     }
 }
 
@@ -217,6 +236,7 @@ async fn run(
     connection: &Connection,
     prepared: Prepared,
     mut outputs: Outputs,
+    stop: &Stop,
 ) -> Outcome {
     let Prepared { scenario, settings, plan, .. } = prepared;
     let nats = connection.clone();
@@ -228,13 +248,11 @@ async fn run(
         max_wait: settings.duration("max-wait")?.unwrap_or_default(),
         shape: None, // The leader makes it, whoever that is.
     };
-    conduct(node.handle(), request, outputs).await
+    conduct(node.handle(), request, outputs, stop).await
 }
 
 /// Leads or stands by, and says which, until Ctrl-C or SIGTERM.
-async fn stand(node: &Node) -> Outcome {
-    let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
-    let signals = tokio::spawn(signals(stop.clone(), at_once));
+async fn stand(node: &Node, stop: &CancellationToken) -> Outcome {
     let mut leadership = node.leadership();
     let mut said: Option<(Option<Term>, String)> = None;
     while !stop.is_cancelled() {
@@ -259,7 +277,6 @@ async fn stand(node: &Node) -> Outcome {
             break;
         }
     }
-    signals.abort();
     eprintln!("stopping; runs go on under the next leader");
     Ok(ExitCode::Ok)
 }

@@ -12,18 +12,22 @@ pub(crate) mod key;
 pub(crate) mod master;
 pub(crate) mod nats_config;
 pub(crate) mod new;
+pub(crate) mod push;
+pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod runs;
 mod secret_file;
+pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod trace;
+pub(crate) mod user;
 pub(crate) mod worker;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::args::Settings;
 use crate::config::{DEFAULT_FILE, Effective, Layer, from_environment, from_file};
@@ -47,6 +51,17 @@ impl Layers {
     /// Without a scenario's proposals.
     pub(crate) fn effective(&self) -> Effective {
         Effective::of(self.0.clone())
+    }
+
+    /// Weakest first.
+    #[cfg(test)]
+    pub(crate) fn of(layers: [Layer; 3]) -> Self {
+        Self(layers)
+    }
+
+    /// Weakest first.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &Layer> {
+        self.0.iter()
     }
 
     /// Over a scenario's proposals.
@@ -108,24 +123,6 @@ pub(crate) fn runtime(threads: Option<usize>) -> Result<tokio::runtime::Runtime,
     made.map_err(|error| {
         Failure::new(ExitCode::Unexpected, "the runtime cannot be made").because(&error)
     })
-}
-
-/// Cancels the first token with the first Ctrl-C or SIGTERM, the second with the second.
-pub(crate) async fn signals(
-    first: CancellationToken,
-    second: CancellationToken,
-) -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    for token in [first, second] {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        token.cancel();
-    }
-    Ok(())
 }
 
 /// What this machine is called, in characters that can stand in a name.

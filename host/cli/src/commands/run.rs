@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use loadhost_control::{Coordinator, CoordinatorConfig, StartRequest};
+use loadhost_control::{Coordinator, CoordinatorConfig, Handle, StartRequest};
 use loadhost_engine::capacity::raise_open_files;
 use loadhost_engine::http::Grants;
 use loadhost_engine::sandbox::WasmWorkshop;
@@ -23,7 +23,9 @@ use crate::failure::{Failure, Outcome};
 use crate::local_fleet::{self, LoadedModule};
 use crate::plan::{Module, data_files, plan};
 use crate::session::{Outputs, conduct};
-use crate::{load_shape, ops, scenario_file};
+use crate::signals::Stop;
+use crate::ops::Served;
+use crate::{load_shape, ops, scenario_file, site};
 
 /// Compiling for the run's own pool may take a while on a small machine.
 const PREPARE: Duration = Duration::from_secs(120);
@@ -85,6 +87,7 @@ pub(crate) fn run<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Outcome {
 async fn local(prepared: Prepared, outputs: Outputs) -> Outcome {
     let Prepared { scenario, settings, plan, data } = prepared;
     let shape = load_shape::of(&scenario, &plan).await?;
+    let signals = Stop::listen()?;
     let stop = CancellationToken::new();
     let worker = WorkerId::new("local").map_err(|error| {
         Failure::new(ExitCode::Unexpected, "the worker has no name").because(&error)
@@ -105,17 +108,16 @@ async fn local(prepared: Prepared, outputs: Outputs) -> Outcome {
         max_wait: Duration::from_secs(10),
         shape,
     };
-    let faces = Ops::new(Role::Master(handle.clone()));
-    let (served, outcome) = match ops::bind(&settings, "listen", None).await {
-        Ok(listener) => {
-            let served = ops::serve(listener, faces, stop.clone());
-            (served, conduct(&handle, request, outputs).await)
-        }
+    let server_stop = CancellationToken::new();
+    let (served, outcome) = match faces(&settings, &handle, server_stop.clone()).await {
+        Ok(served) => (served, conduct(&handle, request, outputs, &signals).await),
         Err(failure) => (None, Err(failure)),
     };
+    // What came of the run is kept while the coordinator can still be asked.
+    server_stop.cancel();
+    let _ = tokio::time::timeout(LAST_ORDERS, ops::ended(served)).await;
     stop.cancel();
     let ended = async {
-        ops::ended(served).await;
         let _ = coordinator.await;
         local.agent.await
     };
@@ -126,6 +128,17 @@ async fn local(prepared: Prepared, outputs: Outputs) -> Outcome {
         Err(_) => tracing::debug!("the worker still had something to do"),
     }
     outcome
+}
+
+/// Page and API of this one run, if they are wanted.
+async fn faces(
+    settings: &Effective,
+    handle: &Handle,
+    stop: CancellationToken,
+) -> Result<Option<Served>, Failure> {
+    let Some(front) = ops::bind(settings, "listen", None).await? else { return Ok(None) };
+    let faces = Ops::new(Role::Master(handle.clone())).with_site(site::of_one_run(handle)?);
+    Ok(ops::serve(Some(front), faces, stop))
 }
 
 /// Makes the loaded scenario ready on this machine.

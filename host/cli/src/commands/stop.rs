@@ -14,9 +14,10 @@ use crate::output::print;
 pub(crate) fn stop(args: StopArgs) -> Outcome {
     let settings = Layers::read(args.settings)?.effective();
     let mode = if args.now { StopMode::Now } else { StopMode::Graceful };
-    let body = json!({ "run": args.run, "mode": mode });
+    let what = format!("runs/{}/stop", args.run.as_deref().unwrap_or("current"));
+    let body = json!({ "mode": mode });
     let run =
-        runtime(Some(1))?.block_on(async { Client::new(&settings)?.tell("stop", &body).await })?;
+        runtime(Some(1))?.block_on(async { Client::new(&settings)?.tell(&what, &body).await })?;
     let how = if args.now { "at once" } else { "when its iterations have ended" };
     print(&format!("run {run} stops {how}\n"));
     Ok(ExitCode::Ok)

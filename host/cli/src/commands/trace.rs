@@ -22,10 +22,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::run::{Prepared, prepare, workshop};
-use super::{runtime, signals};
+use super::runtime;
 use crate::args::RunArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
+use crate::signals::Stop;
 
 /// Runs them and prints what they do.
 pub(crate) fn trace<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Outcome {
@@ -40,16 +41,13 @@ async fn all(prepared: Prepared) -> Outcome {
     let stage = workshop.prepare(plan.clone(), 2).await.map_err(|error| {
         Failure::new(ExitCode::FaultyScenario, "the scenario cannot be made ready").because(&error)
     })?;
-    let interrupt = CancellationToken::new();
-    let at_once = CancellationToken::new();
-    let signals = tokio::spawn(signals(interrupt.clone(), at_once.clone()));
-    let tracer = Tracer::new(stage, plan, interrupt.clone());
+    let stop = Stop::listen()?;
+    let tracer = Tracer::new(stage, plan, stop.first.clone());
     let outcome = tokio::select! {
         outcome = tracer.run() => outcome,
-        () = at_once.cancelled() => Ok(ExitCode::Interrupted),
+        () = stop.second.cancelled() => Ok(ExitCode::Interrupted),
     };
-    signals.abort();
-    if interrupt.is_cancelled() { Ok(ExitCode::Interrupted) } else { outcome }
+    if stop.first.is_cancelled() { Ok(ExitCode::Interrupted) } else { outcome }
 }
 
 struct Tracer {

@@ -18,13 +18,14 @@ use loadhost_model::id::{Incarnation, WorkerId};
 use loadhost_web::ops::{Ops, Role};
 use tokio_util::sync::CancellationToken;
 
-use super::{Layers, machine_name, runtime, signals};
+use super::{Layers, machine_name, runtime};
 use crate::args::Settings;
 use crate::broker::{self, StoredModules};
 use crate::config::{Effective, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
 use crate::plan::limits::parse_size;
+use crate::signals::Stop;
 use crate::{ops, scenario_file};
 
 use processes::Part;
@@ -48,10 +49,16 @@ pub(crate) fn worker<const COMMAND: u8>(settings: Settings<COMMAND>) -> Outcome 
         None => settings,
     };
     raise_open_files();
-    runtime(Some(2))?.block_on(work(&settings, part))
+    runtime(Some(2))?.block_on(async {
+        let stop = Stop::listen()?;
+        if part.is_some() {
+            processes::stop_with_parent(stop.first.clone())?;
+        }
+        Stop::is_no_failure(work(&settings, part, &stop).await)
+    })
 }
 
-async fn work(settings: &Effective, part: Option<Part>) -> Outcome {
+async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome {
     let id = id(settings)?;
     let (memory, cpu) = (memory_limit(settings)?, cpu_limit(settings)?);
     let (weight, tags) = (weight(settings)?, tags(settings));
@@ -62,15 +69,13 @@ async fn work(settings: &Effective, part: Option<Part>) -> Outcome {
     })?;
     let cluster = broker::cluster(settings)?;
     let refused = broker::addresses(&urls);
-    let connection = broker::join_as_worker(settings, urls, &id).await?;
-    let link = AgentLink::join(&connection, LinkConfig::new(cluster.clone(), id.clone()))
-        .await
-        .map_err(|error| broker::not_joined(&error))?;
-    let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
-    let signals = tokio::spawn(signals(stop.clone(), at_once.clone()));
-    if part.is_some() {
-        processes::stop_with_parent(stop.clone())?;
-    }
+    let connection = stop.or(broker::join_as_worker(settings, urls, &id)).await?;
+    let config = LinkConfig::new(cluster.clone(), id.clone());
+    let link = async {
+        let joined = AgentLink::join(&connection, config).await;
+        joined.map_err(|error| broker::not_joined(&error))
+    };
+    let link = stop.or(link).await?;
     let server_stop = CancellationToken::new();
     let faces = faces(&connection, &link);
     let listener = ops::bind(settings, "worker.listen", None).await?;
@@ -105,15 +110,14 @@ async fn work(settings: &Effective, part: Option<Part>) -> Outcome {
         clock_offset: link.clock_offset.clone(),
     };
     let outcome = tokio::select! {
-        ended = agent::run(config, workshop, channels, stop) => ended.map_err(|error| {
+        ended = agent::run(config, workshop, channels, stop.first.clone()) => ended.map_err(|error| {
             Failure::new(ExitCode::WorkerFailed, "the worker cannot go on").because(&error)
         }),
-        () = at_once.cancelled() => Ok(()),
+        () = stop.second.cancelled() => Ok(()),
         failure = broker::lost(&connection) => Err(failure),
     };
     greeter.abort();
-    signals.abort();
-    let is_over = at_once.is_cancelled() || outcome.is_err();
+    let is_over = stop.second.is_cancelled() || outcome.is_err();
     let patience = if is_over { Duration::ZERO } else { FAREWELL };
     let lost = link.close(patience).await;
     if lost > 0 {

@@ -10,7 +10,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 
 /// Keys of a table in `[[phases]]`.
-pub(super) const PHASE_KEYS: [&str; 15] = [
+pub(crate) const PHASE_KEYS: [&str; 15] = [
     "name",
     "start",
     "user-types",

@@ -16,7 +16,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub(crate) use self::environment::from_environment;
-pub(crate) use self::file::from_file;
+pub(crate) use self::file::{PHASE_KEYS, from_file};
 pub(crate) use self::options::{Commands, OPTIONS, Opt, Shape, by_key, similar};
 pub(crate) use self::reference::reference;
 pub(crate) use self::typed::{as_duration, as_number, as_rate, as_switch, refuse, refuse_secret};
@@ -35,6 +35,8 @@ pub(crate) enum Origin {
     File { path: PathBuf, line: usize },
     Environment(String),
     Flag(String),
+    /// Of the API, or the form of the page.
+    Request,
 }
 
 impl fmt::Display for Origin {
@@ -45,6 +47,7 @@ impl fmt::Display for Origin {
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Environment(name) => f.write_str(name),
             Self::Flag(flag) => f.write_str(flag),
+            Self::Request => f.write_str("the request"),
         }
     }
 }
@@ -74,6 +77,12 @@ const LOADS: [&str; 5] = ["users", "stages", "rate", "rate-stages", "iterations"
 impl Layer {
     pub(crate) fn push(&mut self, option: &'static Opt, item: Item) {
         self.items.entry(option.key).or_default().push(item);
+    }
+
+    /// The same without the options that `keep` refuses.
+    pub(crate) fn only(mut self, keep: impl Fn(&str) -> bool) -> Self {
+        self.items.retain(|key, _| keep(key));
+        self
     }
 
     fn has(&self, key: &str) -> bool {
@@ -141,6 +150,16 @@ impl Effective {
     pub(crate) fn with(mut self, key: &'static str, text: String, origin: Origin) -> Self {
         self.items.insert(key, vec![Item { name: None, text, origin }]);
         self
+    }
+
+    /// The setting that the load comes from.
+    pub(crate) fn load_key(&self) -> &'static str {
+        if !self.phases.is_empty() {
+            return "phases";
+        }
+        // With iterations, users are how many share them.
+        let mut held = ["iterations", "stages", "rate", "rate-stages"].into_iter();
+        held.find(|key| self.item(key).is_some()).unwrap_or("users")
     }
 
     /// All values of an option, in order.

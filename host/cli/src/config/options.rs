@@ -25,6 +25,7 @@ impl Commands {
     pub(crate) const TRACE: u8 = 16;
     pub(crate) const CLIENT: u8 = 32;
     pub(crate) const CLUSTER: u8 = 64;
+    pub(crate) const START: u8 = 128;
 
     pub(crate) fn has(self, command: u8) -> bool {
         self.0 & command != 0
@@ -101,11 +102,16 @@ impl Opt {
 }
 
 const RUN: u8 = Commands::RUN | Commands::MASTER;
+/// What `loadhost start` may ask of a master as well.
+const LOADS: u8 = RUN | Commands::START;
 const SEND: u8 = RUN | Commands::TRACE;
+const SENDS: u8 = SEND | Commands::START;
+const ASK: u8 = Commands::CLIENT | Commands::START;
+const SHARE: u8 = Commands::MASTER | Commands::START;
 const FLEET: u8 = Commands::MASTER | Commands::WORKER;
 const CONNECT: u8 = FLEET | Commands::CLUSTER;
 const LOCAL: u8 = Commands::RUN | Commands::WORKER | Commands::TRACE;
-const ALL: u8 = SEND | FLEET | Commands::SHOP | Commands::CLIENT | Commands::CLUSTER;
+const ALL: u8 = SENDS | FLEET | Commands::SHOP | Commands::CLIENT | Commands::CLUSTER;
 
 const SCENARIO: &str = "Scenario";
 const LOAD: &str = "Load";
@@ -123,59 +129,60 @@ use Shape::{Many, Map, Switch};
 /// All of them, in the order of help texts.
 pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("scenario", "FILE", SEND, SCENARIO, "The scenario: a WebAssembly component"),
-    Opt::with("host", "URL", SEND, SCENARIO, "Base URL of the target; the scenario's relative URLs go there").proposable(),
-    Opt::with("params", "NAME=VALUE", SEND, SCENARIO, "A parameter of the scenario; `loadhost check` lists them").flag("param").shape(Map),
-    Opt::with("data", "NAME=FILE", SEND, SCENARIO, "Rows of a data set, from CSV or JSON lines; how they are handed out may follow, as `,order=circular` (docs/data.md)").shape(Map),
-    Opt::with("tags", "TAG", SEND, SCENARIO, "Only tasks with one of these tags").shape(Many(',')).proposable(),
-    Opt::with("exclude-tags", "TAG", SEND, SCENARIO, "No task with one of these tags").shape(Many(',')).proposable(),
-    Opt::with("tasks", "NAME", SEND, SCENARIO, "Only these tasks, even those of weight 0").flag("task").shape(Many(',')),
-    Opt::with("user-types", "NAME=WEIGHT|NAME:COUNT", SEND, SCENARIO, "Weight, or exact number, of users of a type, over the scenario's own (in the file: `Name = 3`, or `Name = \":5\"` for exactly five)").flag("user-type").shape(Map).proposable(),
-    Opt::with("seed", "NUMBER", SEND, SCENARIO, "Of all random choices, so that a run can be repeated; default: drawn and shown"),
+    Opt::with("host", "URL", SENDS, SCENARIO, "Base URL of the target; the scenario's relative URLs go there").proposable(),
+    Opt::with("params", "NAME=VALUE", SENDS, SCENARIO, "A parameter of the scenario; `loadhost check` lists them").flag("param").shape(Map),
+    Opt::with("data", "NAME=FILE", SENDS, SCENARIO, "Rows of a data set, from CSV or JSON lines; how they are handed out may follow, as `,order=circular` (docs/data.md)").shape(Map),
+    Opt::with("tags", "TAG", SENDS, SCENARIO, "Only tasks with one of these tags").shape(Many(',')).proposable(),
+    Opt::with("exclude-tags", "TAG", SENDS, SCENARIO, "No task with one of these tags").shape(Many(',')).proposable(),
+    Opt::with("tasks", "NAME", SENDS, SCENARIO, "Only these tasks, even those of weight 0").flag("task").shape(Many(',')),
+    Opt::with("user-types", "NAME=WEIGHT|NAME:COUNT", SENDS, SCENARIO, "Weight, or exact number, of users of a type, over the scenario's own (in the file: `Name = 3`, or `Name = \":5\"` for exactly five)").flag("user-type").shape(Map).proposable(),
+    Opt::with("seed", "NUMBER", SENDS, SCENARIO, "Of all random choices, so that a run can be repeated; default: drawn and shown"),
 
-    Opt::with("users", "N", RUN, LOAD, "Users; of iterations: how many share them").proposable(),
-    Opt::with("spawn-rate", "N", RUN, LOAD, "Users started per second until all are there; default: all at once").proposable(),
-    Opt::with("stages", "STAGES", RUN, LOAD, "Users over time, such as `10s->100, 1m->100, 10s->0`").proposable(),
-    Opt::with("rate", "RATE", RUN, LOAD, "Iterations started by the clock, such as `100/s` or `6000/m`, whether or not earlier ones are over").proposable(),
-    Opt::with("rate-stages", "STAGES", RUN, LOAD, "Iterations per second over time, such as `10s->100, 1m->100`").proposable(),
-    Opt::with("poisson", "", RUN, LOAD, "Exponential gaps between arrivals instead of equal ones").shape(Switch).proposable(),
-    Opt::with("max-users", "N", RUN, LOAD, "Users at most, for arrival rates; default: as many as the rate needs for one second, from 1,000 to 10,000; made when they are needed").proposable(),
-    Opt::with("preallocate", "N", RUN, LOAD, "Users made before the start, for arrival rates; default: as many as the rate needs for 20 ms").proposable(),
-    Opt::with("max-lag", "DURATION", RUN, LOAD, "An arrival that would start later than this is dropped and counted").default("10s").proposable(),
-    Opt::with("iterations", "N", RUN, LOAD, "So many iterations, shared by all users").proposable(),
-    Opt::with("per-user", "", RUN, LOAD, "`--iterations` is for each user").shape(Switch).proposable(),
-    Opt::with("run-time", "DURATION", RUN, LOAD, "The run ends here; default: when its load is over, or with Ctrl-C").flag("run-time").proposable(),
-    Opt::with("warm-up", "DURATION", RUN, LOAD, "Statistics begin anew here").proposable(),
-    Opt::with("graceful-stop", "DURATION", RUN, LOAD, "How long iterations may go on after the end").default("30s").proposable(),
-    Opt::with("max-rps", "N", RUN, LOAD, "Requests per second over the whole run, at most").proposable(),
+    Opt::with("users", "N", LOADS, LOAD, "Users; of iterations: how many share them").proposable(),
+    Opt::with("spawn-rate", "N", LOADS, LOAD, "Users started per second until all are there; default: all at once").proposable(),
+    Opt::with("stages", "STAGES", LOADS, LOAD, "Users over time, such as `10s->100, 1m->100, 10s->0`").proposable(),
+    Opt::with("rate", "RATE", LOADS, LOAD, "Iterations started by the clock, such as `100/s` or `6000/m`, whether or not earlier ones are over").proposable(),
+    Opt::with("rate-stages", "STAGES", LOADS, LOAD, "Iterations per second over time, such as `10s->100, 1m->100`").proposable(),
+    Opt::with("poisson", "", LOADS, LOAD, "Exponential gaps between arrivals instead of equal ones").shape(Switch).proposable(),
+    Opt::with("max-users", "N", LOADS, LOAD, "Users at most, for arrival rates; default: as many as the rate needs for one second, from 1,000 to 10,000; made when they are needed").proposable(),
+    Opt::with("preallocate", "N", LOADS, LOAD, "Users made before the start, for arrival rates; default: as many as the rate needs for 20 ms").proposable(),
+    Opt::with("max-lag", "DURATION", LOADS, LOAD, "An arrival that would start later than this is dropped and counted").default("10s").proposable(),
+    Opt::with("iterations", "N", LOADS, LOAD, "So many iterations, shared by all users").proposable(),
+    Opt::with("per-user", "", LOADS, LOAD, "`--iterations` is for each user").shape(Switch).proposable(),
+    Opt::with("run-time", "DURATION", LOADS, LOAD, "The run ends here; default: when its load is over, or with Ctrl-C").flag("run-time").proposable(),
+    Opt::with("warm-up", "DURATION", LOADS, LOAD, "Statistics begin anew here").proposable(),
+    Opt::with("graceful-stop", "DURATION", LOADS, LOAD, "How long iterations may go on after the end").default("30s").proposable(),
+    Opt::with("max-rps", "N", LOADS, LOAD, "Requests per second over the whole run, at most").proposable(),
 
-    Opt::with("headers", "NAME: VALUE", SEND, HTTP, "Sent with each request that has no such header").flag("header").shape(Many('\n')).secret(),
-    Opt::with("timeout", "DURATION", SEND, HTTP, "From sending to the end of the body").default("30s").proposable(),
-    Opt::with("connect-timeout", "DURATION", SEND, HTTP, "For name resolution, TCP and TLS together").default("10s"),
-    Opt::with("first-byte-timeout", "DURATION", SEND, HTTP, "From the request to the first byte of the answer"),
-    Opt::with("max-redirects", "N", SEND, HTTP, "Redirects followed").default("10"),
-    Opt::with("no-keep-alive", "", SEND, HTTP, "A new connection for each request").shape(Switch),
-    Opt::with("user-agent", "TEXT", SEND, HTTP, "Sent as User-Agent"),
-    Opt::with("basic-auth", "USER:PASSWORD", SEND, HTTP, "Sent to the target as Authorization").secret(),
-    Opt::with("bearer", "TOKEN", SEND, HTTP, "Sent to the target as Authorization").secret(),
-    Opt::with("insecure", "", SEND, HTTP, "Accept any certificate").shape(Switch),
+    Opt::with("headers", "NAME: VALUE", SENDS, HTTP, "Sent with each request that has no such header").flag("header").shape(Many('\n')).secret(),
+    Opt::with("timeout", "DURATION", SENDS, HTTP, "From sending to the end of the body").default("30s").proposable(),
+    Opt::with("connect-timeout", "DURATION", SENDS, HTTP, "For name resolution, TCP and TLS together").default("10s"),
+    Opt::with("first-byte-timeout", "DURATION", SENDS, HTTP, "From the request to the first byte of the answer"),
+    Opt::with("max-redirects", "N", SENDS, HTTP, "Redirects followed").default("10"),
+    Opt::with("no-keep-alive", "", SENDS, HTTP, "A new connection for each request").shape(Switch),
+    Opt::with("user-agent", "TEXT", SENDS, HTTP, "Sent as User-Agent"),
+    Opt::with("basic-auth", "USER:PASSWORD", SENDS, HTTP, "Sent to the target as Authorization").secret(),
+    Opt::with("bearer", "TOKEN", SENDS, HTTP, "Sent to the target as Authorization").secret(),
+    Opt::with("insecure", "", SENDS, HTTP, "Accept any certificate").shape(Switch),
     Opt::with("ca", "FILE", SEND, HTTP, "Trust these certificates (PEM) too"),
     Opt::with("cert", "FILE", SEND, HTTP, "Certificate chain shown to servers (PEM)"),
     Opt::with("key", "FILE", SEND, HTTP, "Private key of `--cert` (PEM)"),
-    Opt::with("resolve", "HOST=ADDRESS", SEND, HTTP, "Dial this address instead of the host's own").shape(Map),
-    Opt::with("dns-ttl", "DURATION", SEND, HTTP, "How long resolved names are kept").default("1m"),
-    Opt::with("allow-hosts", "HOST", SEND, HTTP, "May be reached besides the target: `name`, `name:port`, `*.name`, `*`").flag("allow-host").shape(Many(',')),
+    Opt::with("resolve", "HOST=ADDRESS", SENDS, HTTP, "Dial this address instead of the host's own").shape(Map),
+    Opt::with("dns-ttl", "DURATION", SENDS, HTTP, "How long resolved names are kept").default("1m"),
+    Opt::with("allow-hosts", "HOST", SENDS, HTTP, "May be reached besides the target: `name`, `name:port`, `*.name`, `*`").flag("allow-host").shape(Many(',')),
 
-    Opt::with("limits", "NAME=VALUE", SEND, SANDBOX, "A cap of the sandbox, such as `memory_bytes=128MiB`; `loadhost help limits` lists them").flag("limit").shape(Map),
+    Opt::with("limits", "NAME=VALUE", SENDS, SANDBOX, "A cap of the sandbox, such as `memory_bytes=128MiB`; `loadhost help limits` lists them").flag("limit").shape(Map),
     Opt::with("allow-private", "", LOCAL, SANDBOX, "Scenarios may reach loopback and private addresses besides the target's own").shape(Switch),
     Opt::with("shards", "N", LOCAL, SANDBOX, "Threads that make load; default: one per core"),
     Opt::with("cache-dir", "FOLDER", LOCAL, SANDBOX, "Where compiled scenarios are kept; default: in the user's cache folder"),
 
-    Opt::with("thresholds", "CONDITION", RUN, VERDICT, "Such as `http_req_duration p(95) < 500ms`; exit code 99 if it does not hold").flag("threshold").shape(Many(';')),
-    Opt::with("abort-after", "DURATION", RUN, VERDICT, "Stop the run when a threshold is broken, not before this much time").proposable(),
-    Opt::with("json", "FILE", RUN, VERDICT, "Write all results as JSON (`-`: to stdout, instead of the summary)"),
+    Opt::with("thresholds", "CONDITION", LOADS, VERDICT, "Such as `http_req_duration p(95) < 500ms`; exit code 99 if it does not hold").flag("threshold").shape(Many(';')),
+    Opt::with("abort-after", "DURATION", LOADS, VERDICT, "Stop the run when a threshold is broken, not before this much time").proposable(),
+    Opt::with("json", "FILE", LOADS, VERDICT, "Write all results as JSON (`-`: to stdout, instead of the summary)"),
     Opt::with("csv", "PREFIX", RUN, VERDICT, "Write Locust's four CSV files, each second"),
     Opt::with("csv-full-history", "", RUN, VERDICT, "Each name in PREFIX_stats_history.csv, not only all together").shape(Switch),
-    Opt::with("junit", "FILE", RUN, VERDICT, "Write thresholds and checks as JUnit XML"),
+    Opt::with("html", "FILE", LOADS, VERDICT, "Write a report: one page with charts and tables, which needs nothing else"),
+    Opt::with("junit", "FILE", LOADS, VERDICT, "Write thresholds and checks as JUnit XML"),
     Opt::with("compare", "FILE", RUN, VERDICT, "Compare with the JSON of an earlier run"),
     Opt::with("fail-on-regression", "", RUN, VERDICT, "Exit code 100 if `--compare` finds one").shape(Switch),
     Opt::with("quiet", "", SEND, VERDICT, "No live view, no summary").shape(Switch),
@@ -197,17 +204,23 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("lease", "DURATION", Commands::MASTER, FLEET_GROUP, "A leader that was not heard for so long is gone; 1s at least, and the same for all masters").default("3s"),
     Opt::with("heartbeat", "DURATION", Commands::MASTER, FLEET_GROUP, "How often a leader says that it leads; at most a third of `--lease`; default: 1s, or that third if it is less"),
     Opt::with("state-checkpoint", "DURATION", Commands::MASTER, FLEET_GROUP, "How often the numbers of a run are saved for the next leader").default("3s"),
-    Opt::with("expect-workers", "N", Commands::MASTER, FLEET_GROUP, "Start when so many are there").default("1"),
-    Opt::with("placement", "EXPRESSION", Commands::MASTER, FLEET_GROUP, "Workers that may take part, by their tags, such as `region=eu && type!=small`; default: all"),
-    Opt::with("distribution", "NAME", Commands::MASTER, FLEET_GROUP, "How load is shared: `round-robin` (equally), `least-loaded` (by room and measured CPU) or `weighted` (by the workers' weights)").default("round-robin"),
-    Opt::with("rebalance-interval", "DURATION", Commands::MASTER, FLEET_GROUP, "How often shares are weighed anew, besides when a worker comes or goes; 0s: never").default("30s"),
-    Opt::with("on-worker-lost", "POLICY", Commands::MASTER, FLEET_GROUP, "What becomes of the share of a lost worker: `rebalance` (others take it over), `continue` (it is missing until the worker is back) or `abort`").default("rebalance"),
-    Opt::with("max-retries", "N", Commands::MASTER, FLEET_GROUP, "How often a worker that failed is tried again in one run").default("3"),
-    Opt::with("max-wait", "DURATION", FLEET, FLEET_GROUP, "For workers to join, and for the NATS server to be reached").default("1m"),
+    Opt::with("expect-workers", "N", SHARE, FLEET_GROUP, "Start when so many are there").default("1"),
+    Opt::with("placement", "EXPRESSION", SHARE, FLEET_GROUP, "Workers that may take part, by their tags, such as `region=eu && type!=small`; default: all"),
+    Opt::with("distribution", "NAME", SHARE, FLEET_GROUP, "How load is shared: `round-robin` (equally), `least-loaded` (by room and measured CPU) or `weighted` (by the workers' weights)").default("round-robin"),
+    Opt::with("rebalance-interval", "DURATION", SHARE, FLEET_GROUP, "How often shares are weighed anew, besides when a worker comes or goes; 0s: never").default("30s"),
+    Opt::with("on-worker-lost", "POLICY", SHARE, FLEET_GROUP, "What becomes of the share of a lost worker: `rebalance` (others take it over), `continue` (it is missing until the worker is back) or `abort`").default("rebalance"),
+    Opt::with("max-retries", "N", SHARE, FLEET_GROUP, "How often a worker that failed is tried again in one run").default("3"),
+    Opt::with("max-wait", "DURATION", FLEET | Commands::START, FLEET_GROUP, "For workers to join, and for the NATS server to be reached").default("1m"),
 
     Opt::with("listen", "ADDRESS", RUN, API, "Serve /health, /ready, /metrics and the API here; default: 127.0.0.1:8089 for a master, nowhere for `run`"),
-    Opt::with("listen-beyond-loopback", "", RUN | Commands::WORKER, API, "Allow `--listen` on an address that others reach; there is no login yet").shape(Switch),
-    Opt::with("url", "URL", Commands::CLIENT, API, "Where `change`, `stop`, `drain` and `status` ask; default: where `listen` says, else http://127.0.0.1:8089"),
+    Opt::with("web-users", "FILE", RUN, API, "Users with passwords and roles, and tokens: whoever asks must log in; `loadhost user add` makes the file (docs/access.md)"),
+    Opt::with("insecure-no-auth", "", RUN, API, "Allow `--listen` on an address that others reach without `--web-users`: everybody may do everything").shape(Switch),
+    Opt::with("tls-cert", "FILE", RUN, API, "Serve HTTPS with this certificate chain (PEM); read again when it changes"),
+    Opt::with("tls-key", "FILE", RUN, API, "Private key of `--tls-cert` (PEM)"),
+    Opt::with("web-base-path", "PATH", RUN, API, "What a proxy puts before all paths, such as /loadhost"),
+    Opt::with("url", "URL", ASK, API, "Where commands such as `start`, `stop` and `status` ask; default: where `listen` says, else http://127.0.0.1:8089"),
+    Opt::with("token", "TOKEN", ASK, API, "What these commands show to a master whose users log in; `loadhost user token` makes one").secret(),
+    Opt::with("url-ca", "FILE", ASK, API, "Trust these certificates (PEM) of the master at `--url https://…`").flag("ca"),
 
     Opt::with("worker.id", "NAME", Commands::WORKER, WORKER, "To stay over restarts; default: the machine's name and a suffix that is new each time").flag("id"),
     Opt::with("worker.tags", "NAME=VALUE", Commands::WORKER, WORKER, "A label, such as region=eu or region:eu").flag("tag").shape(Map),
@@ -218,6 +231,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("worker.cpu-limit", "PERCENT", Commands::WORKER, WORKER, "Shed load while it takes more of its cores than this, such as 80%").flag("cpu-limit"),
     Opt::with("worker.trust", "KEY", Commands::WORKER, WORKER, "Run only scenarios that one of these public keys has signed; `loadhost key new` makes one").flag("trust").shape(Many(',')),
     Opt::with("worker.listen", "ADDRESS", Commands::WORKER, WORKER, "Serve /health, /ready and /metrics here").flag("listen").default("127.0.0.1:8090"),
+    Opt::with("worker.listen-beyond-loopback", "", Commands::WORKER, WORKER, "Allow `--listen` on an address that others reach; there is nothing but health and metrics").flag("listen-beyond-loopback").shape(Switch),
 
     Opt::with("demo-shop.listen", "ADDRESS", Commands::SHOP, SHOP, "Where to serve").flag("listen").default("127.0.0.1:8000"),
     Opt::with("demo-shop.delay", "DURATION", Commands::SHOP, SHOP, "Before each answer").flag("delay").default("0s"),

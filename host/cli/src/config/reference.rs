@@ -28,7 +28,10 @@ pub(crate) fn reference() -> String {
     }
     let _ = write!(
         text,
-        "\n## Several loads at once\n`[[phases]]` tables in the file, each a load of its own with the keys {}.\n",
+        "\n## Runs that are asked for\nThe page, `loadhost start` and `POST /api/v1/runs` ask a master for runs by the keys above; `GET /api/v1/settings` lists \
+         those\nthat they may use: none that names a file, an address or the broker of the master. What the master itself was given (flags, environment,\n\
+         file) holds for runs that say nothing else, except secrets, parameters and data sets, which are given by who asks for the run.\n\
+         \n## Several loads at once\n`[[phases]]` tables in the file, each a load of its own with the keys {}.\n",
         PHASE_KEYS.map(|key| format!("`{key}`")).join(", ")
     );
     text

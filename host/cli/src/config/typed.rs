@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use loadhost_model::text::{parse_duration, parse_rate};
 
-use super::{Effective, Item};
+use super::{Effective, Item, Origin};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 
@@ -19,7 +19,12 @@ pub(crate) fn refuse(key: &str, item: &Item, reason: &str) -> Failure {
         format!("`{key}{name}` from {} cannot be `{}`", item.origin, item.text),
     )
     .because(&std::io::Error::other(reason.to_string()))
-    .hint("`loadhost config` shows where each value comes from")
+    .hint(match item.origin {
+        // What was wrong is said; there is nothing to look up.
+        Origin::Request => "",
+        _ => "`loadhost config` shows where each value comes from",
+    })
+    .of(format!("{key}{name}"))
 }
 
 /// Like [`refuse`], for values that must not be shown.

@@ -65,7 +65,7 @@ fn read(item: &Item) -> Result<(DataSet, Arc<[u8]>), Failure> {
 }
 
 /// The file, and the words after it.
-fn split(item: &Item) -> Result<(PathBuf, BTreeMap<&str, &str>), Failure> {
+pub(crate) fn split(item: &Item) -> Result<(PathBuf, BTreeMap<&str, &str>), Failure> {
     let mut words = BTreeMap::new();
     let mut file = item.text.as_str();
     while let Some((before, last)) = file.rsplit_once(',') {

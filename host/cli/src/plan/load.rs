@@ -38,6 +38,14 @@ pub(super) fn profile(settings: &Effective, description: &Description) -> Result
     Ok(Profile { phases, run_time, max_request_rate })
 }
 
+/// What stands for a load that cannot be read.
+pub(super) fn one_user() -> Profile {
+    let load = Load::Closed { users: level(1.0) };
+    let phase =
+        Phase { name: "main".to_string(), start: Duration::ZERO, load, user_types: Vec::new() };
+    Profile { phases: vec![phase], run_time: None, max_request_rate: None }
+}
+
 fn only_phase(
     settings: &Effective,
     description: &Description,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use loadhost_control::RunReport;
 use loadhost_control::view::WorkerView;
-use loadhost_web::export::{Names, Results, compare, junit};
+use loadhost_web::export::{HtmlOptions, Names, Results, compare, html, junit};
 
 use crate::config::Effective;
 use crate::exit_code::ExitCode;
@@ -23,6 +23,7 @@ pub(crate) struct Outputs {
     summary: bool,
     json: Option<Json>,
     csv: Option<(PathBuf, Names)>,
+    html: Option<PathBuf>,
     junit: Option<PathBuf>,
     baseline: Option<Box<Results>>,
     fail_on_regression: bool,
@@ -41,11 +42,11 @@ impl Outputs {
             .path("json")
             .map(|path| if path.as_os_str() == "-" { Json::Stdout } else { Json::File(path) });
         let names = if settings.switch("csv-full-history")? { Names::Each } else { Names::Total };
-        let junit = settings.path("junit");
+        let (html, junit) = (settings.path("html"), settings.path("junit"));
         if let Some(Json::File(path)) = &json {
             probe(path)?;
         }
-        if let Some(path) = &junit {
+        for path in [&html, &junit].into_iter().flatten() {
             probe(path)?;
         }
         Ok(Self {
@@ -54,6 +55,7 @@ impl Outputs {
             summary: !quiet && !matches!(json, Some(Json::Stdout)),
             json,
             csv: settings.path("csv").map(|prefix| (prefix, names)),
+            html,
             junit,
             baseline: settings
                 .path("compare")
@@ -90,6 +92,9 @@ impl Outputs {
             Some(Json::Stdout) => print(&json()?),
             Some(Json::File(path)) => write_file(path, json()?.as_bytes())?,
             None => {}
+        }
+        if let Some(path) = &self.html {
+            write_file(path, html(&results, &HtmlOptions::default()).as_bytes())?;
         }
         if let Some(path) = &self.junit {
             let text = junit(&results).map_err(|error| {

@@ -9,11 +9,21 @@ use crate::failure::Failure;
 
 /// The exit code; an error if there is more to say than the summary does.
 pub(super) fn verdict(report: &RunReport, interrupted: bool) -> Result<ExitCode, Failure> {
-    match &report.ended {
+    verdict_of(&report.view, &report.ended, report.verdict.passed, interrupted)
+}
+
+/// The same of a run that somebody else has the report of.
+pub(crate) fn verdict_of(
+    view: &RunView,
+    ended: &EndReason,
+    passed: bool,
+    interrupted: bool,
+) -> Result<ExitCode, Failure> {
+    match ended {
         EndReason::WorkerFailed { code, .. } => {
             let exit = if code == "capacity" { ExitCode::Capacity } else { ExitCode::WorkerFailed };
-            return Err(Failure::new(exit, format!("run {} failed", report.view.run))
-                .because(&std::io::Error::other(report.ended.to_string())));
+            return Err(Failure::new(exit, format!("run {} failed", view.run))
+                .because(&std::io::Error::other(ended.to_string())));
         }
         EndReason::AbortedByScenario { message } => {
             return Err(Failure::new(ExitCode::ScenarioAborted, "the scenario ended the run")
@@ -24,11 +34,11 @@ pub(super) fn verdict(report: &RunReport, interrupted: bool) -> Result<ExitCode,
         | EndReason::ThresholdAbort { .. }
         | EndReason::Interrupted => {}
     }
-    if interrupted || report.ended == EndReason::Interrupted {
+    if interrupted || *ended == EndReason::Interrupted {
         return Ok(ExitCode::Interrupted);
     }
-    if report.view.unserved > 0.0 {
-        let RunView { run, workers_lost, workers, unserved, .. } = &report.view;
+    if view.unserved > 0.0 {
+        let RunView { run, workers_lost, workers, unserved, .. } = view;
         let percent = 100.0 * unserved;
         return Err(Failure::new(
             ExitCode::WorkerFailed,
@@ -36,15 +46,15 @@ pub(super) fn verdict(report: &RunReport, interrupted: bool) -> Result<ExitCode,
         )
         .hint("see their logs; with `--on-worker-lost rebalance` and room enough, others take their share over"));
     }
-    if let Some(error) = unreachable(&report.view) {
-        let target = report.view.target.as_deref().unwrap_or("the target");
+    if let Some(error) = unreachable(view) {
+        let target = view.target.as_deref().unwrap_or("the target");
         return Err(Failure::new(
             ExitCode::TargetUnreachable,
             format!("no request reached {target}"),
         )
         .because(&std::io::Error::other(error.message.to_string())));
     }
-    Ok(if report.verdict.passed { ExitCode::Ok } else { ExitCode::Thresholds })
+    Ok(if passed { ExitCode::Ok } else { ExitCode::Thresholds })
 }
 
 /// The first of the errors, if every request failed before it could be sent.

@@ -16,10 +16,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::super::run::cores;
-use super::super::{runtime, signals};
+use super::super::runtime;
 use crate::config::{Effective, Origin, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
+use crate::signals::Stop;
 
 /// How the parent tells a process which one it is: `INDEX/COUNT/ID`.
 const PART: &str = "_LOADHOST_WORKER_PART";
@@ -113,15 +114,14 @@ pub(super) fn stop_with_parent(stop: CancellationToken) -> Result<(), Failure> {
 /// The exit code is that of the first that failed.
 pub(super) fn supervise(id: &WorkerId, count: u32) -> Outcome {
     runtime(Some(1))?.block_on(async {
-        let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
+        let stop = Stop::listen()?;
         let mut children = JoinSet::new();
         for index in 0..count {
             let part = Part { index, count, id: id.clone() };
             let child = start(&part)?;
-            children.spawn(ended(part.name(), child, [stop.clone(), at_once.clone()]));
+            children.spawn(ended(part.name(), child, [stop.first.clone(), stop.second.clone()]));
         }
         eprintln!("worker {id}: {count} processes, {id}-1 to {id}-{count}");
-        let signals = tokio::spawn(signals(stop, at_once));
         let mut code = ExitCode::Ok;
         while let Some(ended) = children.join_next().await {
             match ended.unwrap_or(Some(ExitCode::Unexpected)) {
@@ -129,7 +129,6 @@ pub(super) fn supervise(id: &WorkerId, count: u32) -> Outcome {
                 _ => {}
             }
         }
-        signals.abort();
         Ok(code)
     })
 }

@@ -119,7 +119,7 @@ export function Details({ run }) {
         class="facts">${params.map(([name, value]) => fact(name, html`<code>${value}</code>`))}</dl></section>`}
     <section class="wide"><h3>${t('events')}</h3>
       ${notes.length ? html`<ul class="events" data-testid="notes">${notes.map((note) => html`<li
-          class=${note.kind}><b>${note.at_seconds == null ? '' : clock(note.at_seconds)}</b> ${note.message}</li>`)}</ul>` : html`<p class="none">${t('no_events')}</p>`}
+          class=${note.kind}><b>${note.at_seconds == null ? '' : clock(note.at_seconds)}</b> ${note.message}</li>`)}</ul>` : run.losses?.length ? null : html`<p class="none">${t('no_events')}</p>`}
       <${Losses} run=${run} /></section>
   </div>`;
 }

@@ -306,11 +306,15 @@ function Shared({ shared }) {
 export function Losses({ run }) {
   const losses = list(/** @type {any} */ (run.losses));
   if (!losses.length) return null;
-  return html`<ul class="events">${losses.map(
-    (
-      loss,
-    ) => html`<li class="bad"><b>${clock(loss.at_seconds)}</b> ${t('lost_worker', { worker: loss.worker, share: percent(loss.share), unmeasured: span(loss.unmeasured_seconds) })}
-    ${loss.served_seconds != null ? t('lost_served', { at: clock(loss.served_seconds) }) : loss.moved ? '' : t('lost_not_moved')}
-    ${loss.returned_seconds != null ? t('lost_returned', { at: clock(loss.returned_seconds) }) : ''}</li>`,
-  )}</ul>`;
+  return html`<ul class="events">${losses.map((loss) => html`<li class="bad"><b>${clock(loss.at_seconds)}</b> ${lossWords(loss)}</li>`)}</ul>`;
+}
+
+/** @param {import('../types').Loss} loss @returns {string} */
+function lossWords(loss) {
+  const { worker, share: part, unmeasured_seconds: unmeasured, served_seconds: served, returned_seconds: returned, moved } = loss;
+  return [
+    t('lost_worker', { worker, share: percent(part), unmeasured: span(unmeasured) }),
+    served != null ? t('lost_served', { at: clock(served) }) : moved ? '' : t('lost_not_moved'),
+    returned != null ? t('lost_returned', { at: clock(returned) }) : '',
+  ].join(' ');
 }

@@ -8,6 +8,7 @@ pub mod demo_shop;
 pub mod export;
 pub mod library;
 pub mod live;
+pub mod locust;
 pub mod ops;
 mod refusal;
 pub mod site;

@@ -20,7 +20,7 @@ pub use csv::{
     Names, exceptions_csv, failures_csv, history_head, history_rows, stats_csv, stats_head,
     stats_history_csv, timestamp,
 };
-pub use html::{HtmlOptions, Language, Theme, html, html_policy};
+pub use html::{HtmlOptions, Language, Theme, html, html_answer_policy, html_policy};
 pub use junit::{JunitError, junit};
 pub use load::load;
 pub use phrases::{error_text, metric_name, metric_value, threshold_value};

@@ -29,7 +29,7 @@ const FORMAT: &str = "loadhost-results";
 /// All results of a run, without secrets.
 ///
 /// Fields that came after the first release of the layout may be missing in older files, and are empty then.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     /// Always `loadhost-results`.
     pub format: String,

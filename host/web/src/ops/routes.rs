@@ -36,6 +36,7 @@ pub(super) fn router(
         Some(desk) => routes
             .merge(assets::router())
             .merge(crate::api::router(desk.clone()))
+            .merge(crate::locust::router(crate::locust::Ports::of(desk)))
             .merge(access::session_routes(access.clone(), desk.about())),
         None => routes.route("/", get(welcome)),
     };

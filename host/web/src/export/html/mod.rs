@@ -83,9 +83,18 @@ pub fn html(results: &Results, options: &HtmlOptions) -> String {
     page.finish()
 }
 
-/// What the server says of a report that it shows in place: no more than the file says of itself.
+/// What the file says of itself: only its own script and style.
 pub fn html_policy() -> &'static str {
     &POLICY
+}
+
+/// What a server says of a report that it shows in place: sandboxed, it has an origin of its own and reaches
+/// neither cookies nor API.
+pub fn html_answer_policy() -> String {
+    format!(
+        "{}; sandbox allow-scripts allow-downloads allow-modals; frame-ancestors 'none'",
+        html_policy()
+    )
 }
 
 fn charts(page: &mut Page, points: &Points) {

@@ -54,6 +54,8 @@ function draw() {
   const words = { value: show, axis: show, time: clock, empty: say('charts_none'), series: say('series') };
   charts = new Charts(uPlot, host, { specs: specs(), words });
   charts.setData(data.points, data.marks);
+  // There are few points, so nothing waits until it is scrolled to.
+  for (const chart of charts.charts) chart.show(true);
 }
 
 function remember(key, value) {

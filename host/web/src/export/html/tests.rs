@@ -152,12 +152,6 @@ fn all_that_a_run_was_stands_in_it() {
 
 #[test]
 fn each_word_is_in_the_table() {
-    let sources = [
-        include_str!("report.js"),
-        include_str!("top.rs"),
-        include_str!("facts.rs"),
-        include_str!("load.rs"),
-    ];
     let text = report(&fixture::results());
     let marked = text.split("data-t=\"").skip(1).filter_map(|rest| rest.split('"').next());
     assert!(marked.clone().count() > 60);

@@ -25,7 +25,7 @@ pub use junit::{JunitError, junit};
 pub use load::load;
 pub use phrases::{error_text, metric_name, metric_value, threshold_value};
 pub use results::{
-    Distribution, Generator, Group, Loss, Results, ResultsError, Second, Series, VERSION, decode,
-    encode,
+    Distribution, Generator, Group, Loss, Results, ResultsError, Second, Series, VERSION, Version,
+    decode, encode,
 };
 pub use shared::lines as shared_lines;

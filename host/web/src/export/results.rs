@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::distribution::Distribution;
 pub use self::histogram::{decode, encode};
-pub use self::parts::{Generator, Group, Loss, Second, Series};
+pub use self::parts::{Generator, Group, Loss, Second, Series, Version};
 
 /// Of this layout; grows when a field changes its meaning or goes away.
 pub const VERSION: u32 = 1;
@@ -45,6 +45,9 @@ pub struct Results {
     pub scenario_version: Option<String>,
     /// SHA-256 of the component, in hexadecimal digits.
     pub module: String,
+    /// Versions of the scenario that users ran, in order; the last one was in use at the end.
+    #[serde(default)]
+    pub versions: Vec<Version>,
     /// Base URL.
     pub target: Option<String>,
     /// Of all random choices.
@@ -179,6 +182,7 @@ impl Results {
             scenario: view.scenario.clone(),
             scenario_version: view.scenario_version.clone(),
             module: view.module.to_string(),
+            versions: view.versions.ran.iter().map(Version::of).collect(),
             target: view.target.clone(),
             seed: view.seed,
             params: view.params.clone(),

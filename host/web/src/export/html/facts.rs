@@ -9,7 +9,7 @@ use crate::export::format::grouped;
 
 /// Notes shown; there are fewer unless a fleet is very restless.
 const MAX_NOTES: usize = 200;
-/// Parameters shown.
+/// Parameters and versions shown, of each.
 const MAX_PARAMS: usize = 100;
 
 pub(super) fn facts(page: &mut Page, results: &Results) {
@@ -47,11 +47,26 @@ pub(super) fn facts(page: &mut Page, results: &Results) {
             page.text("loadhost ").text(&results.loadhost);
         });
         page.raw("</dl>");
+        versions(page, results);
         params(page, results);
         if let Some(command) = &results.command {
             page.word_in("h3", "command").raw("<pre class=command>").text(command).raw("</pre>");
         }
     });
+}
+
+/// Nothing unless users went from one version to another.
+fn versions(page: &mut Page, results: &Results) {
+    if results.versions.len() < 2 {
+        return;
+    }
+    page.word_in("h3", "versions").raw("<ol class=notes>");
+    for version in results.versions.iter().take(MAX_PARAMS) {
+        page.raw("<li><span class=at>").text(&clock_of(version.from_seconds)).raw("</span> ");
+        page.name(version.version.as_deref().unwrap_or(NONE));
+        page.raw(" <code class=digest>").text(&version.module).raw("</code></li>");
+    }
+    page.raw("</ol>");
 }
 
 fn params(page: &mut Page, results: &Results) {

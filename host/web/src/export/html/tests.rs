@@ -142,6 +142,7 @@ fn all_that_a_run_was_stands_in_it() {
         "w-3",
         "1,200",
         "was lost at 00:09",
+        "00:20</span> <bdi>1.2.0",
         "CPU at most",
     ] {
         let part =

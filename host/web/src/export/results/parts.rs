@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use loadhost_control::report::RunReport;
-use loadhost_control::view::{self, GeneratorView, GroupRow, HttpRow, Point};
+use loadhost_control::view::{self, GeneratorView, GroupRow, HttpRow, Point, VersionView};
 use loadhost_model::interval::{HttpStats, Statistics, StepTimes};
 use loadhost_model::metric::SeriesKey;
 use serde::{Deserialize, Serialize};
@@ -164,6 +164,30 @@ impl Loss {
             moved: loss.moved,
             served_seconds: loss.served.map(|at| at.as_secs_f64()),
             returned_seconds: loss.returned.map(|at| at.as_secs_f64()),
+        }
+    }
+}
+
+/// A version of the scenario that users ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Version {
+    /// SHA-256 of the component.
+    pub module: String,
+    /// As its author counts.
+    pub version: Option<String>,
+    /// From then on users went over to it, since the start.
+    pub from_seconds: f64,
+    /// From then on all users ran it, since the start. None: not before the end.
+    pub complete_seconds: Option<f64>,
+}
+
+impl Version {
+    pub(super) fn of(view: &VersionView) -> Self {
+        Self {
+            module: view.module.to_string(),
+            version: view.version.clone(),
+            from_seconds: view.from.as_secs_f64(),
+            complete_seconds: view.complete.map(|at| at.as_secs_f64()),
         }
     }
 }

@@ -40,6 +40,7 @@ fn files_of_the_first_release_are_read() {
     let later = [
         "load",
         "command",
+        "versions",
         "started_unix_micros",
         "counted_from_seconds",
         "generator",

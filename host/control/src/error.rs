@@ -136,6 +136,10 @@ pub enum RefusalKind {
     Stopped,
     /// Nobody leads the fleet.
     NoLeader,
+    /// Users of the run cannot go over to this version of its scenario.
+    Unfit,
+    /// Users of the run go over to another version.
+    OtherVersion,
     /// No such worker.
     UnknownWorker,
     /// A run would have no worker left.
@@ -226,10 +230,9 @@ impl ControlError {
         match self {
             Self::UnknownRun(_) => RefusalKind::UnknownRun,
             Self::NotRunning(_) => RefusalKind::NotRunning,
-            Self::Refused(_)
-            | Self::Unfit(_)
-            | Self::OtherVersion(_)
-            | Self::TooManyVersions { .. } => RefusalKind::Refused,
+            Self::Refused(_) => RefusalKind::Refused,
+            Self::Unfit(_) | Self::TooManyVersions { .. } => RefusalKind::Unfit,
+            Self::OtherVersion(_) => RefusalKind::OtherVersion,
             Self::NoRoom { .. } => RefusalKind::NoRoom,
             Self::Shaped(_) => RefusalKind::Shaped,
             Self::UnknownWorker(_) => RefusalKind::UnknownWorker,

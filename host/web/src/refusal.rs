@@ -113,6 +113,12 @@ fn of_kind(kind: RefusalKind, message: String) -> Refusal {
         RefusalKind::Duplicate => {
             (StatusCode::CONFLICT, "duplicate", "give the new run another id")
         }
+        RefusalKind::Unfit => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "unfit", "start a new run with this scenario")
+        }
+        RefusalKind::OtherVersion => {
+            (StatusCode::CONFLICT, "other-version", "wait until all users run it")
+        }
         RefusalKind::UnknownWorker => {
             (StatusCode::NOT_FOUND, "unknown-worker", "GET /api/v1/workers lists the workers")
         }

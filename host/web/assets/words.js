@@ -155,6 +155,8 @@ export const WORDS = {
   check: ['Check', '检查'],
   group: ['Group', '分组'],
   groups: ['Groups', '分组'],
+  passes: ['Passed', '通过'],
+  fails: ['Failed', '失败'],
   pass_share: ['Held', '通过率'],
   no_checks: ['The scenario checks nothing.', '场景没有检查项。'],
   count: ['Count', '数量'],

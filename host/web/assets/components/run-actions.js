@@ -73,13 +73,13 @@ export function ChangeDialog({ run, onClose }) {
       ${
         kind === 'users' &&
         html`<div class="fields"><label class="field"><span>${t('users')}</span><input name="users" type="number" min="0" step="1" required autofocus
-            value=${run.users_wanted ?? run.users} /></label>
+            defaultValue=${run.users_wanted ?? run.users} /></label>
         <label class="field"><span>${t('spawn_rate')}</span><input name="spawn-rate" type="number" min="0" step="any" placeholder=${t('at_once')} /></label></div>`
       }
       ${
         kind === 'rate' &&
         html`<div class="fields"><label class="field"><span>${t('arrival_rate')}</span><input name="rate" required autofocus
-            value=${`${run.rate_wanted ?? 0}/s`} /></label>
+            defaultValue=${`${run.rate_wanted ?? 0}/s`} /></label>
         <label class="field"><span>${t('within')}</span><input name="over" placeholder=${t('at_once')} /></label></div>`
       }
       ${kind === 'stages' && html`<${StagesEditor} stages=${stages} onChange=${setStages} unit=${arrivals ? 'rate' : 'users'} /><p

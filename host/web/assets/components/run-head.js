@@ -147,9 +147,9 @@ export function NoteEditor({ run }) {
   };
   if (editing) {
     return html`<form class="note-form" onSubmit=${save} data-testid="note-form">
-      <label>${t('note')}<textarea name="note" rows="2" maxlength="4000">${note}</textarea></label>
-      <label>${t('tags')}<input name="tags" value=${tags.join(', ')} placeholder=${t('tags_hint')} /></label>
-      <label class="inline"><input type="checkbox" name="pinned" checked=${pinned} /> ${t('pinned_hint')}</label>
+      <label>${t('note')}<textarea name="note" rows="2" maxlength="4000" defaultValue=${note}></textarea></label>
+      <label>${t('tags')}<input name="tags" defaultValue=${tags.join(', ')} placeholder=${t('tags_hint')} /></label>
+      <label class="inline"><input type="checkbox" name="pinned" defaultChecked=${pinned} /> ${t('pinned_hint')}</label>
       <div class="row"><button class="primary" type="submit">${t('save')}</button><button type="button"
           onClick=${() => setEditing(false)}>${t('cancel')}</button></div></form>`;
   }

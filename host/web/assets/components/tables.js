@@ -171,10 +171,10 @@ export function Checks({ run }) {
   const columns = [
     { key: 'name', label: t('check'), text: true, grow: true, value: (row) => row.name },
     { key: 'group', label: t('group'), text: true, value: (row) => row.group, show: (row) => row.group || NONE },
-    { key: 'passes', label: t('passed'), value: (row) => row.passes, show: (row) => count(row.passes) },
+    { key: 'passes', label: t('passes'), value: (row) => row.passes, show: (row) => count(row.passes) },
     {
       key: 'failures',
-      label: t('failed'),
+      label: t('fails'),
       value: (row) => row.failures,
       show: (row) => count(row.failures),
       kind: (row) => (row.failures ? 'bad' : 'zero'),

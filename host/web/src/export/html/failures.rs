@@ -59,25 +59,24 @@ fn table(page: &mut Page, errors: &[&ErrorRow]) {
 
 fn exception(page: &mut Page, error: &ErrorRow) {
     let Origin::Task { user_type, task } = &error.origin else { return };
-    page.raw("<details open class=exception><summary><b>")
-        .text(&grouped(error.count))
-        .raw("×</b> ");
+    let frames: Vec<_> = error.detail.lines().filter(|line| !line.trim().is_empty()).collect();
+    let [begin, head, head_end, end] = match frames.is_empty() {
+        true => ["<div class=exception>", "<p>", "</p>", "</div>"],
+        false => ["<details open class=exception>", "<summary>", "</summary>", "</details>"],
+    };
+    page.raw(begin).raw(head).raw("<b>").text(&grouped(error.count)).raw("×</b> ");
     page.name(&format!("{user_type}.{task}")).raw(": ").name(&fit(&error.message, MAX_MESSAGE));
     page.raw(" <span class=\"tag code\">").text(&error.code).raw("</span> <span class=at>");
     let (first, last) = (error.first.as_secs_f64(), error.last.as_secs_f64());
-    page.text(&format!("{}–{}", clock_of(first), clock_of(last))).raw("</span></summary>");
-    let frames: Vec<_> = error.detail.lines().filter(|line| !line.trim().is_empty()).collect();
+    page.text(&format!("{}–{}", clock_of(first), clock_of(last))).raw("</span>").raw(head_end);
     if !frames.is_empty() {
         page.raw("<pre>");
         for frame in frames.iter().take(MAX_FRAMES) {
             page.text(&fit(frame.trim_end(), MAX_FRAME)).raw("\n");
         }
-        if frames.len() > MAX_FRAMES {
-            page.raw("…\n");
-        }
-        page.raw("</pre>");
+        page.raw(if frames.len() > MAX_FRAMES { "…</pre>" } else { "</pre>" });
     }
-    page.raw("</details>");
+    page.raw(end);
 }
 
 fn left_out(page: &mut Page, count: usize) {

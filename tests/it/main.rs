@@ -12,5 +12,6 @@ mod local;
 mod masters;
 mod operating;
 mod setup;
+mod web_access;
 mod workers;
 mod wrong_inputs;

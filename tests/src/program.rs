@@ -56,6 +56,14 @@ fn binary() -> Result<PathBuf> {
 }
 
 impl Program {
+    /// Where it lies.
+    ///
+    /// # Errors
+    /// If it was not built.
+    pub fn path() -> Result<PathBuf> {
+        binary()
+    }
+
     /// `loadhost ARGS…`
     pub fn new<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Result<Program> {
         let folder = tempfile::tempdir()?;

@@ -39,7 +39,7 @@ pub(crate) fn start(args: StartArgs) -> Outcome {
         let client = Client::new(&settings)?;
         let scenario = scenario(&client, &args.scenario).await?;
         let wanted = request::settings(&client, &settings).await?;
-        let body = json!({ "scenario": scenario, "settings": wanted, "note": args.note });
+        let body = json!({ "scenario": scenario, "settings": wanted, "note": args.note.unwrap_or_default() });
         let Started { run } = client.make("runs", &body, patience).await?;
         match args.wait {
             false => {

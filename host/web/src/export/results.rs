@@ -204,7 +204,7 @@ impl Results {
             saturated_seconds: view.generator.saturated_for.as_secs_f64(),
             saturated_reason: view.generator.first_reason.clone(),
             generator: Generator::of(&view.generator),
-            workers: workers.to_vec(),
+            workers: workers.iter().map(parts::worker).collect(),
             losses: view.losses.iter().map(Loss::of).collect(),
             collection: view.collection,
             total: Series { name: "Aggregated".into(), ..Series::of_row(&view.total) },

@@ -9,13 +9,13 @@ use crate::export::Results;
 use crate::export::format::{fit, grouped};
 
 /// Kinds shown of requests and of iterations, of each.
-const MAX_KINDS: usize = 60;
+const MAX_KINDS: usize = 40;
 /// Characters of a message.
 const MAX_MESSAGE: usize = 400;
 /// Lines of a case's frames.
-const MAX_FRAMES: usize = 24;
+const MAX_FRAMES: usize = 12;
 /// Characters of one of them.
-const MAX_FRAME: usize = 200;
+const MAX_FRAME: usize = 160;
 
 pub(super) fn failures(page: &mut Page, results: &Results) {
     let of_requests = |error: &&ErrorRow| matches!(error.origin, Origin::Request { .. });

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use loadhost_control::report::RunReport;
-use loadhost_control::view::{self, GeneratorView, GroupRow, HttpRow, Point, VersionView};
+use loadhost_control::view::{
+    self, GeneratorView, GroupRow, HttpRow, Point, VersionView, WorkerView,
+};
 use loadhost_model::interval::{HttpStats, Statistics, StepTimes};
 use loadhost_model::metric::SeriesKey;
+use loadhost_model::wire::WorkerState;
 use serde::{Deserialize, Serialize};
 
 use super::Distribution;
@@ -117,6 +120,15 @@ fn by_name(statistics: &Statistics) -> BTreeMap<(&str, &str), HttpStats> {
         }
     }
     merged
+}
+
+/// Without what the scenario's setup gave it, which may be somebody's token.
+pub(super) fn worker(view: &WorkerView) -> WorkerView {
+    let state = match &view.state {
+        WorkerState::SetUp { .. } => WorkerState::SetUp { data: "".into() },
+        other => other.clone(),
+    };
+    WorkerView { state, ..view.clone() }
 }
 
 /// How long a group was open.

@@ -26,11 +26,11 @@ function viewOf() {
 /** @returns {import('./types').View} */
 function App() {
   const name = viewOf();
-  const [View, setView] = useState(/** @type {any} */ (null));
+  const [loaded, setLoaded] = useState(/** @type {{name: string, View: any} | null} */ (null));
   useEffect(() => {
     let wanted = true;
     const load = VIEWS[name];
-    void load?.().then((module) => wanted && setView(() => module.View));
+    void load?.().then((module) => wanted && setLoaded({ name, View: module.View }));
     return () => {
       wanted = false;
     };
@@ -42,6 +42,8 @@ function App() {
     if (loginNeeded.value) unfollow();
     else follow(known ? id : '');
   }, [known, id, loginNeeded.value]);
+  // A view of another route would read this one's path.
+  const View = loaded?.name === name ? loaded.View : null;
   const shown = name === 'run' ? run.value : null;
   useEffect(() => {
     document.title = shown ? `${shown.scenario} – ${stateWord(shown.state)} – ${t('title')}` : t('title');

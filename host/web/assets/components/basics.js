@@ -42,7 +42,7 @@ export function StatePill({ run }) {
   const over = run.state === 'finished';
   const failed =
     over && (run.passed === false || ['threshold-abort', 'aborted-by-scenario', 'worker-failed'].includes(run.ended?.reason ?? ''));
-  const kind = run.state === 'running' ? 'live' : over ? (failed ? 'bad' : run.passed ? 'good' : 'calm') : 'warn';
+  const kind = run.state === 'running' ? 'live' : over ? (failed ? 'bad' : run.passed && run.ended?.reason === 'completed' ? 'good' : 'calm') : 'warn';
   const word =
     over && run.passed === false
       ? t('failed')

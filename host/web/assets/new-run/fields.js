@@ -61,7 +61,9 @@ export function Curve({ plan }) {
   const curve = plan?.curve;
   if (!curve?.points?.length)
     return html`<div class="curve none" data-testid="curve-none">${plan?.iterations ? t('n_iterations', { n: count(plan.iterations) }) : plan?.command ? t('curve_unknown') : t('curve_none')}</div>`;
-  const points = curve.points;
+  const last = curve.points[curve.points.length - 1] ?? [0, 0];
+  // What holds until somebody stops it is drawn on for a while.
+  const points = curve.open_ended ? [...curve.points, /** @type {[number, number]} */ ([Math.max(60, last[0] * 1.3), last[1]])] : curve.points;
   const end = Math.max(1, points[points.length - 1]?.[0] ?? 1);
   const high = Math.max(1e-9, ...points.map(([, value]) => value));
   const x = (/** @type {number} */ second) => LEFT + (second / end) * (WIDTH - LEFT - 8);

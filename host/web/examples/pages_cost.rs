@@ -59,6 +59,7 @@ async fn main() -> Outcome<()> {
     let without = measured(seconds).await;
     let mut readers = readers(&address, pages)?;
     let with = measured(seconds).await;
+    println!("{}", told(&address).await?);
     println!("{pages} pages, {names} names: {:.2} % of a core", (with - without) * 100.0);
     println!("with the coordinator {:.2} %, without pages {:.2} %", with * 100.0, without * 100.0);
     let _ = readers.kill();
@@ -75,6 +76,18 @@ async fn measured(seconds: u64) -> f64 {
     let (begun, before) = (tokio::time::Instant::now(), cpu());
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     (cpu() - before).as_secs_f64() / begun.elapsed().as_secs_f64()
+}
+
+/// What the process counted of its pages.
+async fn told(address: &str) -> Outcome<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let ask = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(ask).await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    let lines =
+        text.lines().filter(|line| line.contains("\"web_pages") || line.contains("_told\""));
+    Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
 fn readers(address: &str, pages: u64) -> Outcome<Child> {

@@ -19,17 +19,19 @@ async fn results(desk: &Desk, run: &RunId) -> Result<Results, Refusal> {
     if desk.archive.was_deleted(run.as_str()) {
         return Err(unknown_run(run));
     }
-    if desk.archive.summary(run.as_str()).await?.is_some() {
-        return Ok(kept(desk, run).await?.results);
-    }
     let view = desk.site.handle.view().borrow().clone();
-    let live = view.run(run).ok_or_else(|| unknown_run(run))?;
-    if live.ended.is_some() {
-        let report = desk.site.handle.finished(run).await?;
-        return Ok(Results::of(&report, &view.workers, None));
+    match view.run(run) {
+        Some(live) if live.ended.is_none() => {
+            let history = desk.site.handle.timeline(run).await?;
+            Ok(Results::so_far(live, &history, &view.workers))
+        }
+        // It is kept in a moment.
+        Some(_) if desk.archive.summary(run.as_str()).await?.is_none() => {
+            let report = desk.site.handle.finished(run).await?;
+            Ok(Results::of(&report, &view.workers, None))
+        }
+        _ => Ok(kept(desk, run).await?.results),
     }
-    let history = desk.site.handle.timeline(run).await?;
-    Ok(Results::so_far(live, &history, &view.workers))
 }
 
 fn file(run: &RunId, name: &str, kind: &'static str, text: String) -> Response {
@@ -77,11 +79,8 @@ pub(super) async fn report(
     let options = HtmlOptions { theme, language };
     let made = tokio::task::spawn_blocking(move || export::html(&results, &options)).await;
     let text = made.map_err(|error| Refusal::internal(error.to_string()))?;
-    // Sandboxed, a document has an origin of its own and reaches neither cookies nor API.
-    let policy = format!(
-        "{}; sandbox allow-scripts allow-downloads; frame-ancestors 'none'",
-        export::html_policy()
-    );
+    // Sandboxed: a document of an origin of its own, which reaches neither cookies nor API.
+    let policy = export::html_answer_policy();
     let kind = match look.download {
         Some(_) => "attachment",
         None => "inline",

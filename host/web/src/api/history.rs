@@ -1,5 +1,7 @@
 //! Runs, live and kept: listed, looked at, written about, deleted.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,6 +16,8 @@ use super::{Desk, Shared, unknown_run};
 use crate::archive::{ArchiveError, Kept, Remark};
 use crate::refusal::Refusal;
 
+/// For the store, where there is an answer without it.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Runs of one answer.
 const MAX_LISTED: usize = 500;
 /// Characters of a note.
@@ -135,7 +139,8 @@ pub(super) async fn detail(
     At(run): At<String>,
 ) -> Result<Json<RunDetail>, Refusal> {
     let run = desk.run(&run)?;
-    desk.archive.refresh().await?;
+    // A run that goes on is shown whether or not the store answers.
+    let _ = tokio::time::timeout(PATIENCE, desk.archive.refresh()).await;
     let view = desk.site.handle.view().borrow().clone();
     if let Some(live) = view.run(&run).filter(|_| !desk.archive.was_deleted(run.as_str())) {
         return Ok(Json(desk.archive.remarks.on_detail(RunDetail::from(live))));
@@ -184,10 +189,10 @@ pub(super) async fn write(
     }
     desk.archive.refresh().await?;
     let known = desk.archive.remarks.of(run.as_str());
-    let note = written.note.unwrap_or(known.note);
-    let tags = checked_tags(written.tags.unwrap_or(known.tags), &note)?;
+    let note = written.note.unwrap_or_else(|| known.note.clone());
+    let tags = checked_tags(written.tags.unwrap_or_else(|| known.tags.clone()), &note)?;
     let pinned = written.pinned.unwrap_or(known.pinned);
-    let remark = Remark { note, tags, pinned, started_by: known.started_by };
+    let remark = Remark { note, tags, pinned, ..known };
     desk.archive.remark(run.as_str(), remark.clone()).await?;
     let Remark { note, tags, pinned, .. } = remark;
     Ok(Json(RunShortRemark { run: run.to_string(), note, tags, pinned }))

@@ -137,7 +137,7 @@ impl Desk {
         use std::sync::atomic::Ordering::Relaxed;
         let (live, kept) = (&self.hub.counters, &self.archive.counters);
         vec![
-            ("web_pages", self.hub.pages() as u64),
+            ("web_pages_opened", live.opened.load(Relaxed)),
             ("web_changes_told", live.changes.load(Relaxed)),
             ("web_snapshots_told", live.snapshots.load(Relaxed)),
             ("web_pages_resumed", live.resumed.load(Relaxed)),

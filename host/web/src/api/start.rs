@@ -33,11 +33,9 @@ pub(super) struct RunRequest {
     #[schema(value_type = Object)]
     settings: Map<String, Value>,
     /// Free text.
-    #[serde(default)]
-    note: String,
+    note: Option<String>,
     /// Words to find it by.
-    #[serde(default)]
-    tags: Vec<String>,
+    tags: Option<Vec<String>>,
 }
 
 /// Which run is meant, or was made.
@@ -54,8 +52,9 @@ pub(super) async fn start(
     By(by): By,
     Body(request): Body<RunRequest>,
 ) -> Result<(StatusCode, Json<Named>), Refusal> {
-    let tags = checked_tags(request.tags, &request.note)?;
-    let remark = Remark { note: request.note, tags, pinned: false, started_by: by };
+    let note = request.note.unwrap_or_default();
+    let tags = checked_tags(request.tags.unwrap_or_default(), &note)?;
+    let remark = Remark { note, tags, started_by: by, ..Remark::default() };
     let wanted = PlanRequest { scenario: request.scenario, settings: request.settings };
     let run = begin(&desk, &wanted, remark).await?;
     Ok((StatusCode::CREATED, Json(Named { run: run.to_string() })))
@@ -89,20 +88,22 @@ pub(super) async fn begin(
         max_wait: planned.max_wait,
         shape: None, // The leader makes it, whoever that is.
     };
-    if remark != Remark::default() {
-        desk.archive.remark(run.as_str(), remark).await?;
-    }
+    let remark = Remark { command: Some(planned.command), ..remark };
+    desk.archive.remark(run.as_str(), remark).await?;
     let handle = desk.site.handle.clone();
     // Whoever asked may go; the start does not.
     let started = desk.starts.spawn(async move { handle.start(request).await });
     let mut views = desk.site.handle.view();
     let shown = async { views.wait_for(|view| view.run(&run).is_some()).await.is_ok() };
-    tokio::select! {
+    let refused = tokio::select! {
         answer = started => match answer {
-            Ok(answer) => answer.map_err(Refusal::from),
-            Err(error) => Err(Refusal::internal(error.to_string())),
+            Ok(Ok(run)) => return Ok(run),
+            Ok(Err(error)) => Refusal::from(error),
+            Err(error) => Refusal::internal(error.to_string()),
         },
-        true = shown => Ok(run),
-        () = tokio::time::sleep(TOLD_WITHIN) => Ok(run),
-    }
+        true = shown => return Ok(run),
+        () = tokio::time::sleep(TOLD_WITHIN) => return Ok(run),
+    };
+    desk.archive.forget(run.as_str()).await?;
+    Err(refused)
 }

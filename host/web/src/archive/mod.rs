@@ -163,6 +163,12 @@ impl Archive {
         if self.summary(&short.run).await?.is_some() {
             return Ok(false);
         }
+        // Another master may have planned it.
+        self.refresh().await?;
+        let kept = match self.remarks.of(&short.run).command {
+            Some(command) => Kept { results: kept.results.with_command(command), ..kept },
+            None => kept,
+        };
         let packed = tokio::task::spawn_blocking(move || kept.pack()).await;
         let packed = packed.map_err(|error| Unreadable::Malformed(error.to_string()))?;
         let packed = packed.map_err(|error| Unreadable::Malformed(error.to_string()))?;
@@ -214,6 +220,15 @@ impl Archive {
     pub async fn delete(&self, run: &str) -> Result<bool, ArchiveError> {
         self.known().deleted.insert(run.to_string());
         self.remove(run).await
+    }
+
+    /// Takes back what was written about a run that did not start.
+    ///
+    /// # Errors
+    /// If the shelf does not do it.
+    pub async fn forget(&self, run: &str) -> Result<(), ArchiveError> {
+        self.remarks.remove(run);
+        Ok(self.shelf.delete(&key("note", run)).await?)
     }
 
     /// Writes about a run.

@@ -19,6 +19,8 @@ pub struct Remark {
     pub pinned: bool,
     /// Who started it.
     pub started_by: Option<String>,
+    /// The same run as a line for a shell; secrets are variables of the shell.
+    pub command: Option<String>,
 }
 
 /// What is known here of what people wrote; clones share it.
@@ -46,13 +48,13 @@ impl Remarks {
 
     /// With what is written about it.
     pub fn on_short(&self, short: RunShort) -> RunShort {
-        let Remark { note, tags, pinned, started_by } = self.of(&short.run);
+        let Remark { note, tags, pinned, started_by, .. } = self.of(&short.run);
         RunShort { note, tags, pinned, started_by, ..short }
     }
 
     /// With what is written about it.
     pub fn on_detail(&self, detail: RunDetail) -> RunDetail {
-        let Remark { note, tags, pinned, started_by } = self.of(&detail.run);
-        RunDetail { note, tags, pinned, started_by, ..detail }
+        let Remark { note, tags, pinned, started_by, command } = self.of(&detail.run);
+        RunDetail { note, tags, pinned, started_by, command, ..detail }
     }
 }

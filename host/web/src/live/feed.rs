@@ -25,6 +25,8 @@ pub const MAX_BEHIND: u64 = 10;
 /// Counters of the stream.
 #[derive(Debug, Default)]
 pub struct Counters {
+    /// Pages that were opened.
+    pub opened: AtomicU64,
     /// Changes that were made.
     pub changes: AtomicU64,
     /// Snapshots that were made.

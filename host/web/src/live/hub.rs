@@ -237,6 +237,7 @@ impl Hub {
                 if seen.is_some() {
                     one(&self.counters.resumed);
                 }
+                one(&self.counters.opened);
                 feed.enter();
                 Ok(Reader::new(self.clone(), feed, seen))
             }
@@ -250,11 +251,6 @@ impl Hub {
 
     pub(super) fn left(&self) {
         self.pages.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Pages that are open.
-    pub fn pages(&self) -> usize {
-        self.pages.load(Ordering::Relaxed)
     }
 
     fn feed(&self, followed: Followed) -> Result<Arc<Feed>, NotTold> {

@@ -4,6 +4,7 @@
 //! left out of the live stream, whose patches use `null` for what went away.
 
 mod fleet;
+mod metrics;
 mod point;
 mod rows;
 mod run;
@@ -13,11 +14,9 @@ mod short;
 mod versions;
 
 pub use fleet::{Fleet, Master, Worker};
+pub use metrics::{Metric, MetricCame};
 pub use point::{COLUMNS, Cell, Points, row_of};
-pub use rows::{
-    Check, Failure, FailureOrigin, Group, HttpLine, Metric, MetricCame, StepsMs, Task, TimesMs,
-    WindowOf,
-};
+pub use rows::{Check, Failure, FailureOrigin, Group, HttpLine, StepsMs, Task, TimesMs, WindowOf};
 pub use run::{
     Collection, Ended, Generator, LossOf, NoteOf, RunDetail, SandboxCounters, ThresholdOf,
 };

@@ -112,6 +112,9 @@ pub struct RunDetail {
     pub pinned: bool,
     /// Who started it.
     pub started_by: Option<String>,
+    /// The same run as a line for a shell; secrets are variables of the shell. null: it was not started here.
+    #[serde(default)]
+    pub command: Option<String>,
 }
 
 /// A worker that went out of a run while load was made.
@@ -355,6 +358,7 @@ impl From<&RunView> for RunDetail {
             tags: Vec::new(),
             pinned: false,
             started_by: None,
+            command: None,
         }
     }
 }

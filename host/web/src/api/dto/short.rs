@@ -70,7 +70,8 @@ impl From<&RunView> for RunShort {
             requests: view.total.requests,
             failures: view.total.failures,
             rps: rounded(view.total.rps),
-            failure_ratio: rounded(view.total.failure_ratio()),
+            // One in a million is still said.
+            failure_ratio: (view.total.failure_ratio() * 1e6).round() / 1e6,
             p95_ms: view.total.response_time.map(|times| ms(times.p95)),
             passed: passed(view),
             ended: view.ended.as_ref().map(Ended::from),

@@ -16,6 +16,7 @@ async fn a_run_is_planned_started_changed_stopped_and_kept() {
     let (_, detail) = master.get("/api/v1/runs/current").await;
     assert_eq!((&detail["run"], &detail["state"]), (&json!(run), &json!("running")));
     assert_eq!((&detail["note"], &detail["tags"]), (&json!("first"), &json!(["night"])));
+    assert_eq!(detail["command"], "loadhost run shop.wasm");
     assert_eq!(detail["rows"]["GET /item/{id}"]["requests"], 10);
     let median = detail["rows"]["GET /item/{id}"]["response_time_ms"]["p50"].as_f64().unwrap();
     assert!((median - 20.0).abs() < 0.1, "{median}");

@@ -17,6 +17,7 @@ use crate::config::{Effective, refuse, refuse_secret};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::ops;
+use crate::scenario_file::code_of;
 
 /// For an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,6 +34,12 @@ pub(crate) struct Client {
 #[derive(Deserialize)]
 struct Done {
     run: String,
+}
+
+/// What a process says of itself, to those who may ask.
+#[derive(Deserialize)]
+struct About {
+    single_run: bool,
 }
 
 /// The API's one form of errors.
@@ -112,6 +119,12 @@ impl Client {
         kind: &str,
         bytes: Vec<u8>,
     ) -> Result<T, Failure> {
+        // A body that nobody reads would break the connection before the refusal is read.
+        if let Ok((_, About { single_run: true })) = self.get("session").await {
+            let message = "what answers there runs one scenario, and takes neither files nor other runs";
+            return Err(Failure::new(ExitCode::Refused, message)
+                .hint("start `loadhost master`, and give its address with `--url`"));
+        }
         let request = |http: &reqwest::Client, mut url: Url| {
             url.query_pairs_mut().append_pair("name", file_name);
             http.post(url).header("content-type", kind).timeout(LONG_PATIENCE).body(bytes)
@@ -196,6 +209,9 @@ impl Refusal {
             (StatusCode::UNPROCESSABLE_ENTITY, "faulty") => {
                 let parameters = self.faults.iter().all(|fault| fault.code == "parameter");
                 if parameters { ExitCode::Parameters } else { ExitCode::Configuration }
+            }
+            (StatusCode::UNPROCESSABLE_ENTITY, "faulty-scenario") => {
+                code_of(self.faults.first().map_or("", |fault| fault.code.as_str()))
             }
             _ => ExitCode::Refused,
         };

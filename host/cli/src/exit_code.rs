@@ -34,7 +34,7 @@ exit_codes! {
     Thresholds = 99, "a threshold does not hold, or has no data", "see the thresholds in the summary";
     Regression = 100, "slower or failing more than the baseline (`--fail-on-regression`)", "see the comparison in the summary";
     NobodyAnswers = 102, "no master answers at `--url`", "start one, or a run with `loadhost run --listen 127.0.0.1:8089`; give its address with `--url`";
-    Refused = 103, "the master refuses what `change`, `stop`, `drain` or `status` asked for, or does not do it in time", "the message says why";
+    Refused = 103, "the master refuses what a command asked of it, wants another login, or does not do it in time", "the message says why";
     Configuration = 104, "invalid flag, key, value or combination", "the message names it, and a similar one if there is one";
     Interrupted = 105, "stopped by Ctrl-C or SIGTERM; the summary was still made", "";
     ScenarioUnreadable = 106, "the scenario's file cannot be read", "check the path given to `--scenario`";

@@ -42,7 +42,8 @@ pub(crate) fn user(command: UserCommand) -> Outcome {
 
 fn role_of(text: &str) -> Result<Role, Failure> {
     text.parse().map_err(|error| {
-        Failure::new(ExitCode::Configuration, format!("`--role {text}` is none")).because(&error)
+        let message = format!("`--role {text}` is none");
+        Failure::new(ExitCode::Configuration, message).because(&error).hint("")
     })
 }
 

@@ -16,7 +16,7 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("3");
 
 /// An answer that is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     #[serde(skip)]
     status: u16,
     /// Stable, such as `unknown-run`.

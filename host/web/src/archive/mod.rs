@@ -158,17 +158,16 @@ impl Archive {
     pub async fn keep(
         &self,
         short: crate::api::dto::RunShort,
-        kept: Kept,
+        mut kept: Kept,
     ) -> Result<bool, ArchiveError> {
         if self.summary(&short.run).await?.is_some() {
             return Ok(false);
         }
         // Another master may have planned it.
         self.refresh().await?;
-        let kept = match self.remarks.of(&short.run).command {
-            Some(command) => Kept { results: kept.results.with_command(command), ..kept },
-            None => kept,
-        };
+        if let Some(command) = self.remarks.of(&short.run).command {
+            kept.results = kept.results.with_command(command);
+        }
         let packed = tokio::task::spawn_blocking(move || kept.pack()).await;
         let packed = packed.map_err(|error| Unreadable::Malformed(error.to_string()))?;
         let packed = packed.map_err(|error| Unreadable::Malformed(error.to_string()))?;

@@ -7,11 +7,11 @@ use loadhost_control::view::Point;
 use crate::api::dto::{Cell, row_of};
 
 /// Seconds kept of one run, somewhat more than the coordinator keeps.
-pub const MAX_POINTS: usize = 16_000;
+pub(super) const MAX_POINTS: usize = 16_000;
 
 /// A run second by second, as rows for the charts.
 #[derive(Debug, Default)]
-pub struct Chronicle {
+pub(super) struct Chronicle {
     /// By begin, in milliseconds.
     rows: BTreeMap<u64, Vec<Cell>>,
     /// The beginning is there.
@@ -22,12 +22,12 @@ pub struct Chronicle {
 
 impl Chronicle {
     /// Whether the beginning is missing and has to be asked for.
-    pub fn is_torn(&self) -> bool {
+    pub(super) fn is_torn(&self) -> bool {
         !self.whole
     }
 
     /// Takes what a view says of the last seconds; the rows that are new or changed.
-    pub fn take(&mut self, points: &[Point]) -> Vec<Vec<Cell>> {
+    pub(super) fn take(&mut self, points: &[Point]) -> Vec<Vec<Cell>> {
         // A history that starts with the run is all there is.
         if self.rows.is_empty() && points.first().is_none_or(|point| point.at.is_zero()) {
             self.whole = true;
@@ -49,7 +49,7 @@ impl Chronicle {
     }
 
     /// Puts the whole history below what is known already.
-    pub fn complete(&mut self, points: &[Point]) {
+    pub(super) fn complete(&mut self, points: &[Point]) {
         self.whole = true;
         let newer = std::mem::take(&mut self.rows);
         self.take(points);
@@ -57,12 +57,12 @@ impl Chronicle {
     }
 
     /// Gives up the wish for the beginning: nobody has it.
-    pub fn leave_torn(&mut self) {
+    pub(super) fn leave_torn(&mut self) {
         self.whole = true;
     }
 
     /// All rows, by time.
-    pub fn rows(&self) -> impl Iterator<Item = &Vec<Cell>> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Vec<Cell>> {
         self.rows.values()
     }
 }

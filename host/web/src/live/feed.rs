@@ -18,9 +18,9 @@ use super::patch::diff;
 use crate::api::dto::{COLUMNS, Cell};
 
 /// Changes that are held for pages that come back.
-pub const HELD: usize = 120;
+pub(super) const HELD: usize = 120;
 /// Changes that a page that is connected may be behind before it gets the whole anew.
-pub const MAX_BEHIND: u64 = 10;
+pub(super) const MAX_BEHIND: u64 = 10;
 
 /// Counters of the stream.
 #[derive(Debug, Default)]
@@ -40,13 +40,13 @@ pub struct Counters {
 }
 
 /// Adds one.
-pub fn one(counter: &AtomicU64) {
+pub(super) fn one(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// What pages that follow one run are told.
 #[derive(Debug)]
-pub struct Feed {
+pub(super) struct Feed {
     /// Of this feed, so that an id of another one means nothing here.
     epoch: String,
     told: Mutex<Told>,
@@ -69,7 +69,7 @@ struct Told {
 
 /// What is new.
 #[derive(Debug, Serialize)]
-pub struct Delta<'a> {
+pub(super) struct Delta<'a> {
     patch: Value,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     points: &'a [Vec<Cell>],
@@ -92,7 +92,7 @@ struct SnapshotPoints<'a> {
 
 /// Everything about a run at one moment.
 #[derive(Debug, Default)]
-pub struct Whole {
+pub(super) struct Whole {
     /// Without nulls.
     pub doc: Value,
     /// Of the charts, by time.

@@ -21,13 +21,13 @@ use super::reader::Reader;
 use crate::api::dto::Cell;
 
 /// Between two messages.
-pub const TICK: Duration = Duration::from_secs(1);
+pub(super) const TICK: Duration = Duration::from_secs(1);
 /// Pages that are told at a time.
 pub const MAX_PAGES: usize = 1_000;
 /// Runs that are followed at a time.
 pub const MAX_FEEDS: usize = 16;
 /// A feed that nobody reads is kept so long, for pages that come back.
-pub const IDLE: Duration = Duration::from_secs(60);
+pub(super) const IDLE: Duration = Duration::from_secs(60);
 /// For the beginning of a run to come from the leader.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Attempts to get it.

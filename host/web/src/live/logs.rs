@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 use crate::api::dto::seconds;
 
 /// Lines kept, of all runs together.
-pub const MAX_LINES: usize = 1_000;
+pub(super) const MAX_LINES: usize = 1_000;
 /// Bytes of a line that are kept.
-pub const MAX_LINE_BYTES: usize = 4_096;
+pub(super) const MAX_LINE_BYTES: usize = 4_096;
 /// Lines that one message of the stream holds.
-pub const MAX_LINES_PER_MESSAGE: usize = 200;
+pub(super) const MAX_LINES_PER_MESSAGE: usize = 200;
 
 /// A line of a guest's log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -36,7 +36,7 @@ pub struct LogEntry {
 
 /// A ring of lines.
 #[derive(Debug, Default)]
-pub struct Logs {
+pub(super) struct Logs {
     lines: VecDeque<LogEntry>,
     seen: u64,
     /// Lines that came too fast to be seen here.
@@ -45,7 +45,7 @@ pub struct Logs {
 
 impl Logs {
     /// Keeps a line; the oldest goes.
-    pub fn push(&mut self, line: &LogLine) {
+    pub(super) fn push(&mut self, line: &LogLine) {
         self.seen += 1;
         if self.lines.len() == MAX_LINES {
             self.lines.pop_front();
@@ -63,12 +63,12 @@ impl Logs {
     }
 
     /// The number of the last line.
-    pub fn seen(&self) -> u64 {
+    pub(super) fn seen(&self) -> u64 {
         self.seen
     }
 
     /// The newest `limit` lines of a run (None: of all) behind line `after`, oldest first.
-    pub fn newest(&self, run: Option<&str>, after: u64, limit: usize) -> Vec<LogEntry> {
+    pub(super) fn newest(&self, run: Option<&str>, after: u64, limit: usize) -> Vec<LogEntry> {
         let wanted = self.lines.iter().rev().take_while(|line| line.n > after);
         let of_run = wanted.filter(|line| run.is_none_or(|run| line.run == run));
         let mut lines: Vec<_> = of_run.take(limit).cloned().collect();

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 /// The same without fields that are null. Nulls in lists stay: a patch never looks into a list.
-pub fn without_nulls(value: Value) -> Value {
+pub(super) fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
@@ -17,7 +17,7 @@ pub fn without_nulls(value: Value) -> Value {
 }
 
 /// What makes `new` of `old`; None: they are the same. Both are [`without_nulls`].
-pub fn diff(old: &Value, new: &Value) -> Option<Value> {
+pub(super) fn diff(old: &Value, new: &Value) -> Option<Value> {
     let (Value::Object(before), Value::Object(after)) = (old, new) else {
         return (old != new).then(|| new.clone());
     };

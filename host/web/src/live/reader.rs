@@ -14,7 +14,7 @@ use super::hub::Hub;
 /// While nothing happens, a page hears this often that the connection lives.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A stream ends after so long, so that whoever reads is asked again who they are; pages come back by themselves.
-pub const LASTS: Duration = Duration::from_secs(15 * 60);
+pub(super) const LASTS: Duration = Duration::from_secs(15 * 60);
 /// What they hear.
 const COMMENT: Bytes = Bytes::from_static(b": still here\n\n");
 /// The first line of a stream: how long a browser waits before it comes back, in milliseconds.

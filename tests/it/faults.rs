@@ -84,7 +84,8 @@ impl<'a> Run<'a> {
     /// Stops it through `master` and waits for the end of the process that submitted it.
     async fn stop(self, master: &Member) -> Result<Ended> {
         let run = self.seen_by(master).await?["run"].clone();
-        let answer = master.post("stop", json!({"run": run})).await?;
+        let run = run.as_str().context("no run")?;
+        let answer = master.post(&format!("runs/{run}/stop"), json!({})).await?;
         ensure!(answer.status() == 200, "{}: {}", answer.status(), answer.text().await?);
         self.end(master).await
     }

@@ -12,6 +12,8 @@ mod local;
 mod masters;
 mod operating;
 mod setup;
+mod signals;
+mod steering;
 mod web_access;
 mod workers;
 mod wrong_inputs;

@@ -123,12 +123,12 @@ async fn a_standby_shows_and_changes_what_the_leader_leads() -> Result<()> {
     };
     users(20).await?;
     let body = serde_json::json!({"change": {"users": {"users": 7}}});
-    ensure!(standby.post("change", body).await?.status() == 200);
+    ensure!(standby.post("runs/current/change", body).await?.status() == 200);
     users(7).await?;
     let body = serde_json::json!({"change": {"rate": {"rate": 7.0}}});
-    let refused = standby.post("change", body).await?;
+    let refused = standby.post("runs/current/change", body).await?;
     ensure!(refused.status().is_client_error(), "{}", refused.status());
-    ensure!(standby.post("stop", serde_json::json!({})).await?.status() == 200);
+    ensure!(standby.post("runs/current/stop", serde_json::json!({})).await?.status() == 200);
     let outcome = Outcome::of(process, folder, PATIENCE)?.expect_code(0)?;
     same_count(&outcome, &shop).await?;
     ensure!(leader.run().await?["ended"]["reason"] == "stopped-by-user");
@@ -160,7 +160,7 @@ async fn without_a_broker_changes_are_refused_for_now_and_said_when_to_ask_again
     let master = Member::leading(&nats.url(), &[])?;
     let standby = Member::standing_by(&nats.url(), &[])?;
     nats.kill()?;
-    let answer = standby.post("stop", serde_json::json!({"run": "r1"})).await?;
+    let answer = standby.post("runs/r1/stop", serde_json::json!({})).await?;
     ensure!(answer.status() == 503, "{}", answer.status());
     ensure!(answer.headers().contains_key("retry-after"));
     let text = answer.text().await?;

@@ -1,7 +1,7 @@
 //! A master or worker of a fleet, which tests pause, end and start anew.
 
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
@@ -104,18 +104,8 @@ impl Member {
         self.process.signal(Signal::CONT)
     }
 
-    /// Asks it to end, once it has taken part: before that a signal ends it without a word, as any program that is
-    /// about to start.
+    /// Asks it to end. It listens to signals before it says where it serves.
     pub fn ask_to_stop(&self) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        let has_begun = || {
-            let said = self.process.stderr();
-            ["leading", "standing by", "joined"].iter().any(|word| said.contains(word))
-        };
-        while !has_begun() {
-            ensure!(Instant::now() < deadline, "it never took part:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
         self.process.signal(Signal::TERM)
     }
 
@@ -143,7 +133,7 @@ impl Member {
         Ok(self.client.get(format!("{}/{path}", self.url)).send().await?)
     }
 
-    /// What it answers to a command of the API, such as `stop`.
+    /// What it answers to a command of the API, such as `runs/current/stop`.
     pub async fn post(&self, what: &str, body: Value) -> Result<reqwest::Response> {
         let patient = self.client.post(format!("{}/api/v1/{what}", self.url)).timeout(PATIENCE);
         Ok(patient.json(&body).send().await?)

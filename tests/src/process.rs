@@ -105,6 +105,18 @@ impl Process {
             .with_context(|| format!("signalling {}", self.name))
     }
 
+    /// Waits until it does something of its own with this signal, instead of being ended by it.
+    pub fn wait_until_it_catches(&mut self, signal: Signal, limit: Duration) -> Result<()> {
+        let status = format!("/proc/{}/status", self.child.id());
+        let caught = |text: &str| {
+            let mask = text.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+            let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+            (mask >> (signal.as_raw() - 1) & 1 == 1).then_some(())
+        };
+        self.wait_until(limit, |_| caught(&std::fs::read_to_string(&status).ok()?))
+            .with_context(|| format!("waiting for a handler of {signal:?}"))
+    }
+
     /// Waits for the end, at most `limit`; its output is complete afterwards.
     pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
         let deadline = Instant::now() + limit;

@@ -40,6 +40,11 @@ impl Terminal {
         self.process.wait_until(Duration::from_secs(20), |screen| screen.find(text)).map(drop)
     }
 
+    /// All that was drawn so far.
+    pub fn screen(&self) -> String {
+        self.process.stdout()
+    }
+
     /// Waits for the end of the program: its exit code, and whether the terminal shows what is typed
     /// and gives it line by line, as it did before.
     pub fn end(mut self) -> Result<(i32, bool)> {

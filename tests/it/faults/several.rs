@@ -64,7 +64,7 @@ async fn a_change_that_is_asked_of_a_standby_while_nobody_leads_is_made_by_the_n
     let change = json!({"change": {"users": {"users": run.users}}});
     let began = Instant::now();
     let answer = eventually(PATIENCE, async || {
-        let answer = asked.post("change", change.clone()).await?;
+        let answer = asked.post("runs/current/change", change.clone()).await?;
         // No leader was found in the time of a lease: it says so and when to ask again.
         ensure!(answer.status() != 503, "{}", answer.status());
         Ok(answer)

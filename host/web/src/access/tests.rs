@@ -3,6 +3,7 @@
 
 mod client;
 mod doors;
+mod every_route;
 mod pages;
 
 use axum::Router;

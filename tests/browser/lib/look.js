@@ -52,19 +52,35 @@ export const lowContrast = (page) =>
     return [...new Set(found)];
   });
 
-/** What reaches beyond the right edge, where the page would have to be pushed sideways. */
+/** What reaches beyond the right edge, where the page would have to be pushed sideways; and words that are cut off without a sign. */
 export const tooWide = (page) =>
   page.evaluate(() => {
     const root = document.scrollingElement;
-    if (root.scrollWidth <= root.clientWidth) return [];
-    const scrolls = (element) => {
-      for (let at = element; at && at !== document.body; at = at.parentElement) if (['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(at).overflowX)) return true;
-      return false;
-    };
-    return [...document.querySelectorAll('body *')]
-      .filter((element) => element.getBoundingClientRect().right > root.clientWidth + 0.5 && !scrolls(element))
-      .map((element) => `${element.tagName.toLowerCase()}.${element.className} reaches ${Math.round(element.getBoundingClientRect().right)} of ${root.clientWidth}`)
-      .concat([`the page is ${root.scrollWidth} wide of ${root.clientWidth}`]);
+    const name = (element) => `${element.tagName.toLowerCase()}.${element.className?.baseVal ?? element.className}`;
+    const found = root.scrollWidth > root.clientWidth ? [`the page is ${root.scrollWidth} wide of ${root.clientWidth}`] : [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const element = node.parentElement;
+      if (!node.textContent.trim() || !element.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true })) continue;
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      const { right, width } = range.getBoundingClientRect();
+      if (width <= 1) continue;
+      let edge = root.clientWidth;
+      let limit = 'page';
+      for (let at = element; at && at !== document.body; at = at.parentElement) {
+        const { overflowX, textOverflow, clipPath } = getComputedStyle(at);
+        const box = at.getBoundingClientRect();
+        // What can be scrolled or ends in dots can be had; what is one pixel small is for screen readers.
+        if (overflowX === 'auto' || overflowX === 'scroll' || textOverflow === 'ellipsis' || clipPath !== 'none' || box.width <= 1) {
+          edge = Infinity;
+          break;
+        }
+        if ((overflowX === 'hidden' || overflowX === 'clip') && box.right < edge) [edge, limit] = [box.right, name(at)];
+      }
+      if (right > edge + 1) found.push(`"${node.textContent.trim().slice(0, 30)}" in ${name(element)} reaches ${Math.round(right)}, and ${limit} ends at ${Math.round(edge)}`);
+    }
+    return [...new Set(found)];
   });
 
 const CONTROLS = new Set(['button', 'link', 'textbox', 'searchbox', 'checkbox', 'radio', 'combobox', 'listbox', 'slider', 'spinbutton', 'switch', 'tab', 'menuitem', 'dialog', 'img', 'treegrid', 'progressbar', 'meter']);

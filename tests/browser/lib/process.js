@@ -15,7 +15,9 @@ export class Child {
     this.name = name;
     this.said = '';
     this.listeners = new Set();
-    this.child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    // What directs these tests would be settings to the program.
+    const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LOADHOST_')));
+    this.child = spawn(program, args, { cwd, env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     alive.add(this);
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.setEncoding('utf8');

@@ -85,7 +85,8 @@ async fn a_run_that_is_waited_for_ends_with_the_code_of_its_verdict() -> Result<
     let http_get = scenario("http-get")?;
     let start = |threshold: &str| {
         let program = Program::new(["start", text(&http_get)?, "--wait", "--url", master.url()])?;
-        let program = program.args(["--host", shop.url(), "--iterations", "20", "--json", "r.json"]);
+        let program =
+            program.args(["--host", shop.url(), "--iterations", "20", "--json", "r.json"]);
         program.args(["--threshold", threshold]).run()
     };
     let outcome = start("http_req_failed rate < 1%")?.expect_code(0)?;
@@ -109,7 +110,8 @@ async fn rows_go_with_the_run_that_reads_them() -> Result<()> {
         ("rows.csv", "user,password\nanna\n", 104, "line 2"),
         ("rows.txt", "user\nanna\n", 104, ".csv"),
     ] {
-        let program = Program::new(["start", "data", "--url", master.url()])?.file(file, content)?;
+        let program =
+            Program::new(["start", "data", "--url", master.url()])?.file(file, content)?;
         let program = program.args(["--host", shop.url(), "--iterations", "1"]);
         let outcome = program.args(["--data", &format!("{name}={file},order=circular")]).run()?;
         outcome.expect_code(code)?.expect_said(&[says]).with_context(|| content.to_string())?;
@@ -128,7 +130,11 @@ async fn what_cannot_be_started_is_refused_with_all_reasons() -> Result<()> {
         (&["start", "nosuch"][..], 103, &["no scenario `nosuch`", "loadhost push"][..]),
         (&["start", "missing.wasm"], 106, &["missing.wasm"]),
         (&["push", text(&foreign)?], 108, &["another world"]),
-        (&["start", checkout, "--users", "many", "--timeout", "soon"], 104, &["`users`", "`timeout`"]),
+        (
+            &["start", checkout, "--users", "many", "--timeout", "soon"],
+            104,
+            &["`users`", "`timeout`"],
+        ),
         (&["start", checkout, "--param", "puase=1s"], 111, &["puase", "pause"]),
         (&["start", checkout, "--html", "r.html"], 104, &["--wait"]),
         (&["stop"], 103, &["no run"]),

@@ -98,35 +98,39 @@ impl Client {
         file_name: &str,
         component: Vec<u8>,
     ) -> Result<ScenarioInfo, Failure> {
-        self.push("scenarios", file_name, "application/wasm", component).await
+        self.push("scenarios", &[("name", file_name)], "application/wasm", component).await
     }
 
-    /// Hands over a file of rows, which the master checks.
+    /// Hands over a file of rows, which the master checks; how it is read, its name says, or else `format`.
     pub(crate) async fn push_data(
         &self,
         file_name: &str,
+        format: Option<&str>,
         rows: Vec<u8>,
     ) -> Result<DataSetInfo, Failure> {
         let json_lines = file_name.ends_with(".jsonl") || file_name.ends_with(".ndjson");
         let kind = if json_lines { "application/x-ndjson" } else { "text/csv" };
-        self.push("data-sets", file_name, kind, rows).await
+        let mut called = vec![("name", file_name)];
+        called.extend(format.map(|format| ("format", format)));
+        self.push("data-sets", &called, kind, rows).await
     }
 
     async fn push<T: DeserializeOwned>(
         &self,
         what: &str,
-        file_name: &str,
+        called: &[(&str, &str)],
         kind: &str,
         bytes: Vec<u8>,
     ) -> Result<T, Failure> {
         // A body that nobody reads would break the connection before the refusal is read.
         if let Ok((_, About { single_run: true })) = self.get("session").await {
-            let message = "what answers there runs one scenario, and takes neither files nor other runs";
+            let message =
+                "what answers there runs one scenario, and takes neither files nor other runs";
             return Err(Failure::new(ExitCode::Refused, message)
                 .hint("start `loadhost master`, and give its address with `--url`"));
         }
         let request = |http: &reqwest::Client, mut url: Url| {
-            url.query_pairs_mut().append_pair("name", file_name);
+            url.query_pairs_mut().extend_pairs(called);
             http.post(url).header("content-type", kind).timeout(LONG_PATIENCE).body(bytes)
         };
         let text = self.ask(request, what).await?;
@@ -237,9 +241,8 @@ fn token(settings: &Effective) -> Result<Option<HeaderValue>, Failure> {
         return Ok(None);
     };
     let header = HeaderValue::from_str(&format!("Bearer {}", item.text.trim()));
-    let mut header = header.map_err(|_| {
-        refuse_secret("token", item, "it has characters that no token has")
-    })?;
+    let mut header =
+        header.map_err(|_| refuse_secret("token", item, "it has characters that no token has"))?;
     header.set_sensitive(true);
     Ok(Some(header))
 }
@@ -247,8 +250,8 @@ fn token(settings: &Effective) -> Result<Option<HeaderValue>, Failure> {
 /// Of `--ca`.
 fn authorities(settings: &Effective) -> Result<Vec<Certificate>, Failure> {
     let Some(item) = settings.item("url-ca") else { return Ok(Vec::new()) };
-    let pem = std::fs::read(&item.text)
-        .map_err(|error| refuse("url-ca", item, &error.to_string()))?;
+    let pem =
+        std::fs::read(&item.text).map_err(|error| refuse("url-ca", item, &error.to_string()))?;
     Certificate::from_pem_bundle(&pem).map_err(|error| refuse("url-ca", item, &error.to_string()))
 }
 

@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::outputs::Outputs;
-pub(crate) use self::verdict::verdict_of;
 use self::steering::Steering;
+pub(crate) use self::verdict::verdict_of;
 
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};

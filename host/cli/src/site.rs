@@ -76,11 +76,14 @@ fn standing(view: &MastersView) -> Standing {
 /// Of a process that runs one scenario: what came of its runs lies in the user's state folder.
 pub(crate) fn of_one_run(handle: &Handle) -> Result<Site, Failure> {
     let folder = user_folder("XDG_STATE_HOME", ".local/state")
-        .ok_or_else(|| Failure::new(ExitCode::Configuration, "there is no home folder for the history of runs")
-            .hint("set HOME or XDG_STATE_HOME"))?
+        .ok_or_else(|| {
+            Failure::new(ExitCode::Configuration, "there is no home folder for the history of runs")
+                .hint("set HOME or XDG_STATE_HOME")
+        })?
         .join("run");
     let shelf = FolderShelf::open(folder, ShelfBounds::default()).map_err(|error| {
-        Failure::new(ExitCode::OutputUnwritable, "the history of runs cannot be kept").because(&error)
+        Failure::new(ExitCode::OutputUnwritable, "the history of runs cannot be kept")
+            .because(&error)
     })?;
     Ok(Site::single_run(handle.clone(), Arc::new(shelf)))
 }
@@ -96,9 +99,9 @@ impl SigningShelf {
     async fn put_signed(&self, bytes: Bytes) -> Result<Digest, ShelfError> {
         let digest = self.shelf.put_file(Drawer::Inputs, bytes.clone()).await?;
         let what = || ShelfError::file(Drawer::Inputs, digest);
-        let failed =
-            |reason: String| ShelfError::Unavailable { what: what(), reason };
-        let signature = self.key.sign(digest_of(&bytes)).map_err(|error| failed(error.to_string()))?;
+        let failed = |reason: String| ShelfError::Unavailable { what: what(), reason };
+        let signature =
+            self.key.sign(digest_of(&bytes)).map_err(|error| failed(error.to_string()))?;
         let stored = self.modules.put_signed(&bytes, Some(&signature), broker::MODULE_TIME).await;
         stored.map_err(|error| failed(error.to_string()))
     }

@@ -73,8 +73,7 @@ impl Workbench for Bench {
 
     fn plan(&self, wanted: &Wanted<'_>) -> Result<Planned, Vec<Fault>> {
         let (settings, data, mut faults) = self.settle(wanted);
-        let module =
-            Module { digest: wanted.module, description: wanted.description, data: &data };
+        let module = Module { digest: wanted.module, description: wanted.description, data: &data };
         let plan = match plan_or_all_faults(&settings, module) {
             Ok(plan) => Some(plan),
             Err(failures) => {

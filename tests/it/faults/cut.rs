@@ -111,7 +111,8 @@ async fn a_leader_that_was_cut_off_stops_ordering_before_another_one_leads() -> 
     })
     .await?;
     eprintln!("suspended after {suspended:?}, another one led {followed:?} later");
-    let refused = cut.post("runs/current/change", json!({"change": {"users": {"users": 3}}})).await?;
+    let refused =
+        cut.post("runs/current/change", json!({"change": {"users": {"users": 3}}})).await?;
     ensure!(refused.status() == 503, "{}", refused.status());
     ensure!(refused.headers().contains_key("retry-after"));
     run.is_as_wanted(&next, PATIENCE).await?;

@@ -129,7 +129,8 @@ async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Ou
     let compiling = scenario_file::compiling(settings);
     let patience = settings.duration("max-wait")?.unwrap_or_default();
     let replicas = config.fleet.replicas;
-    let store = broker::insist(patience, async || NatsState::open(&connection, &names, replicas).await);
+    let store =
+        broker::insist(patience, async || NatsState::open(&connection, &names, replicas).await);
     let parts = NodeParts {
         store: Arc::new(stop.or(store).await?),
         shapes: Arc::new(StoredShapes { modules: modules.clone(), compiling }),

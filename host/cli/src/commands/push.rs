@@ -26,7 +26,7 @@ pub(crate) fn push(args: PushArgs) -> Outcome {
                 File::Scenario(name, bytes) => {
                     scenario_words(&client.push_scenario(&name, bytes).await?)
                 }
-                File::Rows(name, bytes) => rows_words(&client.push_data(&name, bytes).await?),
+                File::Rows(name, bytes) => rows_words(&client.push_data(&name, None, bytes).await?),
             });
         }
         Ok(ExitCode::Ok)
@@ -76,7 +76,8 @@ fn scenario_words(info: &ScenarioInfo) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(text, "  users: {}", types.join(", "));
     let required = info.parameters.iter().filter(|parameter| parameter.default.is_none());
-    let required: Vec<_> = required.map(|parameter| format!("--param {}=…", parameter.name)).collect();
+    let required: Vec<_> =
+        required.map(|parameter| format!("--param {}=…", parameter.name)).collect();
     let data = info.data_sets.iter().map(|name| format!("--data {name}=FILE"));
     let hosts = info.hosts.iter().map(|host| format!("--allow-host {host}"));
     let wants: Vec<_> = required.into_iter().chain(data).chain(hosts).collect();

@@ -21,10 +21,10 @@ use crate::config::{Effective, from_scenario};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
 use crate::local_fleet::{self, LoadedModule};
+use crate::ops::Served;
 use crate::plan::{Module, data_files, plan};
 use crate::session::{Outputs, conduct};
 use crate::signals::Stop;
-use crate::ops::Served;
 use crate::{load_shape, ops, scenario_file, site};
 
 /// Compiling for the run's own pool may take a while on a small machine.

@@ -93,8 +93,9 @@ fn found(scenarios: &[ScenarioInfo], named: &str) -> Result<String, Failure> {
             true => "it has none yet".to_string(),
             false => format!("it has {}", names.join(", ")),
         };
-        Failure::new(ExitCode::Refused, format!("the master has no scenario `{named}`"))
-            .hint(format!("{has}; `loadhost push FILE` hands one over, and so does the path of a file"))
+        Failure::new(ExitCode::Refused, format!("the master has no scenario `{named}`")).hint(
+            format!("{has}; `loadhost push FILE` hands one over, and so does the path of a file"),
+        )
     })
 }
 
@@ -123,6 +124,9 @@ mod tests {
         assert_eq!(found(&all, "shop").unwrap(), "aa");
         assert_eq!(found(&all, "shop@1.1").unwrap(), "bb");
         let said = found(&all, "shop@2").unwrap_err().to_string();
-        assert!(said.contains("no scenario `shop@2`") && said.contains("shop@1.0, shop@1.1;"), "{said}");
+        assert!(
+            said.contains("no scenario `shop@2`") && said.contains("shop@1.0, shop@1.1;"),
+            "{said}"
+        );
     }
 }

@@ -110,8 +110,11 @@ fn given(password: &PasswordArgs) -> Result<String, Failure> {
         return line();
     }
     if !stdin.is_terminal() {
-        return Err(Failure::new(ExitCode::Configuration, "there is no terminal to ask for a password")
-            .hint("give it on the standard input with `--password-stdin`"));
+        return Err(Failure::new(
+            ExitCode::Configuration,
+            "there is no terminal to ask for a password",
+        )
+        .hint("give it on the standard input with `--password-stdin`"));
     }
     let first = unseen("password: ")?;
     if first == unseen("once more: ")? {

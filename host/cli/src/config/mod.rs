@@ -32,7 +32,10 @@ pub(crate) const DEFAULT_FILE: &str = "loadhost.toml";
 pub(crate) enum Origin {
     Default,
     Scenario,
-    File { path: PathBuf, line: usize },
+    File {
+        path: PathBuf,
+        line: usize,
+    },
     Environment(String),
     Flag(String),
     /// Of the API, or the form of the page.

@@ -59,7 +59,9 @@ impl Checks {
         let inside = tokio::time::timeout(TIME, report(wasm)).await;
         let (inspection, description, faults) = match inside {
             Ok(Ok(Some(report))) => taken_apart(report),
-            Ok(Ok(None)) => too_much("it needs too much CPU or memory to compile or to describe itself"),
+            Ok(Ok(None)) => {
+                too_much("it needs too much CPU or memory to compile or to describe itself")
+            }
             Ok(Err(error)) => return Err(failed(error.to_string())),
             Err(_) => too_much("it was not compiled and described within 90 s"),
         };
@@ -118,8 +120,11 @@ fn taken_apart(report: CheckReport) -> Parts {
         hint: crate::scenario_file::code_of(code).remedy().to_string(),
     };
     let code = report.code.unwrap_or_default();
-    let mut faults: Vec<_> =
-        report.faults.iter().map(|found| Fault { hint: String::new(), ..fault(&code, found.to_string()) }).collect();
+    let mut faults: Vec<_> = report
+        .faults
+        .iter()
+        .map(|found| Fault { hint: String::new(), ..fault(&code, found.to_string()) })
+        .collect();
     if faults.is_empty() {
         faults.extend(report.error.map(|error| fault(&code, error)));
     }

@@ -18,7 +18,8 @@ pub(super) fn line(wanted: &Wanted<'_>, settings: &Effective, plan: &RunPlan) ->
     let mut line = format!("loadhost start {}", quoted(&file));
     for option in OPTIONS.iter().filter(|option| table::requestable(option.key)) {
         let given = settings.items(option.key).iter();
-        for item in given.filter(|item| !matches!(item.origin, Origin::Default | Origin::Scenario)) {
+        for item in given.filter(|item| !matches!(item.origin, Origin::Default | Origin::Scenario))
+        {
             // Writing to a string cannot fail.
             let _ = write!(line, " {}", flag(option, item, &plan.secret_params));
         }
@@ -57,7 +58,8 @@ fn secret(option: &Opt, item: &Item) -> String {
 
 /// `$PASSWORD` of `password`.
 fn variable(name: &str) -> String {
-    let upper = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+    let upper =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
     let upper: String = upper.collect();
     if upper.starts_with(|c: char| c.is_ascii_digit()) { format!("_{upper}") } else { upper }
 }

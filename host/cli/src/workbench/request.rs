@@ -85,7 +85,8 @@ impl Read {
             key: Some(key.to_string()),
             code: "setting".to_string(),
             message: format!("`{key}` in the request must be {wanted}"),
-            hint: "GET /api/v1/settings lists all settings with the kind of their values".to_string(),
+            hint: "GET /api/v1/settings lists all settings with the kind of their values"
+                .to_string(),
         });
     }
 
@@ -166,17 +167,21 @@ fn data_set(name: &str, value: &Value, wanted: &Wanted<'_>) -> Result<(DataSet, 
         _ => (None, &empty),
     };
     let digest = digest.ok_or_else(|| format!("data set `{name}` names no `file`"))?;
-    let digest: Digest = digest
-        .parse()
-        .map_err(|_| format!("the file of data set `{name}` is no digest: 64 hexadecimal digits"))?;
-    let file = wanted.files.get(&digest).ok_or_else(|| {
-        format!("the file {} of data set `{name}` is not here", digest.short())
+    let digest: Digest = digest.parse().map_err(|_| {
+        format!("the file of data set `{name}` is no digest: 64 hexadecimal digits")
     })?;
+    let file = wanted
+        .files
+        .get(&digest)
+        .ok_or_else(|| format!("the file {} of data set `{name}` is not here", digest.short()))?;
     let word = |key: &str| words.get(key).filter(|word| !word.is_null());
     let text_of = |key: &str| {
-        word(key).map(|word| word.as_str().ok_or_else(|| format!("`{key}` of data set `{name}` must be a text")))
+        word(key).map(|word| {
+            word.as_str().ok_or_else(|| format!("`{key}` of data set `{name}` must be a text"))
+        })
     };
-    if let Some(other) = words.keys().find(|key| !["file", "order", "lost"].contains(&key.as_str())) {
+    if let Some(other) = words.keys().find(|key| !["file", "order", "lost"].contains(&key.as_str()))
+    {
         return Err(format!("data set `{name}` has no `{other}`: it has file, order and lost"));
     }
     let order = text_of("order").transpose()?.map(str::parse::<RowOrder>).transpose();
@@ -184,7 +189,9 @@ fn data_set(name: &str, value: &Value, wanted: &Wanted<'_>) -> Result<(DataSet, 
     let order = order.map_err(|error| error.to_string())?;
     let lost = lost.map_err(|error| error.to_string())?;
     let mut text = file.name.clone();
-    for (key, word) in [("order", order.map(|o| o.to_string())), ("lost", lost.map(|l| l.to_string()))] {
+    for (key, word) in
+        [("order", order.map(|o| o.to_string())), ("lost", lost.map(|l| l.to_string()))]
+    {
         text.extend(word.map(|word| format!(",{key}={word}")));
     }
     let set = DataSet {

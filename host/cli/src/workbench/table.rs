@@ -138,8 +138,22 @@ mod tests {
 
     /// What a run could be given on the command line, and is not given over the API.
     const CLOSED: [&str; 16] = [
-        "scenario", "ca", "cert", "key", "json", "csv", "csv-full-history", "junit", "compare",
-        "fail-on-regression", "quiet", "html", "listen", "cache-dir", "shards", "allow-private",
+        "scenario",
+        "ca",
+        "cert",
+        "key",
+        "json",
+        "csv",
+        "csv-full-history",
+        "junit",
+        "compare",
+        "fail-on-regression",
+        "quiet",
+        "html",
+        "listen",
+        "cache-dir",
+        "shards",
+        "allow-private",
     ];
 
     #[test]

@@ -116,8 +116,20 @@ fn all_that_is_wrong_is_said_at_once_each_with_its_key() {
     let mut found = keys(&faults);
     found.sort_unstable();
     let mut wanted = [
-        "usres", "listen", "key", "users", "timeout", "connect-timeout", "tags", "user-types",
-        "params.gretting", "limits.memory_byte", "data.rows", "host", "thresholds", "max-wait",
+        "usres",
+        "listen",
+        "key",
+        "users",
+        "timeout",
+        "connect-timeout",
+        "tags",
+        "user-types",
+        "params.gretting",
+        "limits.memory_byte",
+        "data.rows",
+        "host",
+        "thresholds",
+        "max-wait",
         "distribution",
     ];
     wanted.sort_unstable();
@@ -153,8 +165,15 @@ fn a_data_set_is_an_uploaded_file_by_its_digest() {
     let settings = json!({"data": {"users": {"file": named, "order": "circular", "lost": null}}});
     let planned = asked(&bench(""), &description, &files, &settings).unwrap();
     let set = &planned.plan.data["users"];
-    assert_eq!((set.digest, set.rows, set.order.to_string().as_str()), (digest("rows"), 12, "circular"));
-    assert!(planned.command.contains("--data users='all users.csv,order=circular'"), "{}", planned.command);
+    assert_eq!(
+        (set.digest, set.rows, set.order.to_string().as_str()),
+        (digest("rows"), 12, "circular")
+    );
+    assert!(
+        planned.command.contains("--data users='all users.csv,order=circular'"),
+        "{}",
+        planned.command
+    );
     let other = digest("other").to_string();
     for (wrong, said) in [
         (json!({"users": {"file": "/etc/passwd"}}), "64 hexadecimal digits"),
@@ -196,7 +215,12 @@ fn words(command: &str) -> (Vec<String>, String) {
         .args(["-s"])
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
-        .envs([("BEARER", "b'e\"a$r"), ("BASIC_AUTH", "me:p w"), ("X_KEY", "k"), ("PASS_WORD", "p")])
+        .envs([
+            ("BEARER", "b'e\"a$r"),
+            ("BASIC_AUTH", "me:p w"),
+            ("X_KEY", "k"),
+            ("PASS_WORD", "p"),
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -217,8 +241,7 @@ fn planned_by(command: &str, description: &Description) -> RunPlan {
     assert_eq!(start.settings.file.is_some(), !input.is_empty());
     let proposed = from_scenario(&description.settings).unwrap();
     let settings = Effective::of([proposed, file, start.settings.layer]);
-    let module =
-        Module { digest: digest("shop"), description, data: &BTreeMap::new() };
+    let module = Module { digest: digest("shop"), description, data: &BTreeMap::new() };
     plan(&settings, module).unwrap()
 }
 

@@ -60,9 +60,10 @@ fn plain(settings: &Effective) -> Map<String, Value> {
 
 async fn data_set(client: &Client, item: &Item) -> Result<Value, Failure> {
     let (path, words) = split_data(item)?;
-    let info = client.push_data(&name_of(&path), read_rows(Path::new(&path))?).await?;
+    let format = words.get("format").copied();
+    let info = client.push_data(&name_of(&path), format, read_rows(Path::new(&path))?).await?;
     let mut set = Map::from_iter([("file".to_string(), json!(info.digest))]);
-    // How it is read, the master finds out by its name.
+    // How it is read, the master knows by now.
     let words = words.iter().filter(|(key, _)| **key != "format");
     set.extend(words.map(|(key, word)| (key.to_string(), json!(word))));
     Ok(Value::Object(set))

@@ -102,6 +102,17 @@ export function follow(id) {
 /** Nothing is followed until {@link follow} is called again. */
 export const unfollow = () => stream.stop();
 
+/** A run that was started here and that the stream has not spoken of yet. @type {import('./types').Signal<string>} */
+export const expected = signal('');
+
+/** Waits for the stream to speak of a run before it is looked for in the history. @param {string} id */
+export function expect(id) {
+  expected.value = id;
+  setTimeout(() => {
+    if (expected.value === id) expected.value = '';
+  }, 15_000);
+}
+
 /** Tries to reach the server at once. */
 export const retryNow = () => stream.retryNow();
 

@@ -1,7 +1,7 @@
 // Upload a scenario, see what it contains, fill in the form, start.
 import '../more.js';
 import { html, useEffect, useMemo, useRef, useState } from '../ui.js';
-import { go, may, remember, remembered, route, runs, session, toast } from '../store.js';
+import { expect, go, may, remember, remembered, route, runs, session, toast } from '../store.js';
 import { get, post } from '../api.js';
 import { t } from '../i18n.js';
 import { span } from '../format.js';
@@ -148,6 +148,7 @@ function Form({ scenario, others, table, sets }) {
       const text = note.current?.value.trim();
       const { run } = await post('runs', { scenario: scenario.digest, settings, ...(text ? { note: text } : {}) });
       remember(memory, withoutSecrets(values, scenario, table));
+      expect(run);
       go(`/runs/${run}`);
     } catch (error) {
       const failed = /** @type {any} */ (error);

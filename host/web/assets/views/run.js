@@ -1,6 +1,6 @@
 // One run: live, or kept. Both are read through the same `Source`.
 import { html, signal, useEffect, useMemo, useState } from '../ui.js';
-import { connection, doc, live, logs, route, run as liveRun, runs, toast, version } from '../store.js';
+import { connection, doc, expected, live, logs, route, run as liveRun, runs, toast, version } from '../store.js';
 import { get } from '../api.js';
 import { t } from '../i18n.js';
 import { PointStore } from '../live.js';
@@ -14,7 +14,7 @@ const LIVE = { run: liveRun, points: live.points, version, logs, live: true };
 /** @returns {import('../types').View} */
 export function View() {
   const id = route.value.path[1] ?? '';
-  const isLive = id === 'current' || id in runs.value;
+  const isLive = id === 'current' || id === expected.value || id in runs.value;
   if (isLive && liveRun.value && (id === 'current' || liveRun.value.run === id)) return html`<${Page} source=${LIVE} />`;
   if (isLive || (doc.value === null && connection.value.state !== 'retrying')) return html`<p class="loading">${t('loading')}</p>`;
   return html`<${Kept} id=${id} key=${id} />`;

@@ -44,7 +44,7 @@ pub struct ScenarioInfo {
     /// It steers its own load.
     pub has_load_shape: bool,
     /// What it contains and imports, with the contract (WIT) that it was built for.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     pub inspection: serde_json::Value,
     /// What is wrong with it. Empty: it can be run.
     pub faults: Vec<Fault>,

@@ -165,6 +165,10 @@ pub(super) async fn points(
     if let Some(rows) = desk.hub.rows(&run) {
         return Ok(Json(Points::new(rows)));
     }
+    // It has just been started.
+    if desk.site.handle.view().borrow().run(&run).is_some() {
+        return Ok(Json(Points::new(Vec::new())));
+    }
     Ok(Json(kept(&desk, &run).await?.points))
 }
 

@@ -2,12 +2,12 @@
 //!
 //! Hashing is slow on purpose, so it happens on threads of its own, a few at a time: [`Desk`].
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::PasswordHasher as _;
+use argon2::password_hash::phc::{Output, PasswordHash};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::Semaphore;
 
 use super::secret::{self, NoRandomness};
@@ -92,11 +92,25 @@ impl Hashed {
         &self.0
     }
 
-    /// Whether it is this password's. Takes tens of milliseconds.
-    pub(super) fn is_of(&self, password: &str) -> bool {
-        let Ok(hash) = PasswordHash::new(&self.0) else { return false };
-        password.len() <= LONGEST
-            && Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
+    /// Whether it is this password's. Takes tens of milliseconds, and `memory`, which grows as it needs.
+    fn is_of(&self, password: &str, memory: &mut Vec<Block>) -> bool {
+        password.len() <= LONGEST && self.verify(password, memory).unwrap_or(false)
+    }
+
+    /// None: it cannot be checked.
+    fn verify(&self, password: &str, memory: &mut Vec<Block>) -> Option<bool> {
+        let hash = PasswordHash::new(&self.0).ok()?;
+        let (salt, expected) = (hash.salt.as_ref()?, hash.hash.as_ref()?);
+        let version = hash.version.map_or(Ok(Version::V0x13), Version::try_from).ok()?;
+        let params = Params::try_from(&hash).ok()?;
+        memory.resize(params.block_count(), Block::default());
+        let mut found = [0; Output::MAX_LENGTH];
+        let found = found.get_mut(..expected.len())?;
+        Argon2::new(Algorithm::Argon2id, version, params)
+            .hash_password_into_with_memory(password.as_bytes(), salt, found, memory)
+            .ok()?;
+        // In constant time.
+        Some(Output::new(found).ok()? == *expected)
     }
 }
 
@@ -110,10 +124,15 @@ fn argon2() -> Result<Argon2<'static>, PasswordError> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooMany;
 
+/// Memory for as many checks as there are at once.
+type Spare = Arc<Mutex<Vec<Vec<Block>>>>;
+
 /// Where passwords are checked, a few at a time.
 pub(super) struct Desk {
     turns: Arc<Semaphore>,
     here: Arc<AtomicUsize>,
+    /// Of checks that are over, for the next ones. Each thread would keep its own otherwise, and many threads take turns.
+    spare: Spare,
     /// Checked for users that do not exist, so that they take as long.
     nobody: Hashed,
 }
@@ -121,7 +140,8 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new() -> Result<Self, PasswordError> {
         let nobody = Hashed::new(&secret::encode(&secret::random()?))?;
-        Ok(Self { turns: Arc::new(Semaphore::new(AT_ONCE)), here: Arc::default(), nobody })
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        Ok(Self { turns, here: Arc::default(), spare: Arc::default(), nobody })
     }
 
     /// Whether `password` is that of `hashed`; without one, no, but as late.
@@ -134,10 +154,18 @@ impl Desk {
         let Ok(turn) = self.turns.clone().acquire_owned().await else { return Ok(false) };
         let exists = hashed.is_some();
         let hashed = hashed.unwrap_or_else(|| self.nobody.clone());
+        let spare = self.spare.clone();
         let checked = tokio::task::spawn_blocking(move || {
             // Held here: the work goes on even if nobody waits for it any more.
             let (_place, _turn) = (place, turn);
-            hashed.is_of(&password)
+            let shelf = || spare.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut memory = shelf().pop().unwrap_or_default();
+            let good = hashed.is_of(&password, &mut memory);
+            // A hash that somebody made to be dearer has memory of its own.
+            if memory.len() <= MEMORY_KIB as usize {
+                shelf().push(memory);
+            }
+            good
         });
         Ok(checked.await.unwrap_or(false) && exists)
     }
@@ -171,7 +199,9 @@ mod tests {
     fn a_password_is_kept_as_a_hash_with_the_costs_that_owasp_asks_for() {
         let hashed = Hashed::new("correct horse").unwrap();
         assert!(hashed.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hashed.0);
-        assert!(hashed.is_of("correct horse") && !hashed.is_of("correct horsf"));
+        let memory = &mut Vec::new();
+        assert!(hashed.is_of("correct horse", memory) && !hashed.is_of("correct horsf", memory));
+        assert!(hashed.is_of("correct horse", memory), "what lay in the memory does not matter");
         assert_ne!(hashed, Hashed::new("correct horse").unwrap(), "each has a salt of its own");
         assert_eq!(Hashed::parse(hashed.as_str()).unwrap(), hashed);
         assert!(!format!("{hashed:?}").contains("argon2"));
@@ -209,6 +239,28 @@ mod tests {
         drop(places);
         assert_eq!(check().await, Ok(false));
         assert_eq!(desk.here.load(Ordering::Relaxed), 0, "every place is given back");
+    }
+
+    #[test]
+    fn a_hash_of_others_with_other_costs_is_checked() {
+        let hash = Argon2::new(
+            Algorithm::Argon2id,
+            Version::V0x13,
+            Params::new(64, 3, 2, Some(24)).unwrap(),
+        );
+        let hash = hash.hash_password_with_salt(b"correct horse", b"saltsaltsalt").unwrap();
+        let hashed = Hashed::parse(&hash.to_string()).unwrap();
+        let memory = &mut vec![Block::default(); 1_000];
+        assert!(hashed.is_of("correct horse", memory) && !hashed.is_of("correct horsf", memory));
+    }
+
+    #[tokio::test]
+    async fn many_logins_take_the_memory_of_a_few() {
+        let desk = Arc::new(Desk::new().unwrap());
+        let checks = (0..WAITING).map(|_| desk.check(None, "correct horse".into()));
+        futures_util::future::join_all(checks).await;
+        let kept = desk.spare.lock().unwrap().len();
+        assert!((1..=AT_ONCE).contains(&kept), "{kept}");
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Drives the page in the distribution's Chromium. Arguments choose the files; all of them by default.
-# LOADHOST_SCREENSHOTS=FOLDER keeps pictures of what was seen.
+# LOADHOST_SCREENSHOTS=FOLDER keeps pictures of what was seen; LOADHOST_PAGE_FROM=checkout shows the page as it lies there, whatever
+# was built into the program.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup-web-tests.sh

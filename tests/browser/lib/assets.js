@@ -6,6 +6,8 @@ import { join, relative } from 'node:path';
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 export const ASSETS = join(ROOT, 'host/web/assets');
 
+export const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.html': 'text/html; charset=utf-8', '.svg': 'image/svg+xml' };
+
 /** Every file below the assets, as paths relative to it. */
 export function files() {
   return readdirSync(ASSETS, { recursive: true, withFileTypes: true })

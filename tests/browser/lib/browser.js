@@ -3,7 +3,8 @@
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
+import { read, served, TYPES } from './assets.js';
 import { chromium } from './deps.js';
 
 /** The browser's own errands are off. */
@@ -66,8 +67,20 @@ async function openPage({ url, path = '', lang = 'en', theme = 'light', width = 
       console.error(`policy: ${event.violatedDirective} forbids ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`);
     });
   });
+  if (process.env.LOADHOST_PAGE_FROM === 'checkout') await fromCheckout(page);
   await page.goto(file ? `file://${file}` : `${url}/${path}`);
   return { page, context, wrong: () => faults.filter((fault) => !allowed.some((pattern) => pattern.test(fault))) };
+}
+
+/** The page's files as they lie in the checkout, in the program's answers: for work on the page without a build. */
+async function fromCheckout(page) {
+  await page.route(/\/assets\/|\/(#.*)?$/, async (route) => {
+    const path = new URL(route.request().url()).pathname;
+    const name = path === '/' ? 'index.html' : path.slice(path.indexOf('/assets/') + 8);
+    if (!served().includes(name)) return route.continue();
+    const response = await route.fetch();
+    return route.fulfill({ status: 200, headers: { ...response.headers(), 'content-encoding': 'identity' }, contentType: TYPES[extname(name)], body: read(name) });
+  });
 }
 
 /** Keeps a picture where LOADHOST_SCREENSHOTS says, for people to look at. */

@@ -2,9 +2,8 @@
 // fleet cannot show in a test's time: an hour of data, thousands of names, hostile ones. All else runs on lib/fleet.js.
 import { createServer } from 'node:http';
 import { extname } from 'node:path';
-import { files, read } from './assets.js';
+import { files, read, TYPES } from './assets.js';
 
-const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.html': 'text/html; charset=utf-8', '.svg': 'image/svg+xml' };
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 export const COLUMNS = ['t', 'span', 'users', 'users_wanted', 'rate_wanted', 'rps', 'fps', 'response_p50', 'response_p95', 'response_p99', 'service_p50', 'service_p95', 'service_p99', 'dropped', 'start_lag_p99', 'cpu', 'counted', 'saturated'];

@@ -99,10 +99,13 @@ export function VersionDialog({ run, onClose }) {
   const [all, setAll] = useState(/** @type {import('../types').Scenario[]} */ ([]));
   const [picked, setPicked] = useState('');
   const [error, setError] = useState(/** @type {any} */ (null));
-  const load = async () => {
+  // A file that was just given may be chosen whatever its name is: the server says whether it fits.
+  const load = async (given = '') => {
     const answer = await get('scenarios');
     const found = answer.scenarios;
-    setAll(found.filter((/** @type {any} */ one) => one.digest !== run.module && one.name === run.scenario && !one.faults?.length));
+    setAll(
+      found.filter((/** @type {any} */ one) => one.digest !== run.module && (one.name === run.scenario || one.digest === given)),
+    );
   };
   useEffect(() => void load().catch(setError), []);
   /** @param {any} event */
@@ -112,7 +115,7 @@ export function VersionDialog({ run, onClose }) {
     setError(null);
     try {
       const made = await upload('scenarios', file, 'application/wasm', () => {});
-      await load();
+      await load(made.digest);
       setPicked(made.digest);
     } catch (failed) {
       setError(failed);
@@ -132,7 +135,7 @@ export function VersionDialog({ run, onClose }) {
       (
         one,
       ) => html`<label class="choice"><input type="radio" name="version" checked=${picked === one.digest} onChange=${() => setPicked(one.digest)} />
-      <b>${one.version ?? ''}</b> <code>${shortDigest(one.digest)}</code> <span class="muted">${date(one.uploaded_at)}</span></label>`,
+      <b>${one.name} ${one.version ?? ''}</b> <code>${shortDigest(one.digest)}</code> <span class="muted">${date(one.uploaded_at)}</span></label>`,
     )}
       ${!all.length && html`<p class="none">${t('no_other_version')}</p>`}</div>
     <label class="button"><${Icon} name="upload" />${t('choose_file')}<input type="file" accept=".wasm,application/wasm" class="sr-only"

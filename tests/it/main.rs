@@ -9,6 +9,7 @@ mod fleet;
 mod hostile;
 mod house;
 mod local;
+mod locust;
 mod masters;
 mod operating;
 mod setup;

@@ -9,6 +9,7 @@ mod fleet;
 mod hostile;
 mod house;
 mod local;
+mod lone_master;
 mod locust;
 mod masters;
 mod operating;

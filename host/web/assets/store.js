@@ -1,6 +1,6 @@
 // What the page knows: session, live document, connection, route. Views read signals and never poll.
 import { batch, computed, effect, signal } from './ui.js';
-import { LiveState } from './live.js';
+import { LiveState, PointStore } from './live.js';
 import { Stream } from './stream.js';
 import { get, onUnauthorized, setCsrf, url } from './api.js';
 
@@ -187,3 +187,10 @@ effect(() => {
   }
   painted.value = painted.peek() + 1;
 });
+
+/** A run out of the history, read like one that goes on. @param {any} run @param {any} answer @returns {import('./types').Source} */
+export function keptSource(run, answer) {
+  const points = new PointStore();
+  points.reset(answer.columns, answer.rows);
+  return { run: signal(run.detail ?? run), points, version: signal(1), logs: signal(run.logs ?? []), live: false };
+}

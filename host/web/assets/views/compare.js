@@ -1,7 +1,7 @@
 // Two runs laid over each other.
 import '../more.js';
 import { html, useEffect, useRef, useState } from '../ui.js';
-import { painted, route } from '../store.js';
+import { keptSource, painted, route } from '../store.js';
 import { get } from '../api.js';
 import { lang, t } from '../i18n.js';
 import { count, date, NONE, percent, rate, shortDigest, span, time } from '../format.js';
@@ -9,7 +9,6 @@ import { Charts } from '../charts.js';
 import { Faults } from '../components/basics.js';
 import { words } from '../components/run-charts.js';
 import { Table } from '../components/table.js';
-import { keptSource } from './run.js';
 
 /** @typedef {{metric: string, unit: string, before: number, after: number, difference: number, change: 'none' | 'better' | 'worse'}} Difference */
 /** @typedef {{method: string, name: string, standing: string, differences: Difference[]}} Compared */

@@ -1,9 +1,8 @@
 // One run: live, or kept. Both are read through the same `Source`.
-import { html, signal, useEffect, useMemo, useState } from '../ui.js';
-import { connection, doc, expected, live, logs, route, run as liveRun, runs, toast, version } from '../store.js';
+import { html, useEffect, useMemo, useState } from '../ui.js';
+import { connection, doc, expected, keptSource, live, logs, route, run as liveRun, runs, toast, version } from '../store.js';
 import { get } from '../api.js';
 import { t } from '../i18n.js';
-import { PointStore } from '../live.js';
 import { RunHead, StatusLine, Thresholds } from '../components/run-head.js';
 import { RunCharts } from '../components/run-charts.js';
 import { RunTabs } from '../components/run-tabs.js';
@@ -34,13 +33,6 @@ function Kept({ id }) {
   if (error)
     return html`<section class="card empty" data-testid="no-run"><h1>${error.status === 404 ? t('no_such_run') : t('cannot_load')}</h1><p>${error.message}</p><p class="muted">${error.hint}</p><a class="button" href="#/">${t('back_to_runs')}</a></section>`;
   return source ? html`<${Page} source=${source} />` : html`<p class="loading">${t('loading')}</p>`;
-}
-
-/** @param {any} run @param {any} answer @returns {import('../types').Source} */
-export function keptSource(run, answer) {
-  const points = new PointStore();
-  points.reset(answer.columns, answer.rows);
-  return { run: signal(run.detail ?? run), points, version: signal(1), logs: signal(run.logs ?? []), live: false };
 }
 
 /** @param {{source: import('../types').Source}} props */

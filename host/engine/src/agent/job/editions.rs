@@ -140,12 +140,7 @@ impl<W: Workshop> Job<W> {
     }
 
     /// Says at once what the coordinator waits for.
-    pub(super) fn say_editions(
-        &self,
-        work: &Work,
-        editions: &Editions<W>,
-        loader: &LoaderOf<W>,
-    ) {
+    pub(super) fn say_editions(&self, work: &Work, editions: &Editions<W>, loader: &LoaderOf<W>) {
         let said = editions.status(&work.plan, loader);
         self.status.send_if_modified(|status| {
             let is_waited_for = status.edition.ready != said.ready

@@ -16,6 +16,7 @@ mod operating;
 mod setup;
 mod signals;
 mod steering;
+mod versions;
 mod web_access;
 mod workers;
 mod wrong_inputs;

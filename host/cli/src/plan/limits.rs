@@ -57,6 +57,7 @@ fn unknown(name: &str, item: &Item, fields: &Map<String, Value>) -> Failure {
         format!("unknown limit `{name}` from {}{question}", item.origin),
     )
     .hint("`loadhost help limits` lists them")
+    .of(format!("limits.{name}"))
 }
 
 /// A level of log lines.

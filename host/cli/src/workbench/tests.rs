@@ -108,7 +108,7 @@ fn a_request_is_stronger_than_the_masters_settings_which_are_stronger_than_the_s
 fn all_that_is_wrong_is_said_at_once_each_with_its_key() {
     let settings = json!({
         "usres": 3, "listen": "0.0.0.0:80", "key": "/etc/passwd", "users": "many", "timeout": "soon",
-        "connect-timeout": 5, "tags": ["shp"], "user-types": {"Shoper": 1}, "params": {"gretting": "x"},
+        "connect-timeout": "five", "tags": ["shp"], "user-types": {"Shoper": 1}, "params": {"gretting": "x"},
         "limits": {"memory_byte": 1}, "data": {"rows": {"file": "00"}}, "host": {"a": 1},
         "thresholds": ["p(95"], "max-wait": "x", "distribution": "fair",
     });

@@ -48,8 +48,11 @@ fn workers(text: &mut Text, view: &FleetView) {
     }
 }
 
+/// Name, kind, help and value of a metric of each row.
+type OfRow = (&'static str, &'static str, &'static str, fn(&HttpRow) -> f64);
+
 fn requests(text: &mut Text, run: &RunView) {
-    const ROWS: [(&str, &str, &str, fn(&HttpRow) -> f64); 9] = [
+    const ROWS: [OfRow; 9] = [
         ("num_requests", "gauge", "Requests", |row| row.requests as f64),
         ("num_failures", "gauge", "Failed requests", |row| row.failures as f64),
         ("avg_response_time", "gauge", "Milliseconds", |row| {

@@ -29,7 +29,7 @@ impl Language {
     }
 
     /// The words of a key, not yet escaped; the key itself if there are none.
-    pub(super) fn say<'a>(self, key: &'a str) -> &'a str {
+    pub(super) fn say(self, key: &str) -> &str {
         let pair: Option<&'static [String; 2]> = WORDS.get(key);
         pair.map_or(key, |pair| match self {
             Self::English => pair[0].as_str(),

@@ -104,13 +104,13 @@ impl Master<'_> {
         let (settings, stop) = (self.settings, self.stop);
         if let Some(urls) = broker::urls(settings) {
             let connection = stop.or(broker::join(settings, urls, "master")).await?;
-            return with_node(connection, self, task).await;
+            return Box::pin(with_node(connection, self, task)).await;
         }
         let server = stop.or(broker::private_server(settings)).await?;
         eprintln!("{}", server.how_to_join());
         let urls = vec![server.url().to_string()];
         let outcome = match stop.or(broker::join(settings, urls, "master")).await {
-            Ok(connection) => with_node(connection, self, task).await,
+            Ok(connection) => Box::pin(with_node(connection, self, task)).await,
             Err(failure) => Err(failure),
         };
         server.stop().await;
@@ -136,11 +136,11 @@ async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Ou
         shapes: Arc::new(StoredShapes { modules: modules.clone(), compiling }),
     };
     if let Task::Run(prepared, _, signature) = &task {
-        stop.or(store_files(&modules, prepared, signature.as_ref())).await?;
+        stop.or(Box::pin(store_files(&modules, prepared, signature.as_ref()))).await?;
     }
     let shelf = stop.or(site::shelf(&connection, &names, replicas, settings)).await?;
     let start = async || Node::start(&connection, config.clone(), parts.clone()).await;
-    let node = stop.or(broker::insist(patience, start)).await?;
+    let node = stop.or(Box::pin(broker::insist(patience, start))).await?;
     let server_stop = CancellationToken::new();
     let site = site::of_master(&node, &config.fleet.cluster, shelf, bench.clone());
     let counters = broker::counters(&connection);

@@ -44,7 +44,7 @@ impl Keeper {
             let open = ended(&view, &done);
             let mut failed = false;
             for run in open {
-                match stop.run_until_cancelled(self.in_turn(&view, &run)).await {
+                match stop.run_until_cancelled(Box::pin(self.in_turn(&view, &run))).await {
                     Some(true) => {
                         done.insert(run);
                     }

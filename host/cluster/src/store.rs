@@ -29,6 +29,13 @@ use crate::trust::{MAX_SIGNATURES, Signature, Trust, TrustError, parse_signature
 /// Under this key of an object's metadata lie its signatures.
 const SIGNATURES: &str = "loadhost-signatures";
 
+/// How often something is stored, if what was stored cannot be read back.
+const ATTEMPTS: usize = 3;
+/// A file that is read back is given up after so long, and a second more for each of [`SLOWEST`] bytes.
+const STANDSTILL: Duration = Duration::from_secs(5);
+/// Bytes per second, at least.
+const SLOWEST: u64 = 1 << 20;
+
 /// Of all modules and files of data sets of a cluster together.
 const MODULES_BYTES: i64 = 1 << 30;
 /// Of all results of a cluster together.
@@ -183,35 +190,53 @@ impl ModuleStore {
         let digest = digest_of(bytes);
         let put = async {
             let store = self.open_or_create().await?;
-            let size = bytes.len() as u64;
-            let there = self.read(&store, digest, size).await.ok();
-            let is_intact = there.is_some();
-            let mut signatures = there.map(|stored| stored.signatures).unwrap_or_default();
-            signatures.retain(|signature| signature.is_of(digest));
-            match signature {
-                Some(new) if !signatures.contains(new) => {
-                    signatures.truncate(MAX_SIGNATURES - 1);
-                    signatures.push(new.clone());
+            // Whoever stores the same at the same time takes away the chunks that are being read here.
+            for _ in 1..ATTEMPTS {
+                match self.put_once(&store, digest, bytes, signature).await {
+                    Err(StoreError::TimedOut { .. }) => {}
+                    other => return other,
                 }
-                _ if is_intact => return Ok(()),
-                _ => {}
             }
-            self.look_for_room(digest, size).await?;
-            let meta = metadata_of(digest, &signatures);
-            store.put(meta, &mut &bytes[..]).await.map_err(|e| self.broker(e))?;
-            info!(
-                digest = digest.short(),
-                bytes = size,
-                signatures = signatures.len(),
-                "module stored"
-            );
-            self.read(&store, digest, size).await.map(drop)
+            self.put_once(&store, digest, bytes, signature).await
         };
         match tokio::time::timeout(patience, put).await {
             Ok(Ok(())) => Ok(digest),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(StoreError::TimedOut { digest, patience }),
         }
+    }
+
+    async fn put_once(
+        &self,
+        store: &ObjectStore,
+        digest: Digest,
+        bytes: &[u8],
+        signature: Option<&Signature>,
+    ) -> Result<(), StoreError> {
+        let size = bytes.len() as u64;
+        let patience = STANDSTILL + Duration::from_secs(size / SLOWEST);
+        let read = async || {
+            let read = tokio::time::timeout(patience, self.read(store, digest, size)).await;
+            read.unwrap_or(Err(StoreError::TimedOut { digest, patience }))
+        };
+        let there = read().await.ok();
+        let is_intact = there.is_some();
+        let mut signatures = there.map(|stored| stored.signatures).unwrap_or_default();
+        signatures.retain(|signature| signature.is_of(digest));
+        match signature {
+            Some(new) if !signatures.contains(new) => {
+                signatures.truncate(MAX_SIGNATURES - 1);
+                signatures.push(new.clone());
+            }
+            _ if is_intact => return Ok(()),
+            _ => {}
+        }
+        self.look_for_room(digest, size).await?;
+        let meta = metadata_of(digest, &signatures);
+        store.put(meta, &mut &bytes[..]).await.map_err(|e| self.broker(e))?;
+        let signatures = signatures.len();
+        info!(digest = digest.short(), bytes = size, signatures, "module stored");
+        read().await.map(drop)
     }
 
     /// Fetches a module of `most` bytes at most, and makes sure that it is the right one and,

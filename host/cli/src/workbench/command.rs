@@ -24,6 +24,11 @@ pub(super) fn line(wanted: &Wanted<'_>, settings: &Effective, plan: &RunPlan) ->
             let _ = write!(line, " {}", flag(option, item, &plan.secret_params));
         }
     }
+    let has = |key: &str| settings.item(key).is_some();
+    if has("iterations") && !has("users") {
+        // Else those that the scenario proposes would hold, which a setting of the master had made meaningless.
+        line.push_str(" --users 1");
+    }
     if settings.phases.is_empty() {
         return line;
     }

@@ -185,7 +185,7 @@ fn a_password_is_asked_for_twice_and_never_shown() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let users = folder.path().join("users.toml");
     let add = ["user", "add", "anna", "--role", "admin", "--web-users", text(&users)?];
-    let mut terminal = Terminal::run(Program::new(add)?)?;
+    let mut terminal = Terminal::of_lines(Program::new(add)?)?;
     for question in ["password: ", "once more: "] {
         terminal.wait_for(question)?;
         terminal.press("correct horse battery\n")?;

@@ -16,6 +16,15 @@ pub struct Terminal {
 impl Terminal {
     /// Runs `program`, then `stty -a`. The terminal tells where its cursor is, as a live view asks.
     pub fn run(program: Program) -> Result<Terminal> {
+        let mut terminal = Self::of_lines(program)?;
+        let asks = |screen: &str| screen.find("\x1b[6n");
+        terminal.process.wait_until(Duration::from_secs(20), asks)?;
+        terminal.process.write(b"\x1b[1;1R")?;
+        Ok(terminal)
+    }
+
+    /// The same for a program that only asks and answers.
+    pub fn of_lines(program: Program) -> Result<Terminal> {
         let (command, folder) = program.on_a_terminal();
         // The shell outlives signals that the keyboard makes, to tell how the terminal was left.
         let line =
@@ -23,9 +32,7 @@ impl Terminal {
         let mut script = Command::new("script");
         script.args(["-qe", "-c", &line, "/dev/null"]).current_dir(folder.path());
         script.env("TERM", "xterm").env("NO_COLOR", "1").env("SHELL", "/bin/sh");
-        let mut process = Process::with_stdin("script", &mut script, Stdio::piped())?;
-        process.wait_until(Duration::from_secs(20), |screen| screen.find("\x1b[6n"))?;
-        process.write(b"\x1b[1;1R")?;
+        let process = Process::with_stdin("script", &mut script, Stdio::piped())?;
         Ok(Terminal { process, _folder: folder })
     }
 

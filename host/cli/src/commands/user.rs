@@ -129,12 +129,13 @@ fn unseen(question: &str) -> Result<String, Failure> {
         Failure::new(ExitCode::Unexpected, "the terminal cannot be asked").because(&error)
     };
     let stdin = std::io::stdin();
-    eprint!("{question}");
-    let _ = std::io::stderr().flush();
     let usual = tcgetattr(&stdin).map_err(|error| failed(error.into()))?;
     let mut silent = usual.clone();
     silent.local_modes -= LocalModes::ECHO;
     tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(|error| failed(error.into()))?;
+    // Only now: what is typed before is thrown away.
+    eprint!("{question}");
+    let _ = std::io::stderr().flush();
     let answer = line();
     tcsetattr(&stdin, OptionalActions::Flush, &usual).map_err(|error| failed(error.into()))?;
     eprintln!();

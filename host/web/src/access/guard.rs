@@ -22,6 +22,9 @@ use super::{Access, Reach, audit, headers, session};
 const ANSWER_WITHIN: Duration = Duration::from_secs(600);
 /// A stream ends here, so that whoever follows it shows again who they are. Browsers do that unasked.
 const STREAM_LASTS: Duration = Duration::from_secs(15 * 60);
+/// Of a refused request, so much is read away, and for so long.
+const UNHEARD_BYTES: usize = 32 << 20;
+const UNHEARD_WITHIN: Duration = Duration::from_secs(5);
 
 /// Who is at the other end of the connection. [`super::serve`] puts it into each request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,7 @@ async fn pass(State(access): State<Access>, mut request: Request, next: Next) ->
     let response = match decided {
         Err(denied) => {
             entry.denied = Some(denied.code());
+            read_away(request).await;
             denied.into_response()
         }
         Ok(identity) => {
@@ -69,6 +73,20 @@ async fn pass(State(access): State<Access>, mut request: Request, next: Next) ->
     let mut response = access.ending(response);
     headers::dress(response.headers_mut(), &path, access.wire(), &asked);
     response
+}
+
+/// Whoever still sends when we answer and hang up sees a broken pipe instead of the answer.
+async fn read_away(request: Request) {
+    let read = async {
+        let (mut body, mut left) = (request.into_body().into_data_stream(), UNHEARD_BYTES);
+        while let Some(Ok(chunk)) = body.next().await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(UNHEARD_WITHIN, read).await;
 }
 
 impl Access {

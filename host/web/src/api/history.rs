@@ -10,7 +10,7 @@ use loadhost_model::id::RunId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::dto::{Points, RunDetail, RunShort};
+use super::dto::{Points, RunDetail, RunShort, row_of};
 use super::extract::{Asked, At, Body};
 use super::{Desk, Shared, unknown_run};
 use crate::archive::{ArchiveError, Kept, Remark};
@@ -162,12 +162,14 @@ pub(super) async fn points(
     At(run): At<String>,
 ) -> Result<Json<Points>, Refusal> {
     let run = desk.run(&run)?;
-    if let Some(rows) = desk.hub.rows(&run) {
+    if let Some(rows) = desk.hub.rows(&run).filter(|rows| !rows.is_empty()) {
         return Ok(Json(Points::new(rows)));
     }
-    // It has just been started.
-    if desk.site.handle.view().borrow().run(&run).is_some() {
-        return Ok(Json(Points::new(Vec::new())));
+    // It has just been started, or has just ended.
+    let is_shown = desk.site.handle.view().borrow().run(&run).is_some();
+    if is_shown {
+        let points = desk.site.handle.timeline(&run).await?;
+        return Ok(Json(Points::new(points.iter().map(row_of).collect())));
     }
     Ok(Json(kept(&desk, &run).await?.points))
 }

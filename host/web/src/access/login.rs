@@ -68,7 +68,7 @@ pub(crate) struct Desk {
     about: About,
 }
 
-/// The routes of [`SESSION`], to be merged into any router.
+/// The routes of `/api/v1/session`, to be merged into any router.
 pub fn session_routes<S: Clone + Send + Sync + 'static>(access: Access, about: About) -> Router<S> {
     Router::new()
         .route(SESSION, get(who).post(log_in).delete(log_out))

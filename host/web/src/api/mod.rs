@@ -1,7 +1,7 @@
 //! The API under `/api/v1`: what the page, `loadhost …` and scripts of others speak through.
 //!
 //! `docs/api.md` is its guide, `docs/openapi.json` its description, which is generated from the handlers and which a
-//! test compares. Errors have one form, [`Refusal`](crate::refusal::Refusal). Who may do what is decided before anything here, in
+//! test compares. Errors have one form, `Refusal`. Who may do what is decided before anything here, in
 //! [`access`](crate::access).
 
 mod data_sets;

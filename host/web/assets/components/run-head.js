@@ -1,5 +1,5 @@
 // The top of a run: what it is, what can be done with it, how it stands, what must hold.
-import { html, useEffect, useState } from '../ui.js';
+import { html, useEffect, useLayoutEffect, useState } from '../ui.js';
 import { go, may, session, toast } from '../store.js';
 import { patch, post, remove, url } from '../api.js';
 import { t } from '../i18n.js';
@@ -13,7 +13,8 @@ export function RunHead({ run, live }) {
   const [open, setOpen] = useState('');
   const over = run.state === 'finished';
   const changes = live && !over && may('operate');
-  useEffect(() => {
+  // At once, since whoever sees the buttons may press their keys.
+  useLayoutEffect(() => {
     if (!changes) return undefined;
     return useKeys({ c: () => setOpen('change'), s: () => setOpen('stop') });
   }, [changes]);

@@ -189,16 +189,5 @@ fn description() -> Description {
         tasks: vec![task],
         groups: vec![],
     };
-    Description {
-        name: "idle".into(),
-        version: None,
-        sdk: None,
-        user_types: vec![user_type],
-        thresholds: vec![],
-        data_sets: vec![],
-        hosts: vec![],
-        parameters: vec![],
-        settings: vec![],
-        has_load_shape: false,
-    }
+    Description { name: "idle".into(), user_types: vec![user_type], ..Description::default() }
 }

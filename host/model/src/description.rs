@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::UserShare;
+
 /// How long a user pauses after a task.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -87,6 +89,13 @@ pub struct UserType {
     pub groups: Vec<TaskGroup>,
 }
 
+impl UserType {
+    /// What its author proposes.
+    pub fn proposed(&self) -> UserShare {
+        self.fixed_count.map_or(UserShare::Weight(self.weight), UserShare::Count)
+    }
+}
+
 /// A threshold as the scenario wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdText {
@@ -115,8 +124,8 @@ pub struct Parameter {
     pub secret: bool,
 }
 
-/// What a scenario contains.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a scenario contains. By default: nothing, under no name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     /// Of the scenario.
     pub name: String,

@@ -3,9 +3,8 @@
 use loadhost_model::profile::{Curve, Load, Phase};
 use loadhost_model::schedule::users_wanted;
 use loadhost_model::share::Share;
-use tokio::time::MissedTickBehavior;
 
-use crate::load::crew::{Crew, TICK};
+use crate::load::crew::{Crew, ticks};
 use crate::load::governor::ALL;
 use crate::load::shard::Post;
 use crate::load::source::Source;
@@ -15,8 +14,7 @@ use crate::load::vu::VuFactory;
 pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
     let mut now = post.begin().await;
     let mut shares = post.shares();
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut tick = ticks();
     // What the crew was last brought to. None: somebody has left since.
     let mut known = None;
     while let Some(phase) = &now {

@@ -12,7 +12,7 @@ use loadhost_model::share::Share;
 use loadhost_model::wire::StopMode;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::load::control::{Activity, Control, Presence};
@@ -27,7 +27,14 @@ use crate::load::wait::Pause;
 const CUT: Duration = Duration::from_secs(1);
 
 /// How often crews look around.
-pub(super) const TICK: Duration = Duration::from_millis(20);
+const TICK: Duration = Duration::from_millis(20);
+
+/// One each [`TICK`]; those that come too late are left out.
+pub(super) fn ticks() -> Interval {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
+}
 
 /// All users of a crew are called over to a newer version within so many ticks, if that many are there: within 10 s.
 /// Fewer go over one in each tick.

@@ -146,18 +146,7 @@ pub(crate) fn description(wait: WaitTime) -> Description {
         tasks: vec![task],
         groups: vec![],
     };
-    Description {
-        name: "fake".into(),
-        version: None,
-        sdk: None,
-        user_types: vec![user_type],
-        thresholds: vec![],
-        data_sets: vec![],
-        hosts: vec![],
-        parameters: vec![],
-        settings: vec![],
-        has_load_shape: false,
-    }
+    Description { name: "fake".into(), user_types: vec![user_type], ..Description::default() }
 }
 
 pub(crate) fn plan(profile: Profile) -> RunPlan {

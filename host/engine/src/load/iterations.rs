@@ -3,9 +3,8 @@
 use loadhost_model::profile::Load;
 use loadhost_model::schedule::users_of;
 use loadhost_model::share::Share;
-use tokio::time::MissedTickBehavior;
 
-use crate::load::crew::{Crew, TICK};
+use crate::load::crew::{Crew, ticks};
 use crate::load::shard::{Post, until};
 use crate::load::source::Source;
 use crate::load::vu::VuFactory;
@@ -34,8 +33,7 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
         crew.ensure(number, || source.clone()).await;
     }
     let end = max_duration.map(|most| post.shard.context.clock.instant(phase.start + most));
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut tick = ticks();
     while crew.size() > 0 {
         tokio::select! {
             _ = tick.tick() => crew.call_over(),

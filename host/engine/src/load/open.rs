@@ -11,10 +11,10 @@ use std::time::Duration;
 use loadhost_model::profile::{Curve, Load, Phase};
 use loadhost_model::schedule::{Arrivals, DueTimes, Gaps};
 use loadhost_model::share::Timeline;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use crate::load::alarm::Alarm;
-use crate::load::crew::{Crew, TICK};
+use crate::load::crew::{Crew, ticks};
 use crate::load::governor::ALL;
 use crate::load::shard::{Post, until};
 use crate::load::source::{Arrived, Source};
@@ -101,8 +101,7 @@ struct Open<F: VuFactory> {
 impl<F: VuFactory> Open<F> {
     /// Waits for the phase's start with the users that are there already.
     async fn begin(&mut self, post: &mut Post<F>) -> Option<Phase> {
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut tick = ticks();
         loop {
             tokio::select! {
                 biased;
@@ -115,8 +114,7 @@ impl<F: VuFactory> Open<F> {
     async fn hand_out(&mut self, post: &mut Post<F>, phase: &mut Phase, due_times: &mut DueTimes) {
         let shard = Rc::clone(&post.shard);
         let mut shares = post.shares();
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut tick = ticks();
         loop {
             let due =
                 due_times.peek().map(|(_, due)| shard.context.clock.instant(phase.start + due));
@@ -204,7 +202,7 @@ impl<F: VuFactory> Open<F> {
 
     /// After the last arrival: those that still wait may start within `max_lag`.
     async fn let_waiting_ones_start(&mut self, post: &mut Post<F>) {
-        let mut tick = tokio::time::interval(TICK);
+        let mut tick = ticks();
         while self.arrived.waiting() > 0 && post.phase().is_some() {
             tokio::select! {
                 _ = tick.tick() => self.arrived.drop_late(),

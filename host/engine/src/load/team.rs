@@ -158,18 +158,7 @@ mod tests {
     use super::*;
 
     fn team(planned: u64) -> Team {
-        let description = Description {
-            name: "test".into(),
-            version: None,
-            sdk: None,
-            user_types: vec![],
-            thresholds: vec![],
-            data_sets: vec![],
-            hosts: vec![],
-            parameters: vec![],
-            settings: vec![],
-            has_load_shape: false,
-        };
+        let description = Description { name: "test".into(), ..Description::default() };
         Team::new(&description, planned)
     }
 

@@ -79,7 +79,8 @@ impl Scenario {
         let wasm: Arc<[u8]> = bytes.into();
         let mut scenario = Self {
             inspection,
-            description: nothing(),
+            // Until it was asked for.
+            description: Description::default(),
             footprint: Footprint { instances: 0, memories: 0, tables: 0 },
             initial_memory: 0,
             initial_elements: 0,
@@ -179,22 +180,6 @@ fn new_engine(limits: &Limits) -> Result<(Engine, Recipe), ScenarioError> {
     let recipe = Recipe::of(limits, Reservation::Full);
     let engine = recipe.engine();
     Ok((engine.map_err(|error| ScenarioError::Engine(format!("{error:#}")))?, recipe))
-}
-
-/// Stands in for a description until there is one.
-fn nothing() -> Description {
-    Description {
-        name: String::new(),
-        version: None,
-        sdk: None,
-        user_types: Vec::new(),
-        thresholds: Vec::new(),
-        data_sets: Vec::new(),
-        hosts: Vec::new(),
-        parameters: Vec::new(),
-        settings: Vec::new(),
-        has_load_shape: false,
-    }
 }
 
 /// What one instance takes of the pool, and how much memory and how large a table it begins with.

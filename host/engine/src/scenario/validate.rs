@@ -238,8 +238,6 @@ mod tests {
     fn sound() -> Description {
         Description {
             name: "shop".into(),
-            version: None,
-            sdk: None,
             user_types: vec![UserType {
                 name: "Shopper".into(),
                 weight: 1,
@@ -249,12 +247,7 @@ mod tests {
                 tasks: vec![task("browse"), task("buy")],
                 groups: vec![],
             }],
-            thresholds: vec![],
-            data_sets: vec![],
-            hosts: vec![],
-            parameters: vec![],
-            settings: vec![],
-            has_load_shape: false,
+            ..Description::default()
         }
     }
 

@@ -49,18 +49,12 @@ pub(in crate::plan) fn shop() -> Description {
     };
     Description {
         name: "shop".to_string(),
-        version: None,
-        sdk: None,
         user_types: vec![shopper, admin],
-        thresholds: Vec::new(),
-        data_sets: Vec::new(),
-        hosts: Vec::new(),
         parameters: vec![
             parameter("items", "integer", Some("3")),
             parameter("password", "string", None),
         ],
-        settings: Vec::new(),
-        has_load_shape: false,
+        ..Description::default()
     }
 }
 

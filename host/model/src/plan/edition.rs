@@ -71,12 +71,9 @@ impl Edition {
         let params = plan.params.iter().filter(|(name, _)| is_known(name));
         let data = plan.data.iter().filter(|(name, _)| newer.data_sets.contains(name));
         let share = |user_type: &crate::description::UserType| {
-            let own = match user_type.fixed_count {
-                Some(count) => UserShare::Count(count),
-                None => UserShare::Weight(user_type.weight),
-            };
             let name = &user_type.name;
-            (name.clone(), plan.user_types.get(name).copied().unwrap_or(own))
+            let share = plan.user_types.get(name).copied();
+            (name.clone(), share.unwrap_or_else(|| user_type.proposed()))
         };
         let renewed = RunPlan {
             module,

@@ -61,11 +61,7 @@ impl UserMix {
             if !only.is_empty() && !only.contains(&user_type.name) {
                 continue;
             }
-            let own = match user_type.fixed_count {
-                Some(count) => UserShare::Count(count),
-                None => UserShare::Weight(user_type.weight),
-            };
-            match *shares.get(&user_type.name).unwrap_or(&own) {
+            match *shares.get(&user_type.name).unwrap_or(&user_type.proposed()) {
                 UserShare::Count(0) | UserShare::Weight(0) => {}
                 UserShare::Count(n) => {
                     count += u64::from(n);

@@ -18,15 +18,8 @@ fn scenario(types: &[(&str, UserShare)]) -> Description {
     });
     Description {
         name: "test".to_string(),
-        version: None,
-        sdk: None,
         user_types: user_types.collect(),
-        thresholds: Vec::new(),
-        data_sets: Vec::new(),
-        hosts: Vec::new(),
-        parameters: Vec::new(),
-        settings: Vec::new(),
-        has_load_shape: false,
+        ..Description::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Plans: what a run would be, before it is started.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
@@ -82,15 +82,11 @@ pub(super) async fn made(
     request: &PlanRequest,
 ) -> Result<(Scenario, Result<Planned, Vec<Fault>>), Refusal> {
     let workbench = desk.workbench()?;
-    let digest: Digest = request.scenario.parse().map_err(|error| {
-        let hint = "GET /api/v1/scenarios lists the scenarios with their digests";
-        Refusal::bad_request(format!("scenario: {error}"), hint)
-    })?;
-    let scenario = desk.library.scenario(digest).await?.ok_or_else(|| {
-        let message = format!("there is no scenario {}", digest.short());
-        Refusal::not_found("unknown-scenario", message, "upload it with POST /api/v1/scenarios")
-    })?;
-    let files = desk.library.data_files().await?;
+    let (digest, scenario) = desk.scenario(&request.scenario).await?;
+    let files = match request.settings.values().any(names_a_file) {
+        true => desk.library.data_files().await?,
+        false => BTreeMap::new(),
+    };
     let planned = workbench.plan(&Wanted {
         scenario_file: &scenario.info.file_name,
         module: digest,
@@ -99,6 +95,16 @@ pub(super) async fn made(
         settings: &request.settings,
     });
     Ok((scenario, planned))
+}
+
+/// Files are named by their digest, somewhere below. The form asks at each pause in typing, mostly without any.
+fn names_a_file(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.parse::<Digest>().is_ok(),
+        Value::Array(all) => all.iter().any(names_a_file),
+        Value::Object(fields) => fields.values().any(names_a_file),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// What a run would be: a dry run that starts nothing. Faults are part of the answer.
@@ -118,9 +124,8 @@ pub(super) async fn plan(
 fn answer(scenario: &Scenario, planned: Planned) -> PlanAnswer {
     let plan = &planned.plan;
     let user_types = scenario.description.user_types.iter().map(|user_type| {
-        let own =
-            user_type.fixed_count.map_or(UserShare::Weight(user_type.weight), UserShare::Count);
-        let (weight, count) = match plan.user_types.get(&user_type.name).copied().unwrap_or(own) {
+        let share = plan.user_types.get(&user_type.name).copied();
+        let (weight, count) = match share.unwrap_or_else(|| user_type.proposed()) {
             UserShare::Weight(weight) => (Some(weight), None),
             UserShare::Count(count) => (None, Some(count)),
         };
@@ -143,11 +148,12 @@ fn answer(scenario: &Scenario, planned: Planned) -> PlanAnswer {
 fn iterations(plan: &RunPlan) -> Option<u64> {
     let of = |phase: &Phase| match &phase.load {
         Load::SharedIterations { iterations, .. } => Some(*iterations),
-        Load::UserIterations { users, iterations, .. } => Some(iterations * u64::from(*users)),
+        Load::UserIterations { users, iterations, .. } => {
+            Some(iterations.saturating_mul(u64::from(*users)))
+        }
         _ => None,
     };
-    let all: Vec<u64> = plan.profile.phases.iter().filter_map(of).collect();
-    (!all.is_empty()).then(|| all.iter().sum())
+    plan.profile.phases.iter().filter_map(of).reduce(u64::saturating_add)
 }
 
 /// The sum of all phases that are counted alike.
@@ -231,7 +237,6 @@ fn line(phase: &Phase) -> Option<Line> {
         time = time.saturating_add(stage.duration);
         at.push((seconds(time), stage.target));
     }
-    let _: Duration = time;
     Some(Line { unit, at, holds: curve.hold })
 }
 

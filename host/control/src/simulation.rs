@@ -45,75 +45,59 @@ fn in_quiet_weather_each_arrival_is_served_exactly_once() {
     });
 }
 
+/// After these faults every arrival was served once, the totals are what was sent, and shares are even again.
+fn disturbed_by(seed: u64, faults: &[Fault]) -> World {
+    let mut world = World::new(seed, Setting::default());
+    let faults = world.plan_of(faults);
+    world.play(&faults);
+    world.check_arrivals();
+    world.check_totals();
+    world.check_levelled();
+    world
+}
+
 #[test]
 fn newcomers_and_those_who_leave_disturb_no_arrival() {
     histories(100, |seed| {
-        let mut world = World::new(seed, Setting::default());
-        let faults = world.plan_of(&[Fault::Join, Fault::Drain, Fault::Join]);
-        world.play(&faults);
-        world.check_arrivals();
-        world.check_totals();
-        world.check_levelled();
+        disturbed_by(seed, &[Fault::Join, Fault::Drain, Fault::Join]);
     });
 }
 
 #[test]
 fn the_next_leader_goes_on_with_what_is_on_its_way_and_disturbs_no_arrival() {
     histories(100, |seed| {
-        let mut world = World::new(seed, Setting::default());
-        let faults = world.plan_of(&[Fault::Join, Fault::Kill, Fault::Drain, Fault::Kill]);
-        world.play(&faults);
-        world.check_arrivals();
-        world.check_totals();
-        world.check_levelled();
+        disturbed_by(seed, &[Fault::Join, Fault::Kill, Fault::Drain, Fault::Kill]);
     });
 }
 
 #[test]
 fn newcomers_that_fail_disturb_no_arrival() {
     histories(100, |seed| {
-        let mut world = World::new(seed, Setting::default());
-        let faults = world.plan_of(&[Fault::FailingJoin, Fault::Kill, Fault::FailingJoin]);
-        world.play(&faults);
-        world.check_arrivals();
-        world.check_totals();
-        world.check_levelled();
+        disturbed_by(seed, &[Fault::FailingJoin, Fault::Kill, Fault::FailingJoin]);
     });
 }
 
 #[test]
 fn other_versions_of_the_scenario_come_to_all_or_nobody_and_disturb_no_arrival() {
     histories(100, |seed| {
-        let mut world = World::new(seed, Setting::default());
         let all = [
             [Fault::Change, Fault::Kill, Fault::Change, Fault::Join, Fault::Change],
             [Fault::Unable, Fault::Change, Fault::Change, Fault::Drain, Fault::Kill],
             [Fault::Join, Fault::Change, Fault::Kill, Fault::Unable, Fault::Change],
         ];
-        let faults = world.plan_of(&all[seed as usize % 3]);
-        world.play(&faults);
-        world.check_arrivals();
-        world.check_totals();
-        world.check_levelled();
-        world.check_versions();
+        disturbed_by(seed, &all[seed as usize % 3]).check_versions();
     });
 }
 
 #[test]
 fn another_version_comes_to_all_whoever_is_lost_meanwhile() {
     histories(100, |seed| {
-        let mut world = World::new(seed, Setting::default());
         let all = [
             [Fault::Change, Fault::Crash, Fault::Change, Fault::Join],
             [Fault::Restart, Fault::Change, Fault::Kill, Fault::Change],
             [Fault::Change, Fault::Cut, Fault::Change, Fault::Pause],
         ];
-        let faults = world.plan_of(&all[seed as usize % 3]);
-        world.play(&faults);
-        world.check_arrivals();
-        world.check_totals();
-        world.check_levelled();
-        world.check_versions();
+        disturbed_by(seed, &all[seed as usize % 3]).check_versions();
     });
 }
 

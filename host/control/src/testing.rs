@@ -70,7 +70,6 @@ pub(crate) fn description() -> Arc<Description> {
     Arc::new(Description {
         name: "checkout".to_string(),
         version: Some("1".to_string()),
-        sdk: None,
         user_types: vec![UserType {
             name: "Shopper".to_string(),
             weight: 1,
@@ -80,12 +79,7 @@ pub(crate) fn description() -> Arc<Description> {
             tasks: vec![task("browse", 3), task("buy", 1)],
             groups: Vec::new(),
         }],
-        thresholds: Vec::new(),
-        data_sets: Vec::new(),
-        hosts: Vec::new(),
-        parameters: Vec::new(),
-        settings: Vec::new(),
-        has_load_shape: false,
+        ..Description::default()
     })
 }
 

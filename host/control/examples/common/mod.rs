@@ -64,18 +64,7 @@ pub(crate) fn plan() -> Result<RunPlan, Box<dyn Error>> {
 }
 
 pub(crate) fn description() -> Description {
-    Description {
-        name: "cost".to_string(),
-        version: None,
-        sdk: None,
-        user_types: Vec::new(),
-        thresholds: Vec::new(),
-        data_sets: Vec::new(),
-        hosts: Vec::new(),
-        parameters: Vec::new(),
-        settings: Vec::new(),
-        has_load_shape: false,
-    }
+    Description { name: "cost".to_string(), ..Description::default() }
 }
 
 pub(crate) fn status(

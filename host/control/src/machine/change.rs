@@ -15,6 +15,14 @@ use crate::report::EndReason;
 use crate::view::NoteKind;
 
 impl Machine {
+    /// Takes a run that is not over out, to be put back.
+    pub(super) fn take_run(&mut self, id: &RunId) -> Result<Run, ControlError> {
+        self.runs.remove(id).ok_or_else(|| match self.report(id) {
+            Some(_) => ControlError::NotRunning(id.clone()),
+            None => ControlError::UnknownRun(id.clone()),
+        })
+    }
+
     /// Changes the load a moment from now, on all workers at once. `phase` names the one to change; None:
     /// the only one that can be changed so.
     pub(crate) fn change(
@@ -24,10 +32,7 @@ impl Machine {
         phase: Option<&str>,
         change: &Change,
     ) -> Result<Vec<Effect>, ControlError> {
-        let mut run = self.runs.remove(id).ok_or_else(|| match self.report(id) {
-            Some(_) => ControlError::NotRunning(id.clone()),
-            None => ControlError::UnknownRun(id.clone()),
-        })?;
+        let mut run = self.take_run(id)?;
         let changed = if run.shape.is_some() {
             Err(ControlError::Shaped(id.clone()))
         } else {

@@ -82,10 +82,7 @@ impl Machine {
         module: Digest,
         description: Arc<Description>,
     ) -> Result<Vec<Effect>, ControlError> {
-        let mut run = self.runs.remove(id).ok_or_else(|| match self.report(id) {
-            Some(_) => ControlError::NotRunning(id.clone()),
-            None => ControlError::UnknownRun(id.clone()),
-        })?;
+        let mut run = self.take_run(id)?;
         let asked = self.ask_for_version(now, &mut run, module, description);
         self.runs.insert(id.clone(), run);
         asked?;

@@ -6,11 +6,10 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use loadhost_cluster::subjects::Names;
 use loadhost_cluster::trust::SigningKey;
-use loadhost_cluster::{Connection, ModuleStore, NatsShelf, Node};
+use loadhost_cluster::{Connection, NatsShelf, Node};
 use loadhost_control::Handle;
 use loadhost_control::ports::{Drawer, FolderShelf, Listed, Shelf, ShelfBounds, ShelfError};
 use loadhost_control::view::MastersView;
-use loadhost_engine::scenario::digest_of;
 use loadhost_model::id::{ClusterId, Digest};
 use loadhost_web::api::dto::Master;
 use loadhost_web::site::{Site, Standing};
@@ -34,10 +33,7 @@ pub(crate) async fn shelf(
     let open = async || NatsShelf::open(connection, names, replicas).await;
     let shelf = broker::insist(patience, open).await?;
     Ok(match settings.path("sign") {
-        Some(path) => {
-            let modules = ModuleStore::new(connection, names);
-            Arc::new(SigningShelf { shelf, modules, key: key::read(&path)? })
-        }
+        Some(path) => Arc::new(SigningShelf { shelf, key: key::read(&path)? }),
         None => Arc::new(shelf),
     })
 }
@@ -91,19 +87,13 @@ pub(crate) fn of_one_run(handle: &Handle) -> Result<Site, Failure> {
 /// Signs what is handed over, for workers that run only what is signed.
 struct SigningShelf {
     shelf: NatsShelf,
-    modules: ModuleStore,
     key: SigningKey,
 }
 
 impl SigningShelf {
     async fn put_signed(&self, bytes: Bytes) -> Result<Digest, ShelfError> {
-        let digest = self.shelf.put_file(Drawer::Inputs, bytes.clone()).await?;
-        let what = || ShelfError::file(Drawer::Inputs, digest);
-        let failed = |reason: String| ShelfError::Unavailable { what: what(), reason };
-        let signature =
-            self.key.sign(digest_of(&bytes)).map_err(|error| failed(error.to_string()))?;
-        let stored = self.modules.put_signed(&bytes, Some(&signature), broker::MODULE_TIME).await;
-        stored.map_err(|error| failed(error.to_string()))
+        let sign = |digest| self.key.sign(digest).map_err(|error| error.to_string());
+        self.shelf.put_signed(bytes, sign).await
     }
 }
 

@@ -225,6 +225,11 @@ struct Place {
 /// The lock of a folder that only we can enter; None: somebody has it.
 async fn lock(data: &Path) -> std::io::Result<Option<File>> {
     std::fs::DirBuilder::new().mode(0o700).recursive(true).create(data)?;
+    let is_ours = data.join("lock").exists() || std::fs::read_dir(data)?.next().is_none();
+    if !is_ours {
+        let why = "it holds other files; give a folder of its own with --data-dir";
+        return Err(std::io::Error::other(why));
+    }
     std::fs::set_permissions(data, Permissions::from_mode(0o700))?;
     let mut options = OpenOptions::new();
     let file =

@@ -27,6 +27,7 @@ use crate::connect::{ANSWER_WITHIN, Connection, WriteError};
 use crate::fleet::JoinError;
 use crate::store::{ModuleStore, StoreError, digest_of};
 use crate::subjects::Names;
+use crate::trust::Signature;
 
 /// Attempts to replace a document that somebody else wrote meanwhile.
 const ATTEMPTS: usize = 10;
@@ -94,7 +95,24 @@ impl NatsShelf {
         }
     }
 
-    async fn store_file(&self, drawer: Drawer, bytes: Bytes) -> Result<Digest, ShelfError> {
+    /// Stores an input that somebody vouches for: `sign` is asked for the signature of its digest.
+    ///
+    /// # Errors
+    /// If it is not signed or not stored.
+    pub async fn put_signed(
+        &self,
+        bytes: Bytes,
+        sign: impl FnOnce(Digest) -> Result<Signature, String>,
+    ) -> Result<Digest, ShelfError> {
+        self.store_file(Drawer::Inputs, bytes, |digest| sign(digest).map(Some)).await
+    }
+
+    async fn store_file(
+        &self,
+        drawer: Drawer,
+        bytes: Bytes,
+        sign: impl FnOnce(Digest) -> Result<Option<Signature>, String>,
+    ) -> Result<Digest, ShelfError> {
         let (size, most) = (bytes.len(), MAX_FILE_BYTES);
         // Beside the runtime: large files take a while to be hashed.
         let hashed = bytes.clone();
@@ -104,8 +122,10 @@ impl NatsShelf {
         if size > most {
             return Err(ShelfError::TooLarge { what, bytes: size, most });
         }
-        let stored = self.files(drawer).put(&bytes, FILE_WITHIN).await;
-        stored.map_err(|error| file_error(drawer, digest, error))
+        let signature = sign(digest).map_err(|reason| ShelfError::Unavailable { what, reason })?;
+        let files = self.files(drawer);
+        let stored = files.put_known(digest, &bytes, signature.as_ref(), FILE_WITHIN).await;
+        stored.map(|()| digest).map_err(|error| file_error(drawer, digest, error))
     }
 
     async fn fetch_file(
@@ -196,7 +216,7 @@ impl NatsShelf {
 
 impl Shelf for NatsShelf {
     fn put_file(&self, drawer: Drawer, bytes: Bytes) -> BoxFuture<'_, Result<Digest, ShelfError>> {
-        Box::pin(self.store_file(drawer, bytes))
+        Box::pin(self.store_file(drawer, bytes, |_| Ok(None)))
     }
 
     fn file(

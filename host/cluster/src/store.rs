@@ -188,6 +188,17 @@ impl ModuleStore {
         patience: Duration,
     ) -> Result<Digest, StoreError> {
         let digest = digest_of(bytes);
+        self.put_known(digest, bytes, signature, patience).await.map(|()| digest)
+    }
+
+    /// The same for bytes whose digest is known.
+    pub(crate) async fn put_known(
+        &self,
+        digest: Digest,
+        bytes: &[u8],
+        signature: Option<&Signature>,
+        patience: Duration,
+    ) -> Result<(), StoreError> {
         let put = async {
             let store = self.open_or_create().await?;
             // Whoever stores the same at the same time takes away the chunks that are being read here.
@@ -199,11 +210,8 @@ impl ModuleStore {
             }
             self.put_once(&store, digest, bytes, signature).await
         };
-        match tokio::time::timeout(patience, put).await {
-            Ok(Ok(())) => Ok(digest),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(StoreError::TimedOut { digest, patience }),
-        }
+        let stored = tokio::time::timeout(patience, put).await;
+        stored.unwrap_or(Err(StoreError::TimedOut { digest, patience }))
     }
 
     async fn put_once(

@@ -106,18 +106,7 @@ async fn a_master_that_could_not_take_over_is_ready_when_another_leads() {
 
 /// Three users for as long as nobody stops them.
 fn endless(id: &str) -> StartRequest {
-    let description = Description {
-        name: "test".into(),
-        version: None,
-        sdk: None,
-        user_types: Vec::new(),
-        thresholds: Vec::new(),
-        data_sets: Vec::new(),
-        hosts: Vec::new(),
-        parameters: Vec::new(),
-        settings: Vec::new(),
-        has_load_shape: false,
-    };
+    let description = Description { name: "test".into(), ..Description::default() };
     let load = Load::Closed { users: Curve { start: 3.0, stages: Vec::new(), hold: true } };
     let phase = Phase { name: "main".into(), start: Duration::ZERO, load, user_types: Vec::new() };
     let mut plan = (*work(id).plan).clone();

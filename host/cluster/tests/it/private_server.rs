@@ -100,6 +100,23 @@ async fn a_folder_is_kept_by_one_server_at_a_time() {
 }
 
 #[tokio::test]
+async fn a_folder_of_somebody_else_is_not_taken_away() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::write(home.path().join("letter"), "dear").expect("write");
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(home.path(), open).expect("set permissions");
+    let error = match PrivateServer::start_in(None, home.path()).await {
+        Ok(_) => panic!("it took the folder"),
+        Err(error) => error,
+    };
+    assert!(matches!(error, ServerError::Folder { .. }), "{error}");
+    assert!(error.to_string().contains("--data-dir"), "{error}");
+    let mode = std::fs::metadata(home.path()).expect("metadata").permissions().mode();
+    assert_eq!(mode & 0o777, 0o755);
+}
+
+#[tokio::test]
 async fn a_program_that_is_no_server_is_told_with_its_last_words() {
     let error = match PrivateServer::start_program(PathBuf::from("/bin/false")).await {
         Ok(_) => panic!("started"),

@@ -63,6 +63,7 @@ cat <<TEXT
 
   A scenario of your own:    loadhost new my-shop && cd my-shop && loadhost build
   The shop again:            loadhost demo-shop &
+  The page, to start runs:   loadhost master, then http://127.0.0.1:8089
   What a scenario contains:  loadhost check ${scenario/#$HOME/\~}
   One user, each request:    loadhost trace … --host http://127.0.0.1:8000
   All commands and flags:    loadhost help

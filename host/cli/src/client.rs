@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use loadhost_control::FleetView;
+use loadhost_model::data::DataFormat;
 use loadhost_model::id::{Digest, WorkerId};
 use loadhost_web::api::dto::{DataSetInfo, ScenarioInfo};
 use loadhost_web::workbench::Fault;
@@ -17,6 +18,7 @@ use crate::config::{Effective, refuse, refuse_secret};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::ops;
+use crate::plan::format_of;
 use crate::scenario_file::code_of;
 
 /// For an answer.
@@ -108,8 +110,10 @@ impl Client {
         format: Option<&str>,
         rows: Vec<u8>,
     ) -> Result<DataSetInfo, Failure> {
-        let json_lines = file_name.ends_with(".jsonl") || file_name.ends_with(".ndjson");
-        let kind = if json_lines { "application/x-ndjson" } else { "text/csv" };
+        let kind = match format_of(file_name.as_ref()) {
+            Ok(DataFormat::JsonLines) => "application/x-ndjson",
+            Ok(DataFormat::Csv) | Err(_) => "text/csv",
+        };
         let mut called = vec![("name", file_name)];
         called.extend(format.map(|format| ("format", format)));
         self.push("data-sets", &called, kind, rows).await

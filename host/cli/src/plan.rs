@@ -16,7 +16,7 @@ use loadhost_model::plan::{
 use loadhost_model::profile::ProfileError;
 use loadhost_model::threshold::Threshold;
 
-pub(crate) use self::data::{data_files, split as split_data};
+pub(crate) use self::data::{data_files, format_of, split as split_data};
 pub(crate) use self::limits::{limits, table as limits_table};
 
 use crate::config::{Effective, as_number, fold, refuse, similar};

@@ -13,6 +13,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
 use crate::output::format::grouped;
 use crate::output::print;
+use crate::plan::format_of;
 use crate::scenario_file;
 
 /// One after the other; what was handed over before one that is refused stays there.
@@ -41,10 +42,9 @@ enum File {
 
 fn read(path: &Path) -> Result<File, Failure> {
     let name = name_of(path);
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    match extension {
-        "csv" | "jsonl" | "ndjson" => Ok(File::Rows(name, read_rows(path)?)),
-        _ => Ok(File::Scenario(name, scenario_file::read(path)?)),
+    match format_of(path) {
+        Ok(_) => Ok(File::Rows(name, read_rows(path)?)),
+        Err(_) => Ok(File::Scenario(name, scenario_file::read(path)?)),
     }
 }
 

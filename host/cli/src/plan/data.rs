@@ -83,7 +83,8 @@ pub(crate) fn split(item: &Item) -> Result<(PathBuf, BTreeMap<&str, &str>), Fail
     Ok((file.into(), words))
 }
 
-fn format_of(path: &Path) -> Result<DataFormat, String> {
+/// By its ending.
+pub(crate) fn format_of(path: &Path) -> Result<DataFormat, String> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     match ending.to_ascii_lowercase().as_str() {
         "csv" => Ok(DataFormat::Csv),

@@ -32,8 +32,6 @@ fn description() -> Description {
     };
     Description {
         name: "checkout".into(),
-        version: None,
-        sdk: None,
         user_types: vec![user("Shopper"), user("Admin")],
         thresholds: vec![ThresholdText {
             metric: "http_req_failed".into(),
@@ -41,8 +39,6 @@ fn description() -> Description {
             condition: "rate < 1%".into(),
             abort_after: None,
         }],
-        data_sets: Vec::new(),
-        hosts: Vec::new(),
         parameters: vec![
             Parameter {
                 name: "pause-time".into(),
@@ -60,7 +56,7 @@ fn description() -> Description {
             },
         ],
         settings: vec![("users".into(), "7".into())],
-        has_load_shape: false,
+        ..Description::default()
     }
 }
 

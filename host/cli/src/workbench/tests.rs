@@ -45,15 +45,10 @@ fn description() -> Description {
     };
     Description {
         name: "checkout".into(),
-        version: None,
-        sdk: None,
         user_types: vec![user("Shopper"), user("Admin")],
-        thresholds: Vec::new(),
-        data_sets: Vec::new(),
-        hosts: Vec::new(),
         parameters: vec![parameter("greeting", false), parameter("pass-word", true)],
         settings: vec![("users".into(), "7".into()), ("run-time".into(), "3m".into())],
-        has_load_shape: false,
+        ..Description::default()
     }
 }
 

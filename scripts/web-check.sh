@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 scripts/setup-web-tests.sh
 . scripts/web-env.sh
 "$npm_home/node_modules/.bin/tsc" --project tests/browser/tsconfig.json
-node --test tests/browser/static/
+node --test tests/browser/static/*.test.js

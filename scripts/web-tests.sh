@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.."
 scripts/setup-web-tests.sh
 . scripts/web-env.sh
 export LOADHOST_WEB_PACKAGES=$npm_home LOADHOST_WEB_PYTHON=$py_home/bin
-[ $# -gt 0 ] || set -- tests/browser/stage/ tests/browser/fleet/
+[ $# -gt 0 ] || set -- tests/browser/stage/*.test.js tests/browser/fleet/*.test.js
 exec node --test --test-concurrency=2 "$@"

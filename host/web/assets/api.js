@@ -1,23 +1,16 @@
 // Requests to the API, and what went wrong with them in one form.
+import { t } from './i18n.js';
 
 /** Where the page lies, so that it also works below a path behind a proxy. */
 const BASE = new URL('./api/v1/', globalThis.location?.href ?? 'http://localhost/').href;
-
-/** Sent with each change: no other site's page can set it. */
-let csrf = '';
-
-/** @param {string | undefined} token */
-export function setCsrf(token) {
-  csrf = token ?? '';
-}
 
 /** A request that was refused, or that reached nobody (status 0). */
 export class ApiError extends Error {
   /** @param {number} status @param {{code?: string, message?: string, hint?: string, faults?: import('./types').Fault[]} & Record<string, any>} body */
   constructor(status, body) {
-    super(body.message ?? `HTTP ${status}`);
+    super(body.message ?? (status ? `HTTP ${status}` : t('unreachable')));
     this.status = status;
-    this.code = body.code ?? (status === 0 ? 'unreachable' : 'http');
+    this.code = body.code ?? (status ? 'http' : '');
     this.hint = body.hint ?? '';
     this.faults = body.faults ?? [];
     this.body = body;
@@ -40,11 +33,6 @@ export function url(path) {
   return new URL(path, BASE).href;
 }
 
-/** @returns {Record<string, string>} */
-export function changeHeaders() {
-  return csrf ? { 'x-csrf-token': csrf } : {};
-}
-
 /** @param {number} status @param {any} body @returns {ApiError} */
 export function refused(status, body) {
   const error = new ApiError(status, body && typeof body === 'object' ? body : {});
@@ -59,7 +47,7 @@ export function refused(status, body) {
 export async function call(method, path, body, signal) {
   /** @type {Record<string, string>} */
   const headers = { accept: 'application/json' };
-  if (method !== 'GET') Object.assign(headers, changeHeaders(), { 'content-type': 'application/json' });
+  if (method !== 'GET') headers['content-type'] = 'application/json';
   let response;
   try {
     response = await fetch(url(path), {
@@ -104,7 +92,6 @@ export function upload(path, file, type, progress) {
     request.open('POST', url(path));
     request.setRequestHeader('content-type', type);
     request.setRequestHeader('accept', 'application/json');
-    for (const [name, value] of Object.entries(changeHeaders())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
     request.onerror = () => reject(new ApiError(0, {}));
     request.onload = () => {

@@ -20,7 +20,7 @@ function viewOf() {
   if (loginNeeded.value) return 'login';
   const [first, second, third] = route.value.path;
   if (first === 'runs' && second) return third === 'compare' ? 'compare' : 'run';
-  return first && first in VIEWS ? first : 'runs';
+  return first && Object.hasOwn(VIEWS, first) ? first : 'runs';
 }
 
 /** @returns {import('./types').View} */

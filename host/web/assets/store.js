@@ -2,14 +2,23 @@
 import { batch, computed, effect, signal } from './ui.js';
 import { LiveState, PointStore } from './live.js';
 import { Stream } from './stream.js';
-import { get, onUnauthorized, setCsrf, url } from './api.js';
+import { get, onUnauthorized, url } from './api.js';
 
 /** @typedef {{path: string[], query: URLSearchParams}} Route */
+
+/** @param {string} part of an address that anybody may have written @returns {string} */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
 
 /** @returns {Route} */
 function parseRoute() {
   const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?');
-  return { path: path.split('/').filter(Boolean).map(decodeURIComponent), query: new URLSearchParams(query) };
+  return { path: path.split('/').filter(Boolean).map(decoded), query: new URLSearchParams(query) };
 }
 
 /** @type {import('./types').Signal<Route>} */
@@ -121,7 +130,6 @@ export async function begin() {
   try {
     const answer = await get('session');
     session.value = answer;
-    setCsrf(answer.csrf);
     loginNeeded.value = Boolean(answer.login_required && !answer.user);
   } catch (error) {
     // A server that cannot be reached is what the stream reports.
@@ -192,5 +200,5 @@ effect(() => {
 export function keptSource(run, answer) {
   const points = new PointStore();
   points.reset(answer.columns, answer.rows);
-  return { run: signal(run.detail ?? run), points, version: signal(1), logs: signal(run.logs ?? []), live: false };
+  return { run: signal(run), points, version: signal(1), logs: signal([]), live: false };
 }

@@ -57,7 +57,7 @@ export interface Worker {
 export interface Fleet { at: string | number; master: string; leader: string | null; term: number; trouble: string | null; masters: any[]; workers: Record<string, Worker> }
 export interface Doc { fleet: Fleet; runs: Record<string, RunShort>; run: Run | null }
 export interface Session {
-  user: string | null; role: 'view' | 'operate' | 'admin' | null; login_required?: boolean; version?: string; cluster?: string; single_run?: boolean; csrf?: string;
+  user: string | null; role: 'view' | 'operate' | 'admin' | null; login_required?: boolean; version?: string; cluster?: string; single_run?: boolean;
 }
 export interface Points { columns: Record<string, (number | null)[]>; length: number }
 /** What a view of a run reads, be it live or kept. */

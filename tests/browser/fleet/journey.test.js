@@ -99,7 +99,7 @@ pages('upload, form, start, watch, change, stop, report', async ({ t, open }) =>
   assert.ok(rps.values.some((value) => value > 1), 'requests were made');
   assert.ok(rps.painted >= 0.9 * rps.there, `requests are painted ${rps.colour} at ${rps.painted} of ${rps.there} points`);
   const { body: now } = await fleet.api('GET', `runs/${first}`);
-  assert.equal((now.detail ?? now).users, 4);
+  assert.equal(now.users, 4);
   await page.locator(id('status-users')).getByText('4', { exact: true }).waitFor();
   for (const name of ['/login', '/checkout']) await page.getByRole('tabpanel').getByText(name).first().waitFor();
   await picture(page, 'run-live', { fullPage: true });

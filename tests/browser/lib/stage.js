@@ -26,7 +26,7 @@ export function doc(names, change = {}) {
     elapsed_seconds: 10, length_seconds: 7200, remaining_seconds: 7190, workers: 2, workers_lost: 0, losses: [], unserved: 0, users: 50, users_by_type: { Buyer: 50 }, users_wanted: 50, rate_wanted: null,
     counted_from_seconds: 0, counted_seconds: 10, load_seconds: 10, total: row('', 'Aggregated', 5), window: { seconds: 10, rps: 1000, fps: 3, iterations_per_second: 100, dropped_per_second: 0, response_time_ms: times(20), service_time_ms: times(10) },
     rows, rows_omitted: 0, tasks: {}, checks: {}, groups: {}, metrics: {}, errors: {}, errors_omitted: 0, thresholds: {}, counters: { arrivals: 0, dropped_arrivals: 0, interrupted: 0, crashed_users: 0, capped: {} },
-    collection: { merged: 10, duplicates: 0, missing: 0 }, generator: { cpu: 0.4, cpu_peak: 0.5, loop_lag_p99_ms: 0.2, start_lag_p99_ms: 1, saturated: null, saturated_seconds: 0, first_reason: null }, shared: { data: [], counters: [], rendezvous: [] }, notes: [], ended: null,
+    collection: { merged: 10, duplicates: 0, missing: 0 }, generator: { cpu: 0.4, cpu_peak: 0.5, loop_lag_p99_ms: 0.2, start_lag_p99_ms: 1, saturated: null, saturated_seconds: 0, first_reason: null }, shared: { rows: {}, numbers: {}, counters: {}, meetings: {} }, notes: [], ended: null,
     ...change,
   };
   const short = { run: run.run, scenario: run.scenario, scenario_version: run.scenario_version, state: run.state, started_at: run.started_at, elapsed_seconds: run.elapsed_seconds, users: 50, rps: 1000, failure_ratio: 0.003, p95_ms: 60, passed: null, ended: null, note: '', tags: [] };

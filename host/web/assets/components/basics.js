@@ -60,22 +60,15 @@ export const thresholdsOf = (run) => (Array.isArray(run.thresholds) ? run.thresh
 /** @param {import('../types').Run} run @returns {import('../types').Note[]} */
 export const notesOf = (run) => (Array.isArray(run.notes) ? run.notes : Object.values(run.notes ?? {}));
 
+/** What is wrong, fault by fault. @param {any} error @returns {import('../types').Fault[]} */
+export const faultsIn = (error) => (error.faults?.length ? error.faults : [error]);
+
 /**
  * @param {{error?: any, faults?: import('../types').Fault[]}} props an error of the API, or faults
  * @returns {import('../types').View}
  */
 export function Faults({ error, faults }) {
-  const all =
-    faults ??
-    (error?.faults?.length
-      ? error.faults
-      : error
-        ? [
-            error.body?.message || error.status
-              ? { message: error.message, hint: error.hint, code: error.code }
-              : { message: error.status === 0 ? t('unreachable') : error.message },
-          ]
-        : []);
+  const all = faults ?? (error ? faultsIn(error) : []);
   if (!all.length) return null;
   return html`<ul class="faults" role="alert" data-testid="faults">${all.map(
     (/** @type {import('../types').Fault} */ fault) => html`

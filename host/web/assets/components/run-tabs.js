@@ -24,8 +24,14 @@ export function RunTabs({ run, logs, live }) {
     ['checks', t('checks'), size(run.checks)],
     ['metrics', t('metrics'), size(run.metrics)],
     ['tasks', t('tasks'), null],
-    ['workers', t('workers'), run.workers],
-    ['logs', t('logs'), logs.length || null],
+    .../** @type {[string, string, number | null][]} */ (
+      live
+        ? [
+            ['workers', t('workers'), run.workers],
+            ['logs', t('logs'), logs.length || null],
+          ]
+        : []
+    ),
     ['details', t('details'), null],
   ];
   const now = tabs.some(([id]) => id === tab) ? tab : 'statistics';
@@ -51,12 +57,12 @@ export function RunTabs({ run, logs, live }) {
           onClick=${() => pick(id)} data-testid=${`tab-${id}`}>
         ${label}${n ? html`<span class=${`count ${id === 'failures' ? 'bad' : ''}`}>${count(n)}</span>` : null}</button>`,
     )}</div>
-    <div class="card panel" id="tab-panel" role="tabpanel" aria-labelledby=${`tab-${now}`}>${panel(now, run, logs, live)}</div>
+    <div class="card panel" id="tab-panel" role="tabpanel" aria-labelledby=${`tab-${now}`}>${panel(now, run, logs)}</div>
   </section>`;
 }
 
-/** @param {string} tab @param {import('../types').Run} run @param {any[]} logs @param {boolean} live */
-function panel(tab, run, logs, live) {
+/** @param {string} tab @param {import('../types').Run} run @param {any[]} logs */
+function panel(tab, run, logs) {
   switch (tab) {
     case 'failures':
       return html`<${Failures} run=${run} />`;
@@ -67,7 +73,7 @@ function panel(tab, run, logs, live) {
     case 'tasks':
       return html`<${Tasks} run=${run} />`;
     case 'workers':
-      return html`<${RunWorkers} run=${run} live=${live} />`;
+      return html`<${RunWorkers} run=${run} />`;
     case 'logs':
       return html`<${Logs} lines=${logs} />`;
     case 'details':
@@ -77,12 +83,9 @@ function panel(tab, run, logs, live) {
   }
 }
 
-/** @param {{run: import('../types').Run, live: boolean}} props */
-function RunWorkers({ run, live }) {
-  const kept = /** @type {any} */ (run).worker_list ?? /** @type {any} */ (run).workers_detail;
-  const workers = live
-    ? Object.values(fleet.value?.workers ?? {}).filter((worker) => run.state === 'finished' || worker.run === run.run)
-    : Object.values(kept ?? {});
+/** @param {{run: import('../types').Run}} props */
+function RunWorkers({ run }) {
+  const workers = Object.values(fleet.value?.workers ?? {}).filter((worker) => run.state === 'finished' || worker.run === run.run);
   return html`<${WorkersTable} workers=${workers} />`;
 }
 

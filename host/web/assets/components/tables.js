@@ -275,14 +275,17 @@ export function Metrics({ run }) {
     <${Shared} shared=${run.shared} /></div>`;
 }
 
+/** What is kept by its name. @param {Record<string, any>} all @returns {any[]} */
+const named = (all) => Object.entries(all ?? {}).map(([name, one]) => ({ name, ...one }));
+
 /** @param {{shared: any}} props */
 function Shared({ shared }) {
   const leased = [
-    ...list(shared?.rows).map((row) => ({ ...row, what: t('rows') })),
-    ...list(shared?.numbers).map((row) => ({ ...row, what: t('numbers') })),
+    ...named(shared?.rows).map((row) => ({ ...row, what: t('rows') })),
+    ...named(shared?.numbers).map((row) => ({ ...row, what: t('numbers') })),
   ];
   const counters = Object.entries(shared?.counters ?? {});
-  const meetings = list(shared?.meetings);
+  const meetings = named(shared?.meetings);
   if (!leased.length && !counters.length && !meetings.length) return null;
   /** @type {import('./table.js').Column<any>[]} */
   const columns = [

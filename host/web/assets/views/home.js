@@ -28,9 +28,13 @@ export function View() {
   }, [states]);
   const earlier = async () => {
     const last = kept?.[kept.length - 1];
-    const answer = await get(`runs?limit=50&before=${encodeURIComponent(last?.run ?? '')}`);
-        setKept([...(kept ?? []), ...answer.runs]);
-    setMore(answer.more);
+    try {
+      const answer = await get(`runs?limit=50&before=${encodeURIComponent(last?.run ?? '')}`);
+      setKept([...(kept ?? []), ...answer.runs]);
+      setMore(answer.more);
+    } catch (failed) {
+      setError(failed);
+    }
   };
   const over = (kept ?? []).filter((run) => !going.some((one) => one.run === run.run));
   return html`<div class="stack home">

@@ -2,7 +2,7 @@
 import '../more.js';
 import { html, useState } from '../ui.js';
 import { begin, loginNeeded, session } from '../store.js';
-import { post, setCsrf } from '../api.js';
+import { post } from '../api.js';
 import { t } from '../i18n.js';
 import { Logo } from '../icons.js';
 
@@ -17,7 +17,6 @@ export function View() {
     setBusy(true);
     try {
       const answer = await post('session', { user: String(form.get('user')), password: String(form.get('password')) });
-      setCsrf(answer?.csrf);
       session.value = answer;
       loginNeeded.value = false;
       await begin();
@@ -30,6 +29,6 @@ export function View() {
   return html`<form class="card login" onSubmit=${submit} data-testid="login"><${Logo} /><h1>${t('log_in')}</h1>
     <label class="field"><span>${t('user_name')}</span><input name="user" autocomplete="username" required autofocus autocapitalize="none" spellcheck="false" /></label>
     <label class="field"><span>${t('password')}</span><input name="password" type="password" autocomplete="current-password" required /></label>
-    ${error && html`<p class="fault" role="alert" data-testid="login-fault">${error.status === 0 ? t('unreachable') : error.message} ${error.hint}</p>`}
+    ${error && html`<p class="fault" role="alert" data-testid="login-fault">${error.message} ${error.hint}</p>`}
     <button type="submit" class="primary" disabled=${busy}>${t('log_in')}</button></form>`;
 }

@@ -6,7 +6,7 @@ import { get, post } from '../api.js';
 import { t } from '../i18n.js';
 import { span } from '../format.js';
 import { Icon } from '../icons.js';
-import { Copy, Faults } from '../components/basics.js';
+import { Copy, Faults, faultsIn } from '../components/basics.js';
 import { Curve } from '../new-run/fields.js';
 import { DataSets, Fleet, Load, Others, Target, Thresholds, Types } from '../new-run/form.js';
 import { DropZone, ScenarioCard, ScenarioList, scenarioOf, send } from '../new-run/scenarios.js';
@@ -72,7 +72,7 @@ export function View() {
       <${ScenarioList} all=${scenarios} digest=${digest} onPick=${(/** @type {string} */ picked) => {
         setRejected(null);
         setDigest(picked);
-      }} onGone=${() => void load()} /></aside>
+      }} onGone=${() => void load().catch(setError)} /></aside>
     ${
       refused
         ? html`<div class="form"><${ScenarioCard} one=${refused} others=${[]} /></div>`
@@ -129,12 +129,7 @@ function Form({ scenario, others, table, sets }) {
           setFaults(answer.faults ?? []);
         },
         (failed) =>
-          !abort.signal.aborted &&
-          setFaults(
-            failed.faults?.length
-              ? failed.faults
-              : [{ message: failed.status === 0 ? t('unreachable') : failed.message, hint: failed.hint, code: failed.code }],
-          ),
+          !abort.signal.aborted && setFaults(faultsIn(failed)),
       );
     }, PAUSE);
     return () => {
@@ -151,12 +146,7 @@ function Form({ scenario, others, table, sets }) {
       expect(run);
       go(`/runs/${run}`);
     } catch (error) {
-      const failed = /** @type {any} */ (error);
-      setFaults(
-        failed.faults?.length
-          ? failed.faults
-          : [{ message: failed.status === 0 ? t('unreachable') : failed.message, hint: failed.hint, code: failed.code }],
-      );
+      setFaults(faultsIn(error));
       setStarting(false);
     }
   };

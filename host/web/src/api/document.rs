@@ -1,5 +1,8 @@
 //! The OpenAPI document, made from the handlers.
 
+use std::sync::LazyLock;
+
+use bytes::Bytes;
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
@@ -49,6 +52,9 @@ const CHANGING: [(u16, &str); 5] = [
     (429, "too many attempts"),
     (507, "the store is full"),
 ];
+
+/// [`document`], made when it is asked for first.
+pub(super) static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| document().into());
 
 /// As `docs/openapi.json` holds it, with a line end.
 pub fn document() -> String {

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::extract::{Asked, At};
-use super::history::kept;
 use super::{Desk, Shared, unknown_run};
 use crate::export::{self, Comparison, HtmlOptions, Language, Results, Theme};
 use crate::refusal::Refusal;
@@ -25,12 +24,15 @@ async fn results(desk: &Desk, run: &RunId) -> Result<Results, Refusal> {
             let history = desk.site.handle.timeline(run).await?;
             Ok(Results::so_far(live, &history, &view.workers))
         }
-        // It is kept in a moment.
-        Some(_) if desk.archive.summary(run.as_str()).await?.is_none() => {
-            let report = desk.site.handle.finished(run).await?;
-            Ok(Results::of(&report, &view.workers, None))
-        }
-        _ => Ok(kept(desk, run).await?.results),
+        shown => match (desk.archive.read(run.as_str()).await?, shown) {
+            (Some(kept), _) => Ok(kept.results),
+            // It is kept in a moment.
+            (None, Some(_)) => {
+                let report = desk.site.handle.finished(run).await?;
+                Ok(Results::of(&report, &view.workers, None))
+            }
+            (None, None) => Err(unknown_run(run)),
+        },
     }
 }
 

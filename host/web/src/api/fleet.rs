@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
+use super::document::DOCUMENT;
 use super::dto::Fleet;
 use super::extract::{Asked, At, Body};
 use crate::live::LogEntry;
@@ -105,7 +106,7 @@ pub(super) async fn settings(State(desk): Shared) -> Result<Json<Settings>, Refu
 
 /// This document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "session", responses((status = 200, body = Object)))]
-pub(super) async fn openapi(State(desk): Shared) -> Response {
+pub(super) async fn openapi() -> Response {
     let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
-    (json, desk.document.clone()).into_response()
+    (json, DOCUMENT.clone()).into_response()
 }

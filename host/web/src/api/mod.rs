@@ -24,9 +24,8 @@ mod upload;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use loadhost_control::view::RunState;
-use loadhost_model::id::RunId;
+use loadhost_model::id::{Digest, RunId};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +33,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::About;
 use crate::archive::{Archive, Keeper};
-use crate::library::Library;
+use crate::library::{Library, Scenario};
 use crate::live::{Hub, Maker};
 use crate::refusal::Refusal;
 use crate::site::Site;
@@ -58,7 +57,6 @@ pub struct Desk {
     uploads: Arc<Semaphore>,
     /// Starts that wait for workers.
     pub(crate) starts: TaskTracker,
-    document: Bytes,
 }
 
 /// As handlers get it.
@@ -76,7 +74,6 @@ impl Desk {
             library: Library::new(site.shelf.clone()),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             starts: TaskTracker::new(),
-            document: document().into(),
             site,
         })
     }
@@ -88,6 +85,19 @@ impl Desk {
             let hint = "start `loadhost master`, and upload there";
             Refusal::new(axum::http::StatusCode::CONFLICT, "single-run", message, hint)
         })
+    }
+
+    /// The uploaded scenario of this digest.
+    async fn scenario(&self, digest: &str) -> Result<(Digest, Scenario), Refusal> {
+        let digest: Digest = digest.parse().map_err(|error| {
+            let hint = "GET /api/v1/scenarios lists the scenarios with their digests";
+            Refusal::bad_request(format!("scenario: {error}"), hint)
+        })?;
+        let known = self.library.scenario(digest).await?.ok_or_else(|| {
+            let message = format!("there is no scenario {}", digest.short());
+            Refusal::not_found("unknown-scenario", message, "upload it with POST /api/v1/scenarios")
+        })?;
+        Ok((digest, known))
     }
 
     /// The run of this name; `current` is the only one that goes on.

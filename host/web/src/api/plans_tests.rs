@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use std::collections::BTreeMap;
 
 use loadhost_model::plan::{HttpSettings, Limits, TaskFilter};

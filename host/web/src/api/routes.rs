@@ -5,7 +5,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
+use loadhost_model::data::MAX_DATA_BYTES;
 
+use super::scenarios::MAX_SCENARIO_BYTES;
+use super::upload::bound;
 use super::{Desk, data_sets, downloads, fleet, history, live, plans, runs, scenarios, start};
 
 /// Bytes of a body of JSON.
@@ -19,10 +22,16 @@ fn routes() -> Routes {
         ("/api/v1/openapi.json", get(fleet::openapi)),
         ("/api/v1/state", get(fleet::state)),
         ("/api/v1/live", get(live::live)),
-        ("/api/v1/scenarios", get(scenarios::list).post(scenarios::upload)),
+        (
+            "/api/v1/scenarios",
+            get(scenarios::list).post(scenarios::upload).layer(bound(MAX_SCENARIO_BYTES)),
+        ),
         ("/api/v1/scenarios/{digest}", get(scenarios::one).delete(scenarios::delete)),
         ("/api/v1/scenarios/{digest}/module", get(scenarios::module)),
-        ("/api/v1/data-sets", get(data_sets::list).post(data_sets::upload)),
+        (
+            "/api/v1/data-sets",
+            get(data_sets::list).post(data_sets::upload).layer(bound(MAX_DATA_BYTES)),
+        ),
         ("/api/v1/data-sets/{digest}", get(data_sets::one).delete(data_sets::delete)),
         ("/api/v1/settings", get(fleet::settings)),
         ("/api/v1/plans", post(plans::plan)),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use loadhost_model::id::Digest;
 use loadhost_model::profile;
 use loadhost_model::text::{parse_duration, parse_rate};
 use loadhost_model::wire::StopMode;
@@ -247,11 +246,7 @@ pub(super) async fn scenario(
 ) -> Result<Json<Named>, Refusal> {
     desk.workbench()?;
     let run = desk.run(&run)?;
-    let digest: Digest = wanted.scenario.parse().map_err(|error| wrong("scenario", error))?;
-    let scenario = desk.library.scenario(digest).await?.ok_or_else(|| {
-        let message = format!("there is no scenario {}", digest.short());
-        Refusal::not_found("unknown-scenario", message, "upload it with POST /api/v1/scenarios")
-    })?;
+    let (digest, scenario) = desk.scenario(&wanted.scenario).await?;
     desk.site.handle.change_scenario(&run, digest, Arc::new(scenario.description)).await?;
     Ok(Json(Named { run: run.to_string() }))
 }

@@ -16,7 +16,7 @@ use crate::library::{Library, LibraryError};
 use crate::refusal::Refusal;
 
 /// Bytes of a scenario.
-const MAX_SCENARIO_BYTES: usize = MAX_FILE_BYTES;
+pub(super) const MAX_SCENARIO_BYTES: usize = MAX_FILE_BYTES;
 
 /// All scenarios, by name, the newest version of each first.
 #[derive(Debug, Serialize, ToSchema)]

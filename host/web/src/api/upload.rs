@@ -1,7 +1,7 @@
 //! Taking in a file: as the body itself, or as the field `file` of a form; bounded while it comes.
 
 use axum::extract::multipart::{Multipart, MultipartError};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::http::{StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -9,6 +9,14 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Desk;
 use crate::refusal::Refusal;
+
+/// What a form adds to its file: borders and names.
+const BORDERS: usize = 64 << 10;
+
+/// The bound of a route that takes in a file of so many bytes, however it comes.
+pub(super) fn bound(most: usize) -> DefaultBodyLimit {
+    DefaultBodyLimit::max(most.saturating_add(BORDERS))
+}
 
 /// What came.
 pub(super) struct Upload {
@@ -28,8 +36,7 @@ pub(super) async fn take(
 ) -> Result<Upload, Refusal> {
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|text| text.to_str().ok()?.parse::<usize>().ok());
-    // A form adds its borders and names.
-    if announced.is_some_and(|bytes| bytes > most.saturating_add(64 << 10)) {
+    if announced.is_some_and(|bytes| bytes > most.saturating_add(BORDERS)) {
         return Err(Refusal::too_large(what, most));
     }
     let Ok(room) = desk.uploads.clone().try_acquire_owned() else {

@@ -56,7 +56,8 @@ impl Keeper {
             let changed = async {
                 match failed {
                     true => {
-                        tokio::time::timeout(AGAIN, std::future::pending::<()>()).await.is_err()
+                        tokio::time::sleep(AGAIN).await;
+                        true
                     }
                     false => views.changed().await.is_ok(),
                 }
@@ -82,6 +83,9 @@ impl Keeper {
     }
 
     async fn keep(&self, view: &FleetView, run: &RunId) -> bool {
+        if self.archive.was_deleted(run.as_str()) {
+            return true;
+        }
         if matches!(self.archive.summary(run.as_str()).await, Ok(Some(_))) {
             return true;
         }

@@ -180,6 +180,11 @@ impl Archive {
         let summary = Summary::new(short, stored?, size);
         let document = serde_json::to_vec(&summary).unwrap_or_default();
         self.shelf.put(&key("run", &run), document).await?;
+        if self.was_deleted(&run) {
+            // Meanwhile.
+            self.remove(&run).await?;
+            return Ok(false);
+        }
         self.known().runs.insert(run, summary);
         self.counters.kept.fetch_add(1, Ordering::Relaxed);
         while self.known().runs.len() > MAX_KEPT && self.let_oldest_go().await? {}

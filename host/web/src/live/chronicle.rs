@@ -56,11 +56,6 @@ impl Chronicle {
         self.rows.extend(newer);
     }
 
-    /// Gives up the wish for the beginning: nobody has it.
-    pub(super) fn leave_torn(&mut self) {
-        self.whole = true;
-    }
-
     /// All rows, by time.
     pub(super) fn rows(&self) -> impl Iterator<Item = &Vec<Cell>> {
         self.rows.values()

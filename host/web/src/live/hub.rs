@@ -190,9 +190,6 @@ impl Hub {
             }
             tokio::time::sleep(TICK).await;
         }
-        if let Some(chronicle) = lock(&self.state).chronicles.get_mut(&run) {
-            chronicle.leave_torn();
-        }
     }
 
     fn put_beginning(&self, run: &RunId, points: &[Point]) {

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Desk, exporter, latest, requests};
-use crate::export::{self, HtmlOptions, Results, Theme};
+use crate::export::{self, HtmlOptions, Results, Series, Theme};
 use crate::refusal::Refusal;
 
 type Shared = State<Arc<Desk>>;
@@ -51,9 +51,15 @@ pub(super) async fn full_history() -> Refusal {
     Refusal::not_found("no-full-history", message, hint)
 }
 
+/// Before any run.
+fn nothing() -> Results {
+    let total = Series { name: "Aggregated".into(), ..Series::default() };
+    Results { total, ..Results::default() }
+}
+
 fn csv(view: &FleetView, kind: &str, make: fn(&Results) -> String) -> Response {
-    let results = latest(view).map(|run| Results::so_far(run, &[], &view.workers));
-    let text = results.as_ref().map_or_else(|| make(&Results::default()), make);
+    let run = latest(view).map(|run| Results::so_far(run, &[], &view.workers));
+    let text = make(&run.unwrap_or_else(nothing));
     let name = file_name(latest(view), view.at, kind);
     let headers = [
         (header::CONTENT_TYPE, "text/csv".to_string()),

@@ -115,6 +115,8 @@ async fn before_any_run_there_is_one_row_of_nothing() {
     for path in ["/stats/requests/csv", "/stats/failures/csv", "/exceptions/csv"] {
         assert_eq!(master.served.get(path).await.0, 200, "{path}");
     }
+    let (_, rows) = master.served.get("/stats/requests/csv").await;
+    assert!(rows.contains(",Aggregated,0,0,"), "{rows}");
     assert_eq!(master.served.get("/stats/report").await.0, 404);
     assert_eq!(master.served.get("/stats/requests_full_history/csv").await.0, 404);
 }

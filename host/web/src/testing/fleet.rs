@@ -94,18 +94,8 @@ pub(crate) fn request() -> StartRequest {
         tasks: vec![task],
         groups: Vec::new(),
     };
-    let description = Description {
-        name: "shop".into(),
-        version: None,
-        sdk: None,
-        user_types: vec![shopper],
-        thresholds: Vec::new(),
-        data_sets: Vec::new(),
-        hosts: Vec::new(),
-        parameters: Vec::new(),
-        settings: Vec::new(),
-        has_load_shape: false,
-    };
+    let description =
+        Description { name: "shop".into(), user_types: vec![shopper], ..Description::default() };
     let users = Curve { start: 7.0, stages: Vec::new(), hold: true };
     let load = Load::Closed { users };
     let phase = Phase { name: "main".into(), start: Duration::ZERO, load, user_types: Vec::new() };

@@ -39,9 +39,13 @@ async fn a_faulty_scenario_is_shown_with_its_faults_and_not_kept() {
 async fn forms_can_bring_files_too() {
     let master = master().await;
     let form = "content-type: multipart/form-data; boundary=x\r\n";
-    let body = "--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"users.csv\"\r\n\r\n\
-                user,pin\nann,1\n\r\n--x--\r\n";
-    let (status, text) = master.served.ask("POST", "/api/v1/data-sets", form, body).await;
+    // More than other bodies may have.
+    let rows = "ann,1\n".repeat(400_000);
+    let body = format!(
+        "--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"users.csv\"\r\n\r\n\
+         user,pin\n{rows}\r\n--x--\r\n"
+    );
+    let (status, text) = master.served.ask("POST", "/api/v1/data-sets", form, &body).await;
     assert_eq!(status, 201, "{text}");
     let (_, list) = master.get("/api/v1/data-sets").await;
     assert_eq!(list["data_sets"][0]["name"], "users.csv");

@@ -41,17 +41,17 @@ impl Points {
         let bucket = if history.len() <= MOST { 1 } else { history.len().div_ceil(MOST / 2) };
         let mut points = Self { bucket, ..Self::default() };
         if bucket == 1 {
-            history.iter().for_each(|second| points.add(&[second], second.at));
+            history.iter().for_each(|second| points.add(second));
             return points;
         }
-        for seconds in history.chunks(bucket) {
-            // Two seconds that stand for all: the earlier and the later extreme of each line.
-            let later = seconds[seconds.len() / 2].at;
-            points.add_extremes(seconds, [seconds[0].at, later]);
+        let Some((last, earlier)) = history.split_last() else { return points };
+        for seconds in earlier.chunks(bucket) {
+            match seconds {
+                [one] => points.add(one),
+                more => points.add_extremes(more),
+            }
         }
-        if let Some(last) = history.last() {
-            points.add(&[last], last.at);
-        }
+        points.add(last);
         points
     }
 
@@ -65,9 +65,8 @@ impl Points {
             || self.dropped.iter().any(|value| value.as_f64() > Some(0.0))
     }
 
-    fn add(&mut self, seconds: &[&Second], at: f64) {
-        let Some(second) = seconds.first() else { return };
-        self.t.push(number(Some(at)));
+    fn add(&mut self, second: &Second) {
+        self.t.push(number(Some(second.at)));
         for (column, pick) in self.columns() {
             column.push(number(pick(second)));
         }
@@ -75,10 +74,9 @@ impl Points {
         self.saturated.push(flag(second.saturated));
     }
 
-    fn add_extremes(&mut self, seconds: &[Second], at: [f64; 2]) {
-        if seconds.len() < 2 {
-            return;
-        }
+    /// Of two seconds at least, two stand for all: the earlier and the later extreme of each line.
+    fn add_extremes(&mut self, seconds: &[Second]) {
+        let at = [0, seconds.len() / 2].map(|index| seconds[index].at);
         self.t.extend(at.map(|at| number(Some(at))));
         for (column, pick) in self.columns() {
             column.extend(extremes(seconds.iter().map(pick)).map(number));
@@ -168,6 +166,16 @@ mod tests {
         let points = Points::of(&seconds(600, f64::from));
         assert_eq!((points.bucket, points.t.len()), (1, 600));
         assert_eq!(points.response_p99[599], 599);
+    }
+
+    #[test]
+    fn no_second_is_drawn_twice_however_long_the_run() {
+        for count in 590..1_300 {
+            let points = Points::of(&seconds(count, f64::from));
+            let times: Vec<_> = points.t.iter().map(|t| t.as_f64().unwrap()).collect();
+            assert!(times.is_sorted_by(|a, b| a < b), "{count} seconds");
+            assert_eq!(times.last(), Some(&f64::from(count - 1)));
+        }
     }
 
     #[test]

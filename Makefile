@@ -18,7 +18,7 @@ demo: build scenarios ## Load a demo shop from one process, then from a fleet ov
 	scripts/demo.sh
 
 .PHONY: test
-test: setup-tests check web-check build guests tests web-tests ## Everything that CI runs
+test: setup-tests check web-check build guests tests web-tests test-deploy ## Everything that CI runs
 
 .PHONY: build
 build: ## Build the loadhost program (the first time takes a quarter of an hour on two cores)
@@ -73,6 +73,10 @@ web-check: ## Types, words and vendored files of the page
 .PHONY: web-tests
 web-tests: ## The page in Chromium, before a stage and before a real fleet
 	scripts/web-tests.sh
+
+.PHONY: test-deploy
+test-deploy: ## What deploy/ holds, with the real servers it is made for
+	scripts/test-deploy.sh
 
 .PHONY: bench
 bench: build scenarios ## Cost per request beside wrk, memory per user, start-up times

@@ -17,8 +17,27 @@ need node nodejs
 need npm npm
 need python3 python3
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing+=(python3-venv)
+# What deploy/ is made for.
+need nginx nginx
+need haproxy haproxy
+need promtool prometheus
+need prometheus-alertmanager prometheus-alertmanager
+need kubectl kubernetes-client
+need buildah buildah
+need skopeo skopeo
+need shellcheck shellcheck
+need systemd-analyze systemd
+need openssl openssl
+need man man-db
 
-[ ${#missing[@]} -eq 0 ] && exec "$here/setup-web-tests.sh"
+packages_of_the_tests() {
+    "$here/setup-web-tests.sh"
+    "$here/setup-deploy-tests.sh"
+}
+if [ ${#missing[@]} -eq 0 ]; then
+    packages_of_the_tests
+    exit
+fi
 
 echo "Installing for the tests: ${missing[*]}" >&2
 if ! command -v apt-get >/dev/null 2>&1; then
@@ -38,4 +57,4 @@ fi
 "${as_root[@]}" apt-get update -q
 # The tests start servers of their own: RUNLEVEL=1 keeps the packages' services off.
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qy --no-install-recommends "${missing[@]}"
-exec "$here/setup-web-tests.sh"
+packages_of_the_tests

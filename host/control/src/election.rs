@@ -16,6 +16,7 @@
 //!   as clocks run at speeds that differ by less than a fifth.
 //! - What is read renews nothing. A write whose answer was lost is looked for, and if it is
 //!   found the next write tells whether it still stands.
+//! - Who abstains gives its term up and takes none, until it stands again.
 //! - A store that cannot be written is no dead leader: a standby first writes a probe, and after
 //!   an error it gives the leader two heartbeats of a working store before it competes.
 
@@ -38,8 +39,15 @@ const RETRY: u32 = 4;
 enum Role {
     StandingBy,
     Leading { term: Term, renewed: Duration, acting: bool },
-    Leaving { term: Term, until: Duration },
+    Leaving { term: Term, until: Duration, then: Then },
     Gone,
+}
+
+/// What comes after a term that was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Gone,
+    StandBy,
 }
 
 /// Whether the store can be written, as far as a standby knows.
@@ -73,6 +81,10 @@ pub struct Election {
     /// The greatest epoch that was ever seen.
     highest: Term,
     rank: u32,
+    /// Takes no term.
+    abstains: bool,
+    /// The last term that it gave up. It may still stand written, and is not taken up again.
+    given_up: Term,
     store: Store,
     /// Looks before it writes again.
     in_doubt: bool,
@@ -94,6 +106,8 @@ impl Election {
             changed: Duration::ZERO,
             highest: Term(0),
             rank: 0,
+            abstains: false,
+            given_up: Term(0),
             store: Store::Fine,
             in_doubt: false,
             pace: Duration::ZERO,
@@ -113,7 +127,12 @@ impl Election {
             Input::Heard(found) => self.hear(now, found),
             Input::Answer(answer) => self.take_answer(now, answer),
             Input::Rank(rank) => self.rank = rank,
-            Input::Leave => self.leave(now),
+            Input::Abstain => {
+                self.abstains = true;
+                self.give_up(now, Then::StandBy);
+            }
+            Input::StandAgain => self.abstains = false,
+            Input::Leave => self.give_up(now, Then::Gone),
         }
         self.ask(now);
         std::mem::take(&mut self.effects)
@@ -148,7 +167,11 @@ impl Election {
 
     /// Whether [`Input::Leave`] changes anything.
     pub fn may_leave(&self) -> bool {
-        matches!(self.role, Role::StandingBy | Role::Leading { .. })
+        match self.role {
+            Role::StandingBy | Role::Leading { .. } => true,
+            Role::Leaving { then, .. } => then == Then::StandBy,
+            Role::Gone => false,
+        }
     }
 
     /// When the last renewal that succeeded was sent.
@@ -205,6 +228,11 @@ impl Election {
     /// The term that stands written for this master and is not released.
     fn stands(&self) -> Option<Term> {
         self.leader().filter(|record| self.is_mine(record)).map(|record| record.epoch)
+    }
+
+    /// Whether this master does not take up that term of its own any more.
+    fn is_over(&self, term: Term) -> bool {
+        self.abstains || term <= self.given_up
     }
 
     fn is_mine(&self, record: &LeaderRecord) -> bool {
@@ -274,11 +302,14 @@ impl Election {
         (self.store, self.in_doubt) = (Store::Fine, false);
         self.pace = sent + self.config.heartbeat;
         if released {
-            return self.go();
+            if let Role::Leaving { then, .. } = self.role {
+                self.go(then);
+            }
+            return;
         }
         let in_time = now < sent + self.fenced_after();
         match self.role {
-            Role::StandingBy if in_time && self.stands().is_some() => {
+            Role::StandingBy if in_time && !self.is_over(term) && self.stands().is_some() => {
                 self.effects.push(Effect::Lead(term));
             }
             Role::Leading { acting, .. } if in_time && !acting => self.effects.push(Effect::Resume),
@@ -293,29 +324,36 @@ impl Election {
         self.role = Role::Leading { term, renewed: sent, acting: in_time };
     }
 
-    fn leave(&mut self, now: Duration) {
-        let term = match (self.role, self.under_way) {
-            (Role::Leading { term, .. }, _) => term,
+    fn give_up(&mut self, now: Duration, then: Then) {
+        let half = now + self.config.lease / 2;
+        let (term, until) = match (self.role, self.under_way) {
+            (Role::Leading { term, .. }, _) => (term, half),
             // It may succeed yet.
-            (Role::StandingBy, Some((Want::Take(term) | Want::Renew(term), _))) => term,
-            (Role::StandingBy, _) => return self.go(),
+            (Role::StandingBy, Some((Want::Take(term) | Want::Renew(term), _))) => (term, half),
+            (Role::StandingBy, _) => return self.go(then),
+            (Role::Leaving { term, until, then: Then::StandBy }, _) => (term, until),
             (Role::Leaving { .. } | Role::Gone, _) => return,
         };
-        self.role = Role::Leaving { term, until: now + self.config.lease / 2 };
+        (self.role, self.given_up) = (Role::Leaving { term, until, then }, term);
         self.pace = now;
     }
 
-    fn go(&mut self) {
-        self.role = Role::Gone;
-        self.effects.push(Effect::Gone);
+    fn go(&mut self, then: Then) {
+        match then {
+            Then::StandBy => self.role = Role::StandingBy,
+            Then::Gone => {
+                self.role = Role::Gone;
+                self.effects.push(Effect::Gone);
+            }
+        }
     }
 
     fn ask(&mut self, now: Duration) {
-        if let Role::Leaving { until, .. } = self.role {
+        if let Role::Leaving { until, then, .. } = self.role {
             let nothing_to_release =
                 self.under_way.is_none() && !self.in_doubt && self.stands().is_none();
             if now >= until || nothing_to_release {
-                self.go();
+                self.go(then);
             }
         }
         if self.under_way.is_some() {
@@ -351,7 +389,12 @@ impl Election {
                 let Some(found) = &self.found else { return not_before(self.pace, Want::Read) };
                 if let Some(term) = self.stands() {
                     // A take-over whose answer was lost: the next renewal proves it.
-                    return not_before(self.pace, Want::Renew(term));
+                    let want =
+                        if self.is_over(term) { Want::Release(term) } else { Want::Renew(term) };
+                    return not_before(self.pace, want);
+                }
+                if self.abstains {
+                    return not_before(self.read_at, Want::Read);
                 }
                 let compete = match self.store {
                     Store::Fine => (self.compete_at(found), Want::Probe),

@@ -85,6 +85,8 @@ enum Event {
     CutOff { master: usize, for_time: Time },
     Crash { master: usize },
     Leave { master: usize },
+    Abstain { master: usize, for_time: Time },
+    StandAgain { master: usize },
     StoreDown { for_time: Time },
 }
 
@@ -306,6 +308,11 @@ impl World {
                 self.wake_soon(master);
             }
             Event::Leave { master } => self.feed(master, Input::Leave),
+            Event::Abstain { master, for_time } => {
+                self.feed(master, Input::Abstain);
+                self.after(for_time, Event::StandAgain { master });
+            }
+            Event::StandAgain { master } => self.feed(master, Input::StandAgain),
             Event::StoreDown { for_time } => self.store.down_until = at + for_time,
         }
     }
@@ -334,11 +341,12 @@ impl World {
             let at = self.random.u64(..within);
             let master = self.random.usize(..MASTERS);
             let for_time = self.random.u64(SECOND / 10..10 * SECOND);
-            let event = match self.random.u32(..10) {
+            let event = match self.random.u32(..12) {
                 0..2 => Event::Sleep { master, for_time },
                 2..4 => Event::CutOff { master, for_time },
                 4..6 => Event::Crash { master },
                 6..8 => Event::Leave { master },
+                8..10 => Event::Abstain { master, for_time },
                 _ => Event::StoreDown { for_time },
             };
             self.after(at, event);

@@ -94,6 +94,66 @@ fn feed(
 }
 
 #[test]
+fn a_leader_that_abstains_gives_its_term_up_and_takes_none_until_it_stands_again() {
+    let mut one = leading();
+    assert_eq!(only_swap(&one.handle(ms(500), Input::Abstain)), (Term(1), 5, true));
+    assert!(one.term().is_none() && !one.may_act(ms(500)));
+    assert_eq!(one.handle(ms(510), Input::Answer(Answer::Swapped(6))), []);
+    let released = found(6, record(1, 1, true));
+    assert_eq!(idle(&mut one, ms(60_000), &released), [], "nobody leads, and it does not either");
+    let asked = feed(&mut one, ms(60_000), Input::StandAgain, &released);
+    assert_eq!(asked, [(ms(60_000), Request::Probe)]);
+    let taken = one.handle(ms(60_000), Input::Answer(Answer::Probed));
+    assert_eq!(only_swap(&taken), (Term(2), 6, false));
+    assert_eq!(one.handle(ms(60_000), Input::Answer(Answer::Swapped(7))), [Effect::Lead(Term(2))]);
+}
+
+#[test]
+fn a_term_that_comes_to_who_abstains_is_given_back() {
+    let mut one = new(1);
+    one.handle(ms(0), Input::Tick);
+    one.handle(ms(0), nothing());
+    one.handle(ms(0), Input::Answer(Answer::Probed));
+    assert_eq!(one.handle(ms(1), Input::Abstain), [], "the taking is under way");
+    let given_back = one.handle(ms(10), Input::Answer(Answer::Swapped(5)));
+    assert_eq!(only_swap(&given_back), (Term(1), 5, true));
+    // The answer is lost, and so long that it is not waited for.
+    one.handle(ms(1_600), Input::Tick);
+    let looked = one.handle(ms(1_700), Input::Answer(Answer::Failed));
+    assert_eq!(looked, []);
+    let stands = found(5, record(1, 1, false));
+    let asked = idle(&mut one, ms(3_000), &stands);
+    let [(_, Request::Swap(record, 5))] = &asked[..] else { panic!("{asked:?}") };
+    assert!(record.released, "{record:?}");
+    assert!(one.term().is_none());
+}
+
+#[test]
+fn a_term_that_was_given_up_is_not_taken_up_again_when_its_release_was_lost() {
+    let mut one = leading();
+    one.handle(ms(500), Input::Abstain);
+    one.handle(ms(2_000), Input::Tick);
+    one.handle(ms(2_000), Input::StandAgain);
+    one.handle(ms(2_010), Input::Answer(Answer::Failed));
+    let asked = idle(&mut one, ms(4_000), &found(5, record(1, 1, false)));
+    let [(_, Request::Swap(record, 5))] = &asked[..] else { panic!("{asked:?}") };
+    assert!(record.released, "{record:?}");
+}
+
+#[test]
+fn who_abstains_can_still_go_away() {
+    let mut one = leading();
+    one.handle(ms(500), Input::Abstain);
+    assert!(one.may_leave());
+    assert_eq!(one.handle(ms(501), Input::Leave), [], "the release is under way");
+    assert!(!one.may_leave());
+    assert_eq!(one.handle(ms(510), Input::Answer(Answer::Swapped(6))), [Effect::Gone]);
+    let mut idle = standing_by(0);
+    idle.handle(ms(1), Input::Abstain);
+    assert_eq!(idle.handle(ms(2), Input::Leave), [Effect::Gone]);
+}
+
+#[test]
 fn a_leader_renews_against_its_own_revision_each_heartbeat() {
     let mut one = leading();
     assert_eq!(one.wake_at(), Some(ms(1_000)));

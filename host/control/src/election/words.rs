@@ -74,6 +74,10 @@ pub enum Input {
     Answer(Answer),
     /// So many masters that stand by go before this one.
     Rank(u32),
+    /// This master takes no term from now on, and gives up the one that it has.
+    Abstain,
+    /// It takes part again.
+    StandAgain,
     /// This master goes away: it gives up its term so that nobody need wait.
     Leave,
 }

@@ -11,7 +11,7 @@ import { python } from '../lib/python.js';
 const SEED = process.env.LOADHOST_API_SEED ?? '4';
 /** Of each operation and phase. */
 const EXAMPLES = process.env.LOADHOST_API_EXAMPLES ?? '10';
-const CHECKS = 'not_a_server_error,status_code_conformance,content_type_conformance';
+const CHECKS = 'not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance';
 
 let fleet;
 let known;

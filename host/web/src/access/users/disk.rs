@@ -40,6 +40,15 @@ impl From<&fs::Metadata> for Stamp {
     }
 }
 
+/// Whether a file of this mode and owner is more than `me`'s own.
+///
+/// A file of root's, who may read everything anyhow, may be read by a group: so Kubernetes mounts a secret for a
+/// process that is not root (`fsGroup`).
+pub(super) fn is_open_to_others(mode: u32, owner: u32, me: u32) -> bool {
+    let to_others = if owner == 0 && me != 0 { 0o037 } else { 0o077 };
+    mode & to_others != 0
+}
+
 /// The text of a file that nobody but its owner may read or write.
 pub(super) fn read(path: &Path) -> Result<(String, Stamp), UsersError> {
     let io = |reason| UsersError::Io { path: path.into(), what: "read", reason };
@@ -50,7 +59,7 @@ pub(super) fn read(path: &Path) -> Result<(String, Stamp), UsersError> {
     // Of the opened file, so that it cannot be exchanged in between.
     let metadata = file.metadata().map_err(io)?;
     let mode = metadata.mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if is_open_to_others(mode, metadata.uid(), rustix::process::geteuid().as_raw()) {
         return Err(UsersError::Open { path: path.into(), mode });
     }
     let mut text = String::new();

@@ -115,6 +115,16 @@ fn a_file_that_others_may_use_is_refused() {
 }
 
 #[test]
+fn a_file_of_roots_may_be_read_by_a_group() {
+    let check = |mode, owner, me| super::disk::is_open_to_others(mode, owner, me);
+    assert!(!check(0o440, 0, 65532) && !check(0o640, 0, 65532) && !check(0o400, 0, 65532));
+    for mode in [0o444, 0o460, 0o450, 0o644] {
+        assert!(check(mode, 0, 65532), "{mode:03o}");
+    }
+    assert!(check(0o440, 0, 0) && check(0o440, 65532, 65532) && check(0o440, 1000, 65532));
+}
+
+#[test]
 fn what_is_wrong_in_a_file_is_named_without_its_secrets() {
     let good = written(&[("alice", Role::Admin, PASSWORD)]);
     let text = good.text();

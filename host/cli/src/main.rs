@@ -2,6 +2,7 @@
 
 mod args;
 mod broker;
+mod ceilings;
 mod client;
 mod commands;
 mod config;

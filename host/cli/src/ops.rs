@@ -15,36 +15,82 @@ use crate::failure::Failure;
 pub(crate) const MASTER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8089);
 
+/// Each takes a file, and memory for its buffers.
+const MOST_CONNECTIONS: u32 = 1_000_000;
+
 /// What was spawned; ends when its token is cancelled.
 pub(crate) type Served = JoinHandle<std::io::Result<()>>;
 
-/// Listens at the address that the option `key` gives, or else at `default`, and says where. None:
-/// nowhere.
+/// Listens at the address that the option `key` of a master or a run gives, or else at `default`, and says
+/// where. None: nowhere.
 pub(crate) async fn bind(
     settings: &Effective,
     key: &str,
     default: Option<SocketAddr>,
 ) -> Result<Option<Front>, Failure> {
     let Some(address) = settings.address(key)?.or(default) else { return Ok(None) };
-    let way = if key == "listen" { Way::of_master(settings)? } else { Way::of_worker(settings)? };
-    let bound = loadhost_web::ops::bind(address, way.exposure, "--listen", way.allow).await;
+    let port = Port { key: "listen", address, serves: "/health, /ready and /metrics" };
+    let front = take(Way::of_master(settings)?, port).await?;
+    eprintln!("listening on {}", shown_url(&front));
+    eprintln!("page: {}/", url(&front));
+    Ok(Some(front))
+}
+
+/// A port that somebody listens at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Port {
+    /// The option that gives it.
+    pub(crate) key: &'static str,
+    pub(crate) address: SocketAddr,
+    /// What is asked there, for people.
+    pub(crate) serves: &'static str,
+}
+
+impl Port {
+    /// On the command line.
+    pub(crate) fn flag(&self) -> &'static str {
+        match self.key {
+            "worker.health-listen" => "--health-listen",
+            "worker.metrics-listen" => "--metrics-listen",
+            _ => "--listen",
+        }
+    }
+}
+
+/// A worker's port, taken.
+pub(crate) struct Bound(Front);
+
+impl Bound {
+    /// Answers there.
+    pub(crate) fn serve(self, ops: Ops, stop: CancellationToken) -> Served {
+        tokio::spawn(loadhost_web::ops::serve(self.0, ops, stop))
+    }
+}
+
+/// Listens at a port of a worker, and says where.
+pub(crate) async fn bind_worker(settings: &Effective, port: Port) -> Result<Bound, Failure> {
+    let front = take(Way::of_worker(settings)?, port).await?;
+    eprintln!("listening on {} ({})", shown_url(&front), port.serves);
+    Ok(Bound(front))
+}
+
+async fn take(way: Way, port: Port) -> Result<Front, Failure> {
+    let bound = loadhost_web::ops::bind(port.address, way.exposure, port.flag(), way.allow).await;
     let listener = bound.map_err(|error| {
         let code = match error {
             ListenError::InUse { .. } => ExitCode::PortInUse,
             ListenError::Exposed { .. } | ListenError::Refused { .. } => ExitCode::Configuration,
         };
-        Failure::new(code, "/health, /ready and /metrics cannot be served").because(&error)
+        Failure::new(code, format!("{} cannot be served", port.serves)).because(&error)
     })?;
-    let address = listener.local_addr().unwrap_or(address);
-    let scheme = if way.doors.tls.is_some() { "https" } else { "http" };
-    let path = if way.doors.base.is_root() { String::new() } else { way.doors.base.with_slash() };
-    eprintln!("listening on {scheme}://{address}{path}");
-    let access = way.access(address)?;
-    let front = Front { listener, access, doors: way.doors };
-    if key == "listen" {
-        eprintln!("page: {}/", url(&front));
-    }
-    Ok(Some(front))
+    let access = way.access(listener.local_addr().unwrap_or(port.address))?;
+    Ok(Front { listener, access, doors: way.doors })
+}
+
+/// As it is said when a process begins to listen.
+fn shown_url(front: &Front) -> String {
+    let base = &front.doors.base;
+    if base.is_root() { url(front) } else { url(front) + "/" }
 }
 
 /// How others get in.
@@ -75,7 +121,8 @@ impl Way {
             parsed.map_err(|error| refuse("web-base-path", item, &error.to_string()))
         });
         let base = base.transpose()?.unwrap_or_default();
-        let doors = Doors { tls: tls(settings)?, base, ..Doors::default() };
+        let connections = connections(settings)?;
+        let doors = Doors { tls: tls(settings)?, base, connections, ..Doors::default() };
         Ok(Self { exposure, allow, users, doors })
     }
 
@@ -96,6 +143,18 @@ impl Way {
 
 fn exposure(allowed: bool) -> Exposure {
     if allowed { Exposure::Anyone } else { Exposure::Loopback }
+}
+
+fn connections(settings: &Effective) -> Result<usize, Failure> {
+    let key = "max-connections";
+    let most = settings.number::<u32>(key)?.unwrap_or_default();
+    match settings.item(key) {
+        Some(item) if most == 0 || most > MOST_CONNECTIONS => {
+            let words = format!("it is a number from 1 to {MOST_CONNECTIONS}");
+            Err(refuse(key, item, &words))
+        }
+        _ => Ok(most as usize),
+    }
 }
 
 fn tls(settings: &Effective) -> Result<Option<Tls>, Failure> {

@@ -133,6 +133,7 @@ fn not_started(error: &StartError) -> Failure {
         RefusalKind::TooFewWorkers => ExitCode::WorkersMissing,
         RefusalKind::Stopped => ExitCode::Interrupted,
         RefusalKind::NoLeader => ExitCode::NoLeader,
+        RefusalKind::MasterFull => ExitCode::Capacity,
         _ => ExitCode::Unexpected,
     };
     Failure::new(code, "the run did not start").because(error)

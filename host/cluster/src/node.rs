@@ -12,12 +12,13 @@
 mod circle;
 mod courier;
 mod reign;
+mod service;
 mod shown;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use loadhost_control::ports::{ShapeFactory, StateStore};
+use loadhost_control::ports::{Room, ShapeFactory, StateStore};
 use loadhost_control::view::MastersView;
 use loadhost_control::{Command, CoordinatorConfig, Desk, Handle};
 use loadhost_model::id::Incarnation;
@@ -31,6 +32,7 @@ use crate::lease::Leadership;
 use circle::Circle;
 use courier::Courier;
 use reign::{Government, Reign};
+pub use service::{Service, ServiceError, Services};
 
 /// Questions of handles that a master works on at a time; waiting for the end of a run is one.
 /// More are refused and counted as `questions_refused`.
@@ -54,6 +56,8 @@ pub struct NodeParts {
     pub store: Arc<dyn StateStore>,
     /// Makes load shapes from modules.
     pub shapes: Arc<dyn ShapeFactory>,
+    /// Whether this master can take one more run while it leads.
+    pub room: Room,
 }
 
 /// A master among others.
@@ -64,6 +68,7 @@ pub struct Node {
     reigning: watch::Receiver<Option<Reign>>,
     trouble: watch::Receiver<Option<String>>,
     masters: watch::Receiver<Arc<MastersView>>,
+    services: Services,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -84,6 +89,8 @@ impl Node {
         let names = membership.names().clone();
         let views = subscribe(connection, names.view()).await?;
         let logs = subscribe(connection, names.all_logs()).await?;
+        let services = Services::new(connection, &membership, own);
+        let orders = services.ear().await?;
         let (handle, desk) = Handle::pair();
         let (reigns, reigning) = watch::channel(None);
         let (troubles, trouble) = watch::channel(None);
@@ -113,11 +120,21 @@ impl Node {
         tasks.spawn(government.govern(stop.clone()));
         tasks.spawn(shown.follow(reigning.clone(), views, stop.clone()));
         tasks.spawn(shown::logs(connection.clone(), logs, say, stop.clone()));
+        tasks.spawn(services.clone().obey(orders, stop.clone()));
         tasks.spawn(serve(courier, commands, stop.clone()));
         let connection = connection.clone();
         let (show, masters) = watch::channel(Arc::default());
-        let mut node =
-            Node { connection, membership, handle, reigning, trouble, masters, stop, tasks };
+        let mut node = Node {
+            connection,
+            membership,
+            handle,
+            reigning,
+            trouble,
+            masters,
+            services,
+            stop,
+            tasks,
+        };
         node.tasks.spawn(node.circle(own).show(show, node.stop.clone()));
         Ok(node)
     }
@@ -135,6 +152,16 @@ impl Node {
     /// All masters that this one knows of, who leads, and what is wrong; changes within half a second.
     pub fn masters(&self) -> watch::Receiver<Arc<MastersView>> {
         self.masters.clone()
+    }
+
+    /// Takes masters out of service, this one or others, and back.
+    pub fn services(&self) -> Services {
+        self.services.clone()
+    }
+
+    /// Whether this master is out of service.
+    pub fn draining(&self) -> watch::Receiver<bool> {
+        self.membership.draining()
     }
 
     /// For whoever starts, changes, stops or watches runs.

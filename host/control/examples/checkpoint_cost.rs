@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use common::{Loopback, REQUESTS_PER_NAME, description, interval, plan, statistics, status};
 use futures_util::future::BoxFuture;
 use loadhost_control::ports::{
-    NoShapes, Outside, Saved, SavedCheckpoint, StateStore, StoreError, SystemClock,
+    NoShapes, Outside, Saved, SavedCheckpoint, StateStore, StoreError, SystemClock, boundless,
 };
 use loadhost_control::{AtEnd, Coordinator, CoordinatorConfig, Restored, StartRequest};
 use loadhost_model::id::{RunId, Term, WorkerId};
@@ -104,6 +104,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         store: Some(store.clone()),
         shapes: Arc::new(NoShapes),
         clock: Arc::new(SystemClock),
+        room: boundless(),
     };
     let (handle, task) = Coordinator::resume(config, outside, inbox, None, stop.clone());
     let id = WorkerId::new("w")?;

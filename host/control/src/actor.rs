@@ -30,7 +30,7 @@ pub use handle::{Command, Desk, Handle, StartRequest};
 use crate::config::{AtEnd, CoordinatorConfig};
 use crate::error::{ControlError, StartError};
 use crate::machine::{Effect, Input, Machine, NewRun, Now};
-use crate::ports::{Clock, Fleet, Outside, ShapeFactory, StoreError};
+use crate::ports::{Clock, Fleet, Outside, Room, ShapeFactory, StoreError};
 use crate::report::RunReport;
 use crate::restored::Restored;
 use crate::view::FleetView;
@@ -63,6 +63,7 @@ pub struct Coordinator {
     awake: Instant,
     at_end: AtEnd,
     clock: Arc<dyn Clock>,
+    room: Room,
     outbox: Outbox,
     shapes: Shapes,
     factory: Arc<dyn ShapeFactory>,
@@ -100,7 +101,7 @@ impl Coordinator {
         stop: CancellationToken,
     ) -> (Handle, JoinHandle<()>) {
         let (handle, Desk { commands: inbox, views, logs }) = Handle::pair();
-        let Outside { fleet, store, shapes: factory, clock } = outside;
+        let Outside { fleet, store, shapes: factory, clock, room } = outside;
         let now = Instant::now();
         let (term, every, at_end) = (config.term, config.checkpoint, config.at_end);
         let (shapes, position) =
@@ -122,6 +123,7 @@ impl Coordinator {
             awake: now,
             at_end,
             clock,
+            room,
             outbox: Outbox::new(fleet),
             shapes,
             factory,
@@ -262,6 +264,11 @@ impl Coordinator {
         shape: Option<Box<dyn crate::ports::LoadShape>>,
         answer: Answer<Result<(), StartError>>,
     ) {
+        if let Err(why) = (self.room)() {
+            self.machine.ignore("master_limits");
+            drop(answer.send(Err(StartError::NoRoomHere(why))));
+            return;
+        }
         let run = new.plan.run.clone();
         match self.machine.start(now, new) {
             Err(error) => drop(answer.send(Err(error))),

@@ -73,6 +73,9 @@ pub enum StartError {
     /// So many wait or go on.
     #[error("{0} runs wait or go on, which is the most; stop one of them, or wait for its end")]
     TooManyRuns(usize),
+    /// The leader's own limits; the text says which.
+    #[error("the master that leads takes no new run: {0}; try again later, or raise the limit")]
+    NoRoomHere(String),
     /// It was stopped before it began.
     #[error("the run was stopped before it began")]
     Stopped,
@@ -97,6 +100,7 @@ impl StartError {
             Self::TooFewWorkers { .. } => RefusalKind::TooFewWorkers,
             Self::Duplicate(_) => RefusalKind::Duplicate,
             Self::TooManyRuns(_) => RefusalKind::Refused,
+            Self::NoRoomHere(_) => RefusalKind::MasterFull,
             Self::Stopped => RefusalKind::Stopped,
             Self::Deposed | Self::NoLeader(_) => RefusalKind::NoLeader,
             Self::Told(refusal) => refusal.kind,
@@ -136,6 +140,8 @@ pub enum RefusalKind {
     Stopped,
     /// Nobody leads the fleet.
     NoLeader,
+    /// The leader is at its own limits.
+    MasterFull,
     /// Users of the run cannot go over to this version of its scenario.
     Unfit,
     /// Users of the run go over to another version.

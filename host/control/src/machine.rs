@@ -365,7 +365,7 @@ impl Machine {
     }
 
     /// Counts what nobody could use.
-    fn ignore(&mut self, reason: &str) -> bool {
+    pub(crate) fn ignore(&mut self, reason: &str) -> bool {
         *self.ignored.entry(reason.to_string()).or_default() += 1;
         false
     }

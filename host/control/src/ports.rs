@@ -30,12 +30,28 @@ pub struct Outside {
     pub shapes: Arc<dyn ShapeFactory>,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
+    /// Asked before a run is taken.
+    pub room: Room,
+}
+
+/// Whether this process can take one more run, or why not, for people.
+pub type Room = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// Of a process that may take all of its machine.
+pub fn boundless() -> Room {
+    Arc::new(|| Ok(()))
 }
 
 impl Outside {
     /// Of one process: nothing is kept, and each run brings its own load shape.
     pub fn of_one_process(fleet: Arc<dyn Fleet>) -> Self {
-        Self { fleet, store: None, shapes: Arc::new(NoShapes), clock: Arc::new(SystemClock) }
+        Self {
+            fleet,
+            store: None,
+            shapes: Arc::new(NoShapes),
+            clock: Arc::new(SystemClock),
+            room: boundless(),
+        }
     }
 }
 

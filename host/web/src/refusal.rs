@@ -9,6 +9,7 @@ use loadhost_control::{ControlError, RefusalKind, StartError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::site::MasterRefusal;
 use crate::workbench::{Fault, WorkbenchError};
 
 /// Seconds after which asking again makes sense: a next leader takes a lease.
@@ -130,11 +131,35 @@ fn of_kind(kind: RefusalKind, message: String) -> Refusal {
             "no-leader",
             "wait for a master to lead, or start one",
         ),
+        RefusalKind::MasterFull => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "master-full",
+            "stop runs, or give the masters more room",
+        ),
         RefusalKind::Closed => {
             (StatusCode::SERVICE_UNAVAILABLE, "closed", "the master is going away")
         }
     };
     Refusal::new(status, code, message, hint)
+}
+
+impl From<MasterRefusal> for Refusal {
+    fn from(error: MasterRefusal) -> Self {
+        let (status, code, hint) = match &error {
+            MasterRefusal::Unknown(_) => {
+                (StatusCode::NOT_FOUND, "unknown-master", "GET /api/v1/workers lists the masters")
+            }
+            MasterRefusal::Last(_) => (
+                StatusCode::CONFLICT,
+                "last-master",
+                "start another master first, or put one back into service",
+            ),
+            MasterRefusal::Silent(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "silent-master", "try again, or look at its log")
+            }
+        };
+        Self::new(status, code, error.to_string(), hint)
+    }
 }
 
 impl From<ShelfError> for Refusal {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_cluster::fleet::{HEARTBEATS_PER_LEASE, SHORTEST_LEASE};
+use loadhost_cluster::node::Service;
 use loadhost_cluster::store::StoreError;
 use loadhost_cluster::subjects::Names;
 use loadhost_cluster::trust::Signature;
@@ -17,12 +18,13 @@ use loadhost_cluster::{
 use loadhost_control::{CoordinatorConfig, StartRequest};
 use loadhost_model::id::{Digest, Incarnation, Term};
 use loadhost_model::text::format_duration;
-use loadhost_web::ops::{Ops, Role};
+use loadhost_web::ops::{NotReady, Ops, Role};
 use tokio_util::sync::CancellationToken;
 
 use super::run::{Prepared, prepare_from, scenario_path};
 use super::{Layers, machine_name, runtime, trace};
 use crate::args::RunArgs;
+use crate::ceilings::Ceilings;
 use crate::config::{Effective, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
@@ -37,6 +39,8 @@ use crate::{broker, ops, scenario_file, site};
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Workers fetch and compile over a network.
 const PREPARE: Duration = Duration::from_secs(60);
+/// Workers say how they are once a second, unless they are told otherwise.
+const SHORTEST_WORKER_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What a master is there for.
 enum Task {
@@ -131,9 +135,11 @@ async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Ou
     let replicas = config.fleet.replicas;
     let store =
         broker::insist(patience, async || NatsState::open(&connection, &names, replicas).await);
+    let (room, _meter) = Ceilings::of_master(settings)?.watched();
     let parts = NodeParts {
         store: Arc::new(stop.or(store).await?),
         shapes: Arc::new(StoredShapes { modules: modules.clone(), compiling }),
+        room,
     };
     if let Task::Run(prepared, _, signature) = &task {
         stop.or(Box::pin(store_files(&modules, prepared, signature.as_ref()))).await?;
@@ -145,13 +151,18 @@ async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Ou
     let site = site::of_master(&node, &config.fleet.cluster, shelf, bench.clone());
     let counters = broker::counters(&connection);
     let faces = Ops::new(Role::Master(node.handle().clone()))
-        .ready_if(node.readiness())
+        .ready_if(readiness(&node, stop.first.clone()))
         .counting(move || [counters(), bench.counters()].concat())
         .with_site(site);
     let served = ops::serve(listener, faces, server_stop.clone());
+    let drain_delay = settings.duration("drain-delay")?.unwrap_or_default();
     let task = async {
         match task {
-            Task::Stand => stand(&node, &stop.first).await,
+            Task::Stand => {
+                let outcome = stand(&node, &stop.first).await;
+                leave(&node, drain_delay, &stop.second).await;
+                outcome
+            }
             Task::Run(prepared, outputs, _) => {
                 run(&node, &connection, *prepared, *outputs, stop).await
             }
@@ -204,9 +215,23 @@ fn config(settings: &Effective) -> Result<NodeConfig, Failure> {
     };
     let default = CoordinatorConfig::default();
     let checkpoint = settings.duration("state-checkpoint")?.unwrap_or(default.checkpoint);
+    let worker_timeout = settings.duration("worker-timeout")?.unwrap_or(default.lost);
+    if let Some(item) = settings.item("worker-timeout")
+        && worker_timeout < SHORTEST_WORKER_TIMEOUT
+    {
+        let least = format_duration(SHORTEST_WORKER_TIMEOUT);
+        return Err(refuse("worker-timeout", item, &format!("it must be {least} at least")));
+    }
     Ok(NodeConfig {
         fleet,
-        coordinator: CoordinatorConfig { prepare_timeout: PREPARE, checkpoint, ..default },
+        coordinator: CoordinatorConfig {
+            prepare_timeout: PREPARE,
+            checkpoint,
+            suspect: worker_timeout * 2 / 3,
+            lost: worker_timeout,
+            all_lost: worker_timeout.max(default.all_lost),
+            ..default
+        },
         url: None,
     })
 }
@@ -250,6 +275,37 @@ async fn run(
         shape: None, // The leader makes it, whoever that is.
     };
     conduct(node.handle(), request, outputs, stop).await
+}
+
+/// What `/ready` of a master says. `asked` is cancelled once this process was told to stop.
+fn readiness(
+    node: &Node,
+    asked: CancellationToken,
+) -> impl Fn() -> Result<(), NotReady> + Send + Sync + 'static + use<> {
+    let (ready, draining, view) = (node.readiness(), node.draining(), node.handle().view());
+    move || {
+        if asked.is_cancelled() {
+            return Err(NotReady::Draining("this master is draining: it was told to stop".into()));
+        }
+        if *draining.borrow() {
+            let why = "this master is draining: it was taken out of service";
+            return Err(NotReady::Draining(why.into()));
+        }
+        ready()?;
+        match view.borrow().term {
+            Term(0) => Err("the state of the fleet is not loaded yet".to_string().into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Hands over, and goes on serving for `delay`, so that load balancers notice. A second signal ends that.
+async fn leave(node: &Node, delay: Duration, hurry: &CancellationToken) {
+    node.services().put_own(Service::Out);
+    if !delay.is_zero() {
+        eprintln!("draining: serving for {} more", format_duration(delay));
+        hurry.run_until_cancelled(tokio::time::sleep(delay)).await;
+    }
 }
 
 /// Leads or stands by, and says which, until Ctrl-C or SIGTERM.

@@ -1,5 +1,6 @@
 //! `loadhost worker`: makes load for a master until it is told to stop.
 
+mod faces;
 mod processes;
 
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_cluster::subjects::Names;
-use loadhost_cluster::{AgentConfig as LinkConfig, AgentLink, Connection, ModuleStore};
+use loadhost_cluster::{AgentConfig as LinkConfig, AgentLink, ModuleStore};
 use loadhost_engine::agent::{self, AgentConfig, Channels};
 use loadhost_engine::capacity::{Allowance, raise_open_files};
 use loadhost_engine::http::Grants;
@@ -15,7 +16,7 @@ use loadhost_engine::load::governor::Ceilings;
 use loadhost_engine::sandbox::WasmWorkshop;
 use loadhost_engine::scenario::StructureCaps;
 use loadhost_model::id::{Incarnation, WorkerId};
-use loadhost_web::ops::{Ops, Role};
+use loadhost_model::text::format_duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{Layers, machine_name, runtime};
@@ -24,17 +25,16 @@ use crate::broker::{self, StoredModules};
 use crate::config::{Effective, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
-use crate::plan::limits::parse_size;
 use crate::signals::Stop;
-use crate::{ops, scenario_file};
+use crate::{ceilings, ops, scenario_file};
 
+use faces::Faces;
 use processes::Part;
 
-const HEARTBEAT: Duration = Duration::from_secs(1);
-/// For others to take over its share.
-const DRAIN: Duration = Duration::from_secs(10);
-/// For the last intervals to be handed over.
-const FAREWELL: Duration = Duration::from_secs(10);
+/// Rarer ones would make a worker look lost; more frequent ones tell nobody more.
+const HEARTBEATS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
+/// Who leaves sooner hands nothing over.
+const SHORTEST_DRAIN: Duration = Duration::from_secs(1);
 
 /// Works until it is told to stop.
 pub(crate) fn worker<const COMMAND: u8>(settings: Settings<COMMAND>) -> Outcome {
@@ -60,7 +60,10 @@ pub(crate) fn worker<const COMMAND: u8>(settings: Settings<COMMAND>) -> Outcome 
 
 async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome {
     let id = id(settings)?;
-    let (memory, cpu) = (memory_limit(settings)?, cpu_limit(settings)?);
+    let memory = ceilings::memory(settings, "worker.memory-limit")?;
+    let cpu = ceilings::cpu(settings, "worker.cpu-limit")?;
+    let heartbeat = heartbeat(settings)?;
+    let drain = Drain::given(settings)?;
     let (weight, tags) = (weight(settings)?, tags(settings));
     let trust = broker::trust(settings)?;
     let urls = broker::urls(settings).ok_or_else(|| {
@@ -77,9 +80,8 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
     };
     let link = stop.or(link).await?;
     let server_stop = CancellationToken::new();
-    let faces = faces(&connection, &link);
-    let listener = ops::bind(settings, "worker.listen", None).await?;
-    let server = ops::serve(listener, faces, server_stop.clone());
+    let faces = Faces::bind(settings).await?;
+    let served = faces.serve((&connection, &link), &stop.first, &server_stop);
     let allowance = Allowance { memory, processes: part.map_or(1, |part| part.count) };
     let modules = ModuleStore::new(&connection, &Names::new(cluster)).trusting(trust);
     let grants = Grants { private: settings.switch("allow-private")?, refused };
@@ -101,8 +103,9 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
         max_users: settings.number("worker.max-users")?,
         ceilings: Ceilings { cpu, memory },
         weight,
-        heartbeat: HEARTBEAT,
-        drain: DRAIN,
+        heartbeat,
+        drain: drain.others,
+        leave: drain.users,
     };
     let channels = Channels {
         assignments: link.assignments.clone(),
@@ -114,34 +117,57 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
             Failure::new(ExitCode::WorkerFailed, "the worker cannot go on").because(&error)
         }),
         () = stop.second.cancelled() => Ok(()),
+        () = drain.is_over(&stop.first) => Ok(()),
         failure = broker::lost(&connection) => Err(failure),
     };
     greeter.abort();
     let is_over = stop.second.is_cancelled() || outcome.is_err();
-    let patience = if is_over { Duration::ZERO } else { FAREWELL };
+    let patience = if is_over { Duration::ZERO } else { drain.farewell };
     let lost = link.close(patience).await;
     if lost > 0 {
         eprintln!("warning: {lost} seconds of measurements could not be handed over");
     }
     server_stop.cancel();
-    ops::ended(server).await;
+    for server in served {
+        ops::ended(Some(server)).await;
+    }
     outcome.map(|()| ExitCode::Ok)
 }
 
-fn faces(connection: &Connection, link: &AgentLink) -> Ops {
-    let (leader, broker) = (link.leader.clone(), connection.clone());
-    let ready = move || {
-        if !broker.connected() {
-            return Err(format!("the NATS server at {} is not connected", broker.addresses()));
+/// How long a worker that was told to stop does what, all within its deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Drain {
+    /// Until others have its users; then those that are left end.
+    others: Duration,
+    /// Until the iterations of its users have ended; then they are cut off.
+    users: Duration,
+    /// For the last intervals to be handed over.
+    farewell: Duration,
+}
+
+impl Drain {
+    fn given(settings: &Effective) -> Result<Self, Failure> {
+        let key = "worker.drain-deadline";
+        let deadline = settings.duration(key)?.unwrap_or(Duration::from_secs(25));
+        match settings.item(key) {
+            Some(item) if deadline < SHORTEST_DRAIN => {
+                let least = format_duration(SHORTEST_DRAIN);
+                Err(refuse(key, item, &format!("it must be {least} at least")))
+            }
+            _ => Ok(Self::within(deadline)),
         }
-        if leader.borrow().is_none() {
-            return Err("no master leads".to_string());
-        }
-        Ok(())
-    };
-    Ops::new(Role::Worker(link.status.clone()))
-        .ready_if(ready)
-        .counting(broker::counters(connection))
+    }
+
+    fn within(deadline: Duration) -> Self {
+        let farewell = deadline / 5;
+        Self { others: deadline * 2 / 5, users: deadline - farewell, farewell }
+    }
+
+    /// Whatever keeps the worker from ending by itself.
+    async fn is_over(self, asked: &CancellationToken) {
+        asked.cancelled().await;
+        tokio::time::sleep(self.users + self.farewell / 2).await;
+    }
 }
 
 /// Says when a master knows this worker, and when there is none any more.
@@ -190,22 +216,16 @@ fn suffix() -> String {
     random[random.len() - 5..].to_string()
 }
 
-/// Bytes.
-fn memory_limit(settings: &Effective) -> Result<Option<u64>, Failure> {
-    let key = "worker.memory-limit";
-    let Some(item) = settings.item(key) else { return Ok(None) };
-    let size = parse_size(&item.text).filter(|size| *size > 0);
-    size.map(Some).ok_or_else(|| refuse(key, item, "it is a size, such as `512MiB` or `2GiB`"))
-}
-
-/// 0 to 1 of this worker's cores.
-fn cpu_limit(settings: &Effective) -> Result<Option<f64>, Failure> {
-    let key = "worker.cpu-limit";
-    let Some(item) = settings.item(key) else { return Ok(None) };
-    let percent = item.text.trim_end_matches('%').trim().parse::<f64>().ok();
-    let percent = percent.filter(|percent| *percent > 0.0 && *percent <= 100.0);
-    let share = percent.map(|percent| Some(percent / 100.0));
-    share.ok_or_else(|| refuse(key, item, "it is a share of its cores, such as `80%`"))
+fn heartbeat(settings: &Effective) -> Result<Duration, Failure> {
+    let key = "worker.heartbeat";
+    let heartbeat = settings.duration(key)?.unwrap_or(Duration::from_secs(1));
+    let (least, most) = HEARTBEATS;
+    match settings.item(key) {
+        Some(item) if !(least..=most).contains(&heartbeat) => {
+            Err(refuse(key, item, "it is from 100ms to 1m"))
+        }
+        _ => Ok(heartbeat),
+    }
 }
 
 fn weight(settings: &Effective) -> Result<u32, Failure> {
@@ -216,5 +236,18 @@ fn weight(settings: &Effective) -> Result<u32, Failure> {
             Err(refuse(key, item, "it is 1 or more; stop the worker instead"))
         }
         _ => Ok(weight),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_a_drain_is_within_its_deadline() {
+        let drain = Drain::within(Duration::from_secs(25));
+        let seconds = Duration::from_secs;
+        let (others, users, farewell) = (seconds(10), seconds(20), seconds(5));
+        assert_eq!(drain, Drain { others, users, farewell });
     }
 }

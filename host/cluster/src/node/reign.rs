@@ -70,17 +70,27 @@ pub(super) struct Government {
 
 impl Government {
     pub(super) async fn govern(self, stop: CancellationToken) {
+        let mut draining = self.membership.draining();
         loop {
+            if *draining.borrow_and_update() {
+                // What is needed is saved by now, so the next leader may have the term.
+                self.membership.abstain();
+            } else {
+                self.membership.stand_again();
+            }
             let standing = tokio::select! {
                 () = stop.cancelled() => return,
+                Ok(()) = draining.changed() => continue,
                 standing = self.membership.elected() => standing,
             };
             if let Err(error) = self.reign(&standing, &stop).await {
                 warn!(term = standing.term().0, %error, "the fleet cannot be taken over");
                 self.troubles.send_replace(Some(error.to_string()));
             }
-            if stop.run_until_cancelled(tokio::time::sleep(AGAIN)).await.is_none() {
-                return;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Ok(_) = draining.wait_for(|draining| *draining) => {}
+                () = tokio::time::sleep(AGAIN) => {}
             }
         }
     }
@@ -91,6 +101,7 @@ impl Government {
         stop: &CancellationToken,
     ) -> Result<(), TakeOverError> {
         let end = CancellationToken::new();
+        let mut draining = self.membership.draining();
         let taken = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             leader = standing.over() => {
@@ -107,6 +118,9 @@ impl Government {
         self.reigns.send_replace(Some(reign));
         tokio::select! {
             () = stop.cancelled() => info!(term = standing.term().0, "handing over"),
+            Ok(_) = draining.wait_for(|draining| *draining) => {
+                info!(term = standing.term().0, "out of service: handing over");
+            }
             leader = standing.over() => info!(leader, "another master leads"),
             _ = &mut coordinator => warn!(term = standing.term().0, "the coordinator has ended"),
         }
@@ -142,6 +156,7 @@ impl Government {
             store: Some(self.parts.store.clone()),
             shapes: self.parts.shapes.clone(),
             clock: Arc::new(SystemClock),
+            room: self.parts.room.clone(),
         };
         let (handle, coordinator) =
             Coordinator::resume(config, outside, reports, restored, end.clone());

@@ -10,7 +10,7 @@ use loadhost_cluster::{
     AgentLink, Connection, Membership, NatsState, Node, NodeConfig, NodeParts, PrivateServer,
     Settings, connect,
 };
-use loadhost_control::ports::NoShapes;
+use loadhost_control::ports::{NoShapes, boundless};
 use loadhost_control::{CoordinatorConfig, EndReason, FleetView, RefusalKind, StartRequest};
 use loadhost_model::description::Description;
 use loadhost_model::profile::{Curve, Load, Phase};
@@ -29,7 +29,7 @@ async fn node(connection: &Connection, id: &str) -> Node {
 async fn node_with(connection: &Connection, id: &str, coordinator: CoordinatorConfig) -> Node {
     let config = NodeConfig { fleet: fleet_config(id), coordinator, url: None };
     let store = NatsState::open(connection, &Names::new(cluster()), 1).await.expect("a stream");
-    let parts = NodeParts { store: Arc::new(store), shapes: Arc::new(NoShapes) };
+    let parts = NodeParts { store: Arc::new(store), shapes: Arc::new(NoShapes), room: boundless() };
     Node::start(connection, config, parts).await.expect("start")
 }
 

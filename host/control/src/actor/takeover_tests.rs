@@ -147,7 +147,9 @@ impl Country {
         let (reports, inbox) = mpsc::channel(256);
         self.stream.attach.send((reports, from.max(released))).await.unwrap();
         let stop = CancellationToken::new();
-        let outside = Outside { fleet: self.fleet.clone(), store: Some(store), shapes, clock };
+        let room = crate::ports::boundless();
+        let outside =
+            Outside { fleet: self.fleet.clone(), store: Some(store), shapes, clock, room };
         let config = CoordinatorConfig { term, ..config };
         let (handle, task) = Coordinator::resume(config, outside, inbox, restored, stop.clone());
         Leader { handle, task, stop }

@@ -26,7 +26,7 @@ use super::base::{BasePath, Under};
 use super::guard::Peer;
 use super::tls::Tls;
 
-/// Connections at once. A page has two or three.
+/// Connections at once, unless it is said otherwise. A page has two or three.
 const CONNECTIONS: usize = 2_048;
 /// For the headers of a request, and for the next request of a connection that is kept.
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
@@ -71,14 +71,27 @@ fn count(counter: &AtomicU64) {
 }
 
 /// What stands between a listener and the routes.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Doors {
     /// Encrypts, if it is there.
     pub tls: Option<Tls>,
     /// Taken off before routing.
     pub base: BasePath,
+    /// Connections at once; more are closed.
+    pub connections: usize,
     /// What was kept out.
     pub counters: Arc<DoorCounters>,
+}
+
+impl Default for Doors {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            base: BasePath::default(),
+            connections: CONNECTIONS,
+            counters: Arc::default(),
+        }
+    }
 }
 
 /// Serves `app` to all who connect, until `stop`; open exchanges have a moment to end.
@@ -91,7 +104,7 @@ pub async fn serve(
     doors: Doors,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Arc::new(Semaphore::new(doors.connections));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {

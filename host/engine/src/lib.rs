@@ -10,7 +10,7 @@
 //! An [`agent`] follows the coordinator's assignments. [`scenario`] checks, compiles and caches
 //! a component; [`sandbox`] makes one store of it per virtual user; `host` answers the guest's
 //! calls; [`load`] decides who runs what and when; [`http`] sends; [`shared`] hands out what users share;
-//! [`recorder`] counts.
+//! [`recorder`] counts; [`watch`] tells of single requests and iterations.
 //! [`capacity`] says how many users fit.
 
 pub mod agent;
@@ -23,3 +23,4 @@ pub mod recorder;
 pub mod sandbox;
 pub mod scenario;
 pub mod shared;
+pub mod watch;

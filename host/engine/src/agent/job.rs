@@ -20,7 +20,7 @@ use crate::capacity::resident_bytes;
 use crate::load::clock::RunClock;
 use crate::load::governor::Governor;
 use crate::load::loader::{LoadSetup, Loader};
-use crate::load::log::QUEUED_LINES;
+use crate::load::log::{QUEUED_LINES, tell};
 use crate::load::team::Abort;
 use crate::shared::Commons;
 use editions::Editions;
@@ -462,10 +462,11 @@ async fn wait_for_end(
     }
 }
 
-/// Hands log lines on while the reports have room for twice as many: intervals come first. Lines
+/// Hands log lines on, to the log of this process as well, while the reports have room for twice as many: intervals come first. Lines
 /// that come in meanwhile fill their own queue, and beyond it are dropped and counted there.
 async fn forward(mut lines: mpsc::Receiver<LogLine>, reports: mpsc::Sender<Report>) {
     while let Some(line) = lines.recv().await {
+        tell(&line);
         while reports.capacity() * 2 < reports.max_capacity() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -53,6 +53,8 @@ impl<S: Stage> Once<S> {
             Hook::Teardown(_) => "teardown",
         };
         let spawned = thread::Builder::new().name(name.to_string()).spawn(move || {
+            let _in_run =
+                tracing::error_span!("run", run = %self.plan.run, worker = %self.worker).entered();
             let runtime =
                 Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             let result = match runtime {

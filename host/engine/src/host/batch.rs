@@ -8,7 +8,7 @@ use wasmtime::component::Resource;
 
 use super::http::refuse;
 use super::response::HostResponse;
-use super::sample;
+use super::sample::{self, Finished};
 use super::state::VuState;
 use super::template::HostTemplate;
 use crate::bindings::http as wit;
@@ -73,16 +73,18 @@ impl VuState {
         let mut answers = Vec::with_capacity(hosts.len());
         for host in &mut hosts {
             let (request, series) = host.resolve(&self.shard, self.groups.path());
-            let series = series.clone();
             answers.push(match request {
-                Err(why) => Err(refuse(&self.shard, &series, why)),
+                Err(why) => Err(refuse(&self.shard, series, why)),
                 Ok(request) => match sent.next() {
                     None => Err(wit::Error::Cancelled),
                     Some(exchange) => {
-                        if let Some(trace) = &mut self.trace {
-                            trace.request(request, &[], &exchange);
-                        }
-                        self.hand_out(exchange, series)?
+                        let lag = std::mem::take(&mut self.lag);
+                        let pending = self.watch.as_mut().and_then(|watch| {
+                            let counted = series.counted(&exchange, lag);
+                            watch.request(&mut self.client, (request, &[]), &exchange, counted)
+                        });
+                        let finished = Finished::new(series.clone(), &exchange, lag);
+                        self.hand_out(exchange, finished.with_pending(pending))?
                     }
                 },
             });
@@ -160,8 +162,13 @@ impl VuState {
             };
             let lag = std::mem::take(&mut self.lag);
             sample::record(&self.shard, series, &exchange, lag);
-            if let Some(trace) = &mut self.trace {
-                trace.request(request, values, &exchange);
+            if let Some(watch) = &mut self.watch {
+                let counted = series.counted(&exchange, lag);
+                let pending =
+                    watch.request(&mut self.client, (request, values), &exchange, counted);
+                if let Some(pending) = pending {
+                    pending.put(&self.shard.recorder);
+                }
             }
             answers.push(sample::summary(&exchange));
         }

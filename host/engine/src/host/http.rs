@@ -32,15 +32,22 @@ impl VuState {
         if self.interrupt.or(pin!(self.shard.gate.ready())).await.is_none() {
             return Ok(Err(wit::Error::Cancelled));
         }
-        let sending = pin!(self.client.send(request, values, keep));
-        let Some(exchange) = self.interrupt.wait(sending).await else {
+        let exchange = {
+            let sending = pin!(self.client.send(request, values, keep));
+            self.interrupt.wait(sending).await
+        };
+        let Some(exchange) = exchange else {
             return Ok(Err(wit::Error::Cancelled));
         };
         self.cpu.waited(exchange.started, exchange.started + exchange.timings.total);
         let lag = std::mem::take(&mut self.lag);
         sample::record(&self.shard, series, &exchange, lag);
-        if let Some(trace) = &mut self.trace {
-            trace.request(request, values, &exchange);
+        if let Some(watch) = &mut self.watch {
+            let counted = series.counted(&exchange, lag);
+            let pending = watch.request(&mut self.client, (request, values), &exchange, counted);
+            if let Some(pending) = pending {
+                pending.put(&self.shard.recorder);
+            }
         }
         Ok(sample::summary(&exchange))
     }
@@ -67,22 +74,22 @@ impl VuState {
             return Ok(Err(wit::Error::Cancelled));
         };
         self.cpu.waited(exchange.started, exchange.started + exchange.timings.total);
-        if let Some(trace) = &mut self.trace {
-            trace.request(request, values, &exchange);
-        }
-        let series = series.clone();
-        self.hand_out(exchange, series)
+        let lag = std::mem::take(&mut self.lag);
+        let pending = self.watch.as_mut().and_then(|watch| {
+            let counted = series.counted(&exchange, lag);
+            watch.request(&mut self.client, (request, values), &exchange, counted)
+        });
+        let finished = Finished::new(series.clone(), &exchange, lag).with_pending(pending);
+        self.hand_out(exchange, finished)
     }
 
     /// Hands an answer to the guest. It is counted when the guest lets go of it.
     pub(super) fn hand_out(
         &mut self,
         exchange: Exchange,
-        series: Series,
+        finished: Finished,
     ) -> wasmtime::Result<Result<Resource<HostResponse>, wit::Error>> {
-        let lag = std::mem::take(&mut self.lag);
         sample::count_caps(&self.shard.recorder, &exchange);
-        let finished = Finished::new(series, &exchange, lag);
         let summary = match sample::summary(&exchange) {
             Ok(summary) => summary,
             Err(error) => {
@@ -103,7 +110,7 @@ impl VuState {
     }
 
     pub(super) fn keep(&self, keep: Keep) -> Keep {
-        if self.trace.is_some() { Keep::Response } else { keep }
+        if self.is_printed() { Keep::Response } else { keep }
     }
 
     fn push_template(

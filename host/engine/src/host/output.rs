@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use loadhost_model::plan::Limits;
 
 use crate::load::vu::ShardContext;
+use crate::watch::Secrets;
 
 /// Lines of standard error that are kept.
 const KEPT_LINES: usize = 12;
@@ -55,19 +56,26 @@ struct Inner {
     /// Begun lines of standard output and standard error.
     partial: [Vec<u8>; 2],
     last: VecDeque<String>,
+    /// Not shown.
+    secrets: Arc<Secrets>,
 }
 
 impl UserLog {
-    pub(crate) fn for_user(shard: Arc<ShardContext>, number: u64, limits: &Limits) -> Self {
-        Self::new(Some((shard, number)), limits)
+    pub(crate) fn for_user(
+        shard: Arc<ShardContext>,
+        number: u64,
+        limits: &Limits,
+        secrets: Arc<Secrets>,
+    ) -> Self {
+        Self::new(Some((shard, number)), limits, secrets)
     }
 
     /// Keeps the last lines, and passes nothing on.
     pub(crate) fn unread(limits: &Limits) -> Self {
-        Self::new(None, limits)
+        Self::new(None, limits, Arc::default())
     }
 
-    fn new(to: Option<(Arc<ShardContext>, u64)>, limits: &Limits) -> Self {
+    fn new(to: Option<(Arc<ShardContext>, u64)>, limits: &Limits, secrets: Arc<Secrets>) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             to,
             lines_per_second: limits.log_lines,
@@ -75,6 +83,7 @@ impl UserLog {
             window: (0, 0),
             partial: [Vec::new(), Vec::new()],
             last: VecDeque::new(),
+            secrets,
         })))
     }
 
@@ -140,7 +149,11 @@ impl Inner {
         if !passes && channel != Channel::Stderr {
             return;
         }
-        let line = escape(&bytes[..bytes.len().min(self.line_bytes)], cut);
+        // A secret that the cut would leave a part of is hidden before.
+        let text = String::from_utf8_lossy(bytes);
+        let shown = self.secrets.text(&text);
+        let shown = shown.as_bytes();
+        let line = escape(&shown[..shown.len().min(self.line_bytes)], cut);
         if channel == Channel::Stderr {
             if self.last.len() == KEPT_LINES {
                 self.last.pop_front();

@@ -11,6 +11,7 @@ use crate::bindings::http as wit;
 use crate::http::{Exchange, Failure, FailureKind};
 use crate::load::vu::ShardContext;
 use crate::recorder::{HttpSample, Recorder, SeriesId};
+use crate::watch::{Counted, Pending};
 
 /// Under what a request is counted. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -39,6 +40,17 @@ impl Series {
         Self { id: recorder.series(&key), method, name }
     }
 
+    /// How an exchange counts under it, as loadhost judges it.
+    #[cold]
+    pub(super) fn counted(&self, exchange: &Exchange, lag: Duration) -> Counted<'_> {
+        Counted {
+            method: &self.method,
+            name: &self.name,
+            response_time_us: micros(lag + exchange.timings.total),
+            failure: failure_of(exchange),
+        }
+    }
+
     fn error(&self, recorder: &Recorder, code: &str, message: &str) {
         let origin =
             Origin::Request { method: Arc::clone(&self.method), name: Arc::clone(&self.name) };
@@ -54,19 +66,20 @@ pub(super) struct Finished {
     sample: HttpSample,
     /// Code and message, if it failed.
     failure: Option<(&'static str, String)>,
+    /// For the access log, if there is one.
+    pending: Option<Box<Pending>>,
 }
 
 impl Finished {
     /// `lag`: how much later than intended the request was sent.
     pub(super) fn new(series: Series, exchange: &Exchange, lag: Duration) -> Self {
-        let failure = match &exchange.result {
-            Err(failure) => Some((failure.kind.code(), failure.message.to_string())),
-            Ok(answer) => answer.verdict.as_ref().err().map(|why| {
-                let code = if why.starts_with("status") { "http-status" } else { "expectation" };
-                (code, why.to_string())
-            }),
-        };
-        Self { series, sample: sample(exchange, lag, failure.is_some()), failure }
+        let failure = failure_of(exchange);
+        Self { series, sample: sample(exchange, lag, failure.is_some()), failure, pending: None }
+    }
+
+    /// To be put into the access log once it is counted.
+    pub(super) fn with_pending(self, pending: Option<Pending>) -> Self {
+        Self { pending: pending.map(Box::new), ..self }
     }
 
     /// The guest's own verdict takes the place of loadhost's.
@@ -75,11 +88,25 @@ impl Finished {
         self.failure = verdict.err().map(|why| ("marked", why));
     }
 
-    pub(super) fn record(&self, recorder: &Recorder) {
+    pub(super) fn record(self, recorder: &Recorder) {
         recorder.http(self.series.id, &self.sample);
+        if let Some(pending) = self.pending {
+            pending.put_as(self.failure.as_ref(), recorder);
+        }
         if let Some((code, message)) = &self.failure {
             self.series.error(recorder, code, message);
         }
+    }
+}
+
+/// Code and message, if it failed.
+fn failure_of(exchange: &Exchange) -> Option<(&'static str, String)> {
+    match &exchange.result {
+        Err(failure) => Some((failure.kind.code(), failure.message.to_string())),
+        Ok(answer) => answer.verdict.as_ref().err().map(|why| {
+            let code = if why.starts_with("status") { "http-status" } else { "expectation" };
+            (code, why.to_string())
+        }),
     }
 }
 

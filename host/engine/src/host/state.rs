@@ -14,13 +14,13 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::groups::Groups;
 use super::output::UserLog;
-use super::trace::Trace;
 use crate::http::Client;
-use crate::load::vu::{ShardContext, UserIdentity};
+use crate::load::vu::{CallOutcome, Due, ShardContext, UserIdentity};
 use crate::sandbox::cpu::CpuMeter;
 use crate::sandbox::memory::MemoryLimiter;
 use crate::sandbox::trap::HostTrap;
 use crate::shared::DataSets;
+use crate::watch::{Secrets, Watch};
 
 /// Behind each guest's store. What each host call touches stands first.
 pub(crate) struct VuState {
@@ -46,7 +46,8 @@ pub(crate) struct VuState {
     pub(super) user: u64,
     /// Of the run.
     pub(super) data: Arc<DataSets>,
-    pub(super) trace: Option<Trace>,
+    /// What is told of its requests. None, as mostly: nothing.
+    pub(super) watch: Option<Box<Watch>>,
     wasi: WasiCtx,
 }
 
@@ -57,9 +58,9 @@ impl VuState {
         client: Client,
         identity: &UserIdentity,
         data: Arc<DataSets>,
-        trace: Option<Trace>,
+        (watch, secrets): (Option<Box<Watch>>, Arc<Secrets>),
     ) -> Self {
-        let log = UserLog::for_user(Arc::clone(&shard), identity.number, &plan.limits);
+        let log = UserLog::for_user(Arc::clone(&shard), identity.number, &plan.limits, secrets);
         let mut table = ResourceTable::new();
         table.set_max_capacity(plan.limits.handles as usize);
         Self {
@@ -81,8 +82,29 @@ impl VuState {
             data,
             shard,
             plan,
-            trace,
+            watch,
         }
+    }
+
+    /// An iteration begins.
+    #[inline]
+    pub(crate) fn begin_iteration(&mut self, due: Due) {
+        if let Some(watch) = &mut self.watch {
+            watch.begin(due, &mut self.client);
+        }
+    }
+
+    /// The iteration that began last is over.
+    #[inline]
+    pub(crate) fn end_iteration(&mut self, task: &Arc<str>, outcome: &CallOutcome) {
+        if let Some(watch) = &mut self.watch {
+            watch.end(task, outcome, &mut self.client);
+        }
+    }
+
+    /// Whether each request is printed, with what came of it.
+    pub(super) fn is_printed(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.printed.is_some())
     }
 
     /// A call into the guest begins.

@@ -45,7 +45,7 @@ pub(crate) struct Trace(pub(crate) TraceSink);
 
 impl Trace {
     #[cold]
-    pub(super) fn request(&mut self, template: &Template, values: &[String], exchange: &Exchange) {
+    pub(crate) fn request(&mut self, template: &Template, values: &[String], exchange: &Exchange) {
         let answer = exchange.result.as_ref();
         let kept = answer.ok().and_then(|answer| answer.kept.as_deref());
         let body = kept.map_or(&[][..], |kept| kept.bytes());

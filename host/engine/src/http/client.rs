@@ -9,8 +9,10 @@ use url::Url;
 use super::connection::{Connection, Idle};
 use super::cookies::Jar;
 use super::flight::{Flight, Landing};
+use super::marks::Marks;
 use super::origin::Origin;
 use super::outcome::{Exchange, Failure, Keep};
+use super::request::Request;
 use super::shared::Shared;
 use super::template::Template;
 use super::timer::Timer;
@@ -26,6 +28,18 @@ pub struct Client {
     /// Idle connections, the one used last at the end.
     idle: Vec<Connection>,
     timer: Timer,
+    /// While an iteration is traced.
+    marks: Option<Box<Marks>>,
+}
+
+/// Where a request goes first.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Absolute, without credentials.
+    pub(crate) url: String,
+    /// IPv6 addresses without brackets.
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 /// The message that names the cap `batch`.
@@ -34,7 +48,13 @@ const BATCH_TOO_LARGE: &str = "more requests at once than the limit batch allows
 impl Client {
     /// A user without connections and cookies.
     pub fn new(shared: Arc<Shared>) -> Client {
-        Client { shared, jar: Jar::default(), idle: Vec::new(), timer: Timer::default() }
+        Client {
+            shared,
+            jar: Jar::default(),
+            idle: Vec::new(),
+            timer: Timer::default(),
+            marks: None,
+        }
     }
 
     /// Sends one request, follows redirects, and waits for the end of the answer.
@@ -49,10 +69,15 @@ impl Client {
     ) -> impl Future<Output = Exchange> {
         async move {
             let shared = Arc::clone(&self.shared);
+            let mark = self.marks.as_mut().and_then(|marks| {
+                marks.forget();
+                marks.issue()
+            });
             let mut flight = match Flight::new(&shared, template, values, keep) {
                 Ok(flight) => flight,
                 Err(failure) => return Exchange::refused(failure, None),
             };
+            flight.mark(mark);
             loop {
                 let connection = self.depart(&mut flight);
                 let landing = flight.fly(connection, &mut self.timer).await;
@@ -77,11 +102,18 @@ impl Client {
         }
         let mut exchanges: Vec<Option<Exchange>> = Vec::with_capacity(requests.len());
         let mut waiting = VecDeque::new();
+        if let Some(marks) = &mut self.marks {
+            marks.forget();
+        }
         for (index, (template, values)) in requests.iter().enumerate() {
             let flight = Flight::new(&shared, template, values, keep);
+            let mark = self.marks.as_mut().and_then(|marks| marks.issue());
             exchanges.push(None);
             match flight {
-                Ok(flight) => waiting.push_back((index, Box::new(flight))),
+                Ok(mut flight) => {
+                    flight.mark(mark);
+                    waiting.push_back((index, Box::new(flight)));
+                }
                 Err(failure) => exchanges[index] = Some(Exchange::refused(failure, None)),
             }
         }
@@ -180,6 +212,24 @@ impl Client {
             self.idle.remove(0);
         }
         self.idle.push(connection);
+    }
+
+    /// From now on requests are marked as parts of a trace, or not any more.
+    #[inline]
+    pub(crate) fn mark_requests(&mut self, marks: Option<Box<Marks>>) {
+        self.marks = marks;
+    }
+
+    /// The mark of the request that was sent last; of several, one after the other.
+    pub(crate) fn take_mark(&mut self) -> Option<u64> {
+        self.marks.as_mut()?.take()
+    }
+
+    /// Where this request goes; None: nowhere.
+    pub(crate) fn place_of(&self, template: &Template, values: &[String]) -> Option<Place> {
+        let request = Request::new(&self.shared, template, values).ok()?;
+        let (url, origin) = (request.url_text(), &request.hop.origin);
+        Some(Place { url, host: origin.host.clone(), port: origin.port })
     }
 
     /// The value of a cookie that would be sent to this URL. A relative one belongs to the target.

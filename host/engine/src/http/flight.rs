@@ -78,6 +78,10 @@ impl<'a> Flight<'a> {
         self.request.url_text()
     }
 
+    pub(super) fn mark(&mut self, traceparent: Option<Box<str>>) {
+        self.request.traceparent = traceparent;
+    }
+
     pub(super) fn take_cookies(&mut self, cookies: Option<Arc<View>>) {
         self.request.cookies = cookies;
     }

@@ -27,6 +27,7 @@ mod expect;
 mod flight;
 mod head;
 mod kept;
+mod marks;
 mod origin;
 mod outcome;
 mod pointer;
@@ -46,7 +47,10 @@ mod tls;
 mod url_template;
 
 pub use client::Client;
+pub(crate) use client::Place;
 pub use kept::Kept;
+pub(crate) use marks::Marks;
 pub use outcome::{Answer, Exchange, Failure, FailureKind, Keep, Timings};
 pub use shared::{Grants, SetupError, Shared};
 pub use template::{Body, Template, TemplateError};
+pub(crate) use text::percent_encoded;

@@ -26,6 +26,8 @@ pub(super) struct Request<'a> {
     pub(super) hop: Hop<'a>,
     /// Cookies for the present hop.
     pub(super) cookies: Option<Arc<View>>,
+    /// A header line that tells the target which trace this is part of, unless the template has its own.
+    pub(super) traceparent: Option<Box<str>>,
 }
 
 /// Where the request goes now.
@@ -78,7 +80,7 @@ impl<'a> Request<'a> {
             return Err(Failure::denied(fault.to_string()));
         }
         let hop = first_hop(shared, template, values)?;
-        Ok(Self { shared, template, values, hop, cookies: None })
+        Ok(Self { shared, template, values, hop, cookies: None, traceparent: None })
     }
 
     pub(super) fn method(&self) -> &str {
@@ -165,6 +167,9 @@ impl<'a> Request<'a> {
             if let Some(authorization) = authorization {
                 write_line(out, "Authorization", authorization);
             }
+        }
+        if let Some(line) = self.traceparent.as_deref().filter(|_| !self.sends("traceparent")) {
+            out.extend_from_slice(line.as_bytes());
         }
         if !self.shared.settings.keep_alive && !self.sends("connection") {
             write_line(out, "Connection", "close");

@@ -210,6 +210,13 @@ fn push_encoded(byte: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
 }
 
+/// A value as it stands in a path segment or a query value.
+pub(crate) fn percent_encoded(value: &str) -> String {
+    let mut out = Vec::with_capacity(value.len());
+    percent_encode(value, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// Encodes a value for a path segment or a query value.
 pub(super) fn percent_encode(value: &str, out: &mut Vec<u8>) {
     for byte in value.bytes() {

@@ -311,6 +311,10 @@ impl<F: VuFactory> Body<F> {
     /// A panic ends this worker's part of the run, not the worker.
     fn run_guarded(self) {
         let team = Arc::clone(&self.team);
+        let setup = &self.setup;
+        let shard = self.index;
+        let (run, worker) = (&setup.plan.run, &setup.worker);
+        let _in_run = tracing::error_span!("run", %run, %worker, shard).entered();
         match std::panic::catch_unwind(AssertUnwindSafe(|| self.run())) {
             Ok(Ok(())) => {}
             Ok(Err(message)) => team.abort("shard", message),

@@ -161,8 +161,7 @@ impl<F: VuFactory> User<F> {
                 let crash =
                     Crash { code: error.code, message: error.message, detail: error.detail };
                 let role = Rc::clone(&self.role);
-                self.count_error(&role.on_start.name, &crash);
-                self.shard.context.recorder.crashed_user();
+                self.count_crash(&role.on_start.name, &crash);
                 (None, Then::MakeAnew, Some(crash.message))
             }
         };
@@ -259,8 +258,7 @@ impl<F: VuFactory> User<F> {
                 Then::Leave
             }
             CallOutcome::Crashed(crash) => {
-                self.count_error(&step.name, &crash);
-                self.shard.context.recorder.crashed_user();
+                self.count_crash(&step.name, &crash);
                 Then::MakeAnew
             }
         }
@@ -287,11 +285,17 @@ impl<F: VuFactory> User<F> {
                 self.shard.team.abort("abort-run", message);
             }
             CallOutcome::Crashed(crash) => {
-                self.count_error(&role.on_stop.name, &crash);
-                recorder.crashed_user();
+                self.count_crash(&role.on_stop.name, &crash);
             }
         }
         then
+    }
+
+    fn count_crash(&self, step: &Arc<str>, crash: &Crash) {
+        self.count_error(step, crash);
+        let context = &self.shard.context;
+        context.recorder.crashed_user();
+        context.logs.crashed(self.identity.number, &self.role.name, step, crash);
     }
 
     fn count_failure(&self, step: &Arc<str>, code: &str, message: &Arc<str>) {

@@ -15,10 +15,10 @@ use super::wall::WallTimer;
 use crate::bindings::{guest, types};
 use crate::host::output::escaped;
 use crate::host::state::{Interrupts, VuState};
-use crate::host::trace::{Trace, TraceSink};
 use crate::http::{Client, Shared};
 use crate::load::vu::{CallOutcome, Crash, Due, MakeError, ShardContext, UserIdentity};
 use crate::shared::DataSets;
+use crate::watch::Watch;
 
 /// How long a new user waits for a place in the pool that another one is leaving.
 const PLACE_WAIT: Duration = Duration::from_secs(5);
@@ -77,7 +77,7 @@ impl Cell {
         http: &Arc<Shared>,
         identity: &UserIdentity,
         data: Arc<DataSets>,
-        sink: Option<TraceSink>,
+        watch: Option<Box<Watch>>,
     ) -> Result<Self, MakeError> {
         let place = tokio::time::timeout(PLACE_WAIT, Arc::clone(sandbox.places()).acquire_owned());
         let Ok(Ok(place)) = place.await else {
@@ -89,7 +89,7 @@ impl Cell {
             Client::new(Arc::clone(http)),
             identity,
             data,
-            sink.map(Trace),
+            (watch, sandbox.secrets()),
         );
         let mut store = Store::new(sandbox.engine(), state);
         let limits = &sandbox.plan().limits;
@@ -175,6 +175,18 @@ impl Cell {
             Ok(Err(types::Failure::StopUser(why))) => CallOutcome::StopUser(reason(&why)),
             Err(crash) => CallOutcome::Crashed(crash),
         }
+    }
+
+    /// An iteration begins.
+    #[inline]
+    pub(super) fn begin_iteration(&mut self, due: Due) {
+        self.store.data_mut().begin_iteration(due);
+    }
+
+    /// The iteration that began last is over.
+    #[inline]
+    pub(super) fn end_iteration(&mut self, task: &Arc<str>, outcome: &CallOutcome) {
+        self.store.data_mut().end_iteration(task, outcome);
     }
 
     /// Whether a call ended in a way that leaves nothing to call.

@@ -14,6 +14,7 @@ use super::ticker::{Pace, Ticker};
 use crate::bindings::guest;
 use crate::host::{self, state::VuState};
 use crate::scenario::{Scenario, ScenarioError};
+use crate::watch::Secrets;
 
 /// Places beyond the users: for `setup`, and for a user that is made while another one leaves.
 pub(super) const SPARE_PLACES: u32 = 4;
@@ -71,7 +72,9 @@ pub struct Sandbox {
     plan: Arc<RunPlan>,
     places: Arc<Semaphore>,
     users: u32,
+    user_types: Vec<Arc<str>>,
     tasks: Vec<Arc<[Arc<str>]>>,
+    secrets: Arc<Secrets>,
     ticker: Ticker,
     symbols: Arc<Symbols>,
 }
@@ -95,13 +98,17 @@ impl Sandbox {
         host::link(&mut linker).map_err(load)?;
         let pre = linker.instantiate_pre(&component).map_err(load)?;
         let indices = guest::GuestIndices::new(&pre).map_err(load)?;
+        let user_types = scenario.description().user_types.iter();
+        let user_types = user_types.map(|user| user.name.as_str().into()).collect();
         let tasks = scenario.description().user_types.iter();
         let tasks =
             tasks.map(|user| user.tasks.iter().map(|task| task.name.as_str().into()).collect());
         let ticker =
             Ticker::start(&engine).map_err(|error| SandboxError::Load(error.to_string()))?;
         Ok(Arc::new(Self {
+            user_types,
             tasks: tasks.collect(),
+            secrets: Arc::new(Secrets::of(&plan)),
             pre,
             indices,
             plan,
@@ -149,6 +156,16 @@ impl Sandbox {
 
     pub(super) fn pace(&self) -> Arc<Pace> {
         self.ticker.pace()
+    }
+
+    /// Name of a user type.
+    pub(super) fn user_type(&self, user_type: u32) -> Arc<str> {
+        self.user_types.get(user_type as usize).cloned().unwrap_or_else(|| "".into())
+    }
+
+    /// What must not be told of the run.
+    pub(super) fn secrets(&self) -> Arc<Secrets> {
+        Arc::clone(&self.secrets)
     }
 
     /// Names of the tasks of a user type.

@@ -7,12 +7,13 @@ use wasmtime::component::ResourceAny;
 use super::cell::{Call, Cell};
 use super::pool::Sandbox;
 use crate::bindings::types;
-use crate::host::trace::TraceSink;
+use crate::host::trace::{Trace, TraceSink};
 use crate::http::Shared;
 use crate::load::vu::{
     CallOutcome, Crash, Due, MakeError, ShardContext, UserIdentity, Vu, VuFactory,
 };
 use crate::shared::DataSets;
+use crate::watch::{Watch, Watchers, Who};
 
 /// Makes the users of one shard.
 pub struct WasmVuFactory {
@@ -20,18 +21,31 @@ pub struct WasmVuFactory {
     shard: Arc<ShardContext>,
     http: Arc<Shared>,
     data: Arc<DataSets>,
+    watchers: Watchers,
 }
 
 impl WasmVuFactory {
     /// `http`: settings, resolver and policy, shared by the users of the shard.
     pub fn new(sandbox: Arc<Sandbox>, shard: ShardContext, http: Arc<Shared>) -> Self {
-        Self { sandbox, shard: Arc::new(shard), http, data: Arc::default() }
+        Self {
+            sandbox,
+            shard: Arc::new(shard),
+            http,
+            data: Arc::default(),
+            watchers: Watchers::default(),
+        }
     }
 
     /// With the data sets of the run.
     #[must_use]
     pub fn with_data(self, data: Arc<DataSets>) -> Self {
         Self { data, ..self }
+    }
+
+    /// Tells of requests and iterations what is wanted.
+    #[must_use]
+    pub fn watched_by(self, watchers: Watchers) -> Self {
+        Self { watchers, ..self }
     }
 
     /// A new user whose every request goes to `sink` as well.
@@ -51,7 +65,8 @@ impl WasmVuFactory {
         identity: UserIdentity,
         sink: Option<TraceSink>,
     ) -> Result<WasmVu, MakeError> {
-        let mut cell = self.cell(&identity, sink).await?;
+        let watch = self.watch(&identity, sink, Some(identity.number));
+        let mut cell = self.cell(&identity, watch).await?;
         let context = self.context(&identity);
         let user_type = identity.user_type;
         let call = Call::starting("constructor", &cell);
@@ -67,10 +82,28 @@ impl WasmVuFactory {
     async fn cell(
         &self,
         identity: &UserIdentity,
-        sink: Option<TraceSink>,
+        watch: Option<Box<Watch>>,
     ) -> Result<Cell, MakeError> {
         let data = Arc::clone(&self.data);
-        Cell::make(&self.sandbox, &self.shard, &self.http, identity, data, sink).await
+        Cell::make(&self.sandbox, &self.shard, &self.http, identity, data, watch).await
+    }
+
+    /// `vu`: None of a hook.
+    fn watch(
+        &self,
+        identity: &UserIdentity,
+        sink: Option<TraceSink>,
+        vu: Option<u64>,
+    ) -> Option<Box<Watch>> {
+        let (run, worker) = self.shard.logs.source();
+        let user_type = match vu {
+            Some(_) => self.sandbox.user_type(identity.user_type),
+            None => "".into(),
+        };
+        let who = Who { run: run.as_str().into(), worker: worker.as_str().into(), vu, user_type };
+        let recorder = Arc::clone(&self.shard.recorder);
+        let secrets = self.sandbox.secrets();
+        Watch::new(&self.watchers, sink.map(Trace), who, identity.seed, secrets, recorder)
     }
 
     fn context(&self, identity: &UserIdentity) -> types::UserContext {
@@ -111,7 +144,8 @@ impl WasmVuFactory {
     }
 
     async fn once(&self, identity: &UserIdentity) -> Result<Cell, CallOutcome> {
-        self.cell(identity, None).await.map_err(|MakeError { code, message, detail }| {
+        let watch = self.watch(identity, None, None);
+        self.cell(identity, watch).await.map_err(|MakeError { code, message, detail }| {
             CallOutcome::Crashed(Crash { code, message, detail })
         })
     }
@@ -144,13 +178,19 @@ impl Vu for WasmVu {
     }
 
     async fn run_task(&mut self, task: u32, due: Due) -> CallOutcome {
-        let name = self.tasks.get(task as usize).map_or("an unknown task", |name| &**name);
-        let (user, call) = (self.user, Call::task(name, due, &self.cell));
+        let name = self.tasks.get(task as usize);
+        let shown = name.map_or("an unknown task", |name| &**name);
+        let (user, call) = (self.user, Call::task(shown, due, &self.cell));
+        self.cell.begin_iteration(due);
         let outcome = self
             .cell
             .enter(call, async |guest, store| guest.user().call_run_task(store, user, task).await)
             .await;
-        self.cell.outcome(outcome)
+        let outcome = self.cell.outcome(outcome);
+        if let Some(name) = name {
+            self.cell.end_iteration(name, &outcome);
+        }
+        outcome
     }
 
     async fn stop(&mut self) -> CallOutcome {

@@ -16,6 +16,7 @@ use crate::http::{Grants, Shared};
 use crate::load::vu::{CallOutcome, MakeError, ShardContext, UserIdentity};
 use crate::scenario::{Compiling, Scenario, ScenarioError, StructureCaps, digest_of};
 use crate::shared::{DataSets, DataSource, Tables};
+use crate::watch::Watchers;
 
 /// Places that each run has if the machine has room for them, however few users it begins with,
 /// so that users can be raised while it goes on. A place that is never taken costs 3 to 11 µs at
@@ -34,6 +35,7 @@ pub struct WasmWorkshop {
     allowance: Allowance,
     loaded: Option<Arc<Scenario>>,
     data: Tables,
+    watchers: Watchers,
 }
 
 impl WasmWorkshop {
@@ -49,13 +51,28 @@ impl WasmWorkshop {
         raise_open_files();
         let (compiling, allowance) = (compiling.into(), Allowance::default());
         let data = Tables::new(Arc::new(BTreeMap::new()));
-        Self { source, compiling, grants, caps, allowance, loaded: None, data }
+        Self {
+            source,
+            compiling,
+            grants,
+            caps,
+            allowance,
+            loaded: None,
+            data,
+            watchers: Watchers::default(),
+        }
     }
 
     /// Takes data sets from this source; there are none otherwise.
     #[must_use]
     pub fn with_data(self, source: Arc<dyn DataSource>) -> Self {
         Self { data: Tables::new(source), ..self }
+    }
+
+    /// Tells of requests and iterations of all runs what is wanted.
+    #[must_use]
+    pub fn watched_by(self, watchers: Watchers) -> Self {
+        Self { watchers, ..self }
     }
 
     /// Takes no more of the machine than this.
@@ -154,7 +171,8 @@ impl Workshop for WasmWorkshop {
             };
             refusal(code, &error)
         })?;
-        Ok(WasmStage { sandbox, description, grants: self.grants.clone(), data: Arc::new(data) })
+        let (grants, watchers) = (self.grants.clone(), self.watchers.clone());
+        Ok(WasmStage { sandbox, description, grants, data: Arc::new(data), watchers })
     }
 }
 
@@ -183,6 +201,7 @@ pub struct WasmStage {
     description: Arc<Description>,
     grants: Grants,
     data: Arc<DataSets>,
+    watchers: Watchers,
 }
 
 impl Stage for WasmStage {
@@ -203,7 +222,7 @@ impl Stage for WasmStage {
             detail: "".into(),
         })?;
         let factory = WasmVuFactory::new(Arc::clone(&self.sandbox), context, shared);
-        Ok(factory.with_data(Arc::clone(&self.data)))
+        Ok(factory.with_data(Arc::clone(&self.data)).watched_by(self.watchers.clone()))
     }
 }
 

@@ -252,8 +252,50 @@ fn a_master_whose_port_is_taken_leaves_nothing_in_the_broker() -> Result<()> {
 }
 
 #[test]
+fn a_master_at_its_limit_of_memory_takes_no_new_run_and_says_why() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, Shop::start(&[])?);
+    let _workers = workers(&nats, 2)?;
+    let outcome = submit(&nats.url(), &shop, &["--memory-limit", "1MiB"])?.run()?;
+    outcome.expect_code(114)?.expect_said(&["takes no new run", "may have 1 (--memory-limit)"])?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_is_lost_only_after_the_time_that_its_masters_were_given() -> Result<()> {
+    let nats = Nats::start()?;
+    let master = Member::leading(&nats.url(), &["--worker-timeout", "8s"])?;
+    let args = ["worker", "--nats", &nats.url(), "--id", "quiet", "--listen", "127.0.0.1:0"];
+    let (mut worker, _folder) = Program::new(args)?.args(["--heartbeat", "500ms"]).spawn()?;
+    let liveness = async || -> Result<Value> {
+        let fleet = master.get("api/v1/workers").await?.json::<Value>().await?;
+        Ok(fleet["workers"][0]["liveness"].clone())
+    };
+    let becomes = async |wanted: &str| {
+        eventually(PATIENCE, async || {
+            let now = liveness().await?;
+            ensure!(now == wanted, "{now}");
+            Ok(())
+        })
+        .await
+    };
+    becomes("alive").await?;
+    let killed = Instant::now();
+    worker.kill()?;
+    becomes("suspect").await?;
+    // By default it would be lost since long.
+    ensure!(killed.elapsed() > Duration::from_secs(4), "{:?}", killed.elapsed());
+    Ok(())
+}
+
+#[test]
 fn wrong_settings_of_a_master_are_told_before_the_broker_is_asked() -> Result<()> {
-    for args in [["--lease", "100ms"], ["--heartbeat", "2s"], ["--sign", "absent.nk"]] {
+    for args in [
+        ["--lease", "100ms"],
+        ["--heartbeat", "2s"],
+        ["--sign", "absent.nk"],
+        ["--worker-timeout", "100ms"],
+        ["--max-connections", "0"],
+    ] {
         let began = Instant::now();
         let master = Program::new(["master", "--nats", "nats://127.0.0.1:1", "--max-wait", "30s"])?
             .args(["--host", "http://127.0.0.1:9", "--scenario"])

@@ -120,6 +120,7 @@ fn wrong_settings_of_a_worker_are_refused_with_what_would_do() -> Result<()> {
         (["--weight", "0"], "1 or more"),
         (["--memory-limit", "much"], "such as `512MiB`"),
         (["--cpu-limit", "200%"], "such as `80%`"),
+        (["--heartbeat", "5ms"], "from 100ms to 1m"),
     ] {
         let program = Program::new(["worker", "--nats", "nats://127.0.0.1:1"])?.args(args);
         program.args(["--max-wait", "1s"]).run()?.expect_code(104)?.expect_said(&[said])?;

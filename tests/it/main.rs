@@ -13,6 +13,7 @@ mod locust;
 mod lone_master;
 mod masters;
 mod operating;
+mod service;
 mod setup;
 mod signals;
 mod steering;

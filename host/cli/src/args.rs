@@ -48,10 +48,12 @@ pub(crate) enum Cmd {
     Change(ChangeArgs),
     /// Stop a run that goes on
     Stop(StopArgs),
-    /// Take workers out of service: they stay connected, and others take over their load
+    /// Take workers out of service, whose load others take over, or masters before they are stopped
     Drain(DrainArgs),
     /// Show what a master, its workers and its runs are doing
     Status(StatusArgs),
+    /// Ask whether a master or a worker is well: exit code 0 if so
+    Health(HealthArgs),
     /// List the runs that a master knows, or show one of them
     Runs(RunsArgs),
     /// Fetch the report of a run
@@ -159,14 +161,22 @@ pub(crate) struct StopArgs {
 
 /// Of `loadhost drain`.
 #[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("whom").required(true).multiple(true).args(["workers", "masters", "this_master"])))]
 pub(crate) struct DrainArgs {
     /// Names of workers, as `loadhost status` shows them
-    #[arg(required = true, value_name = "WORKER")]
+    #[arg(value_name = "WORKER")]
     pub(crate) workers: Vec<String>,
+    /// A master, as `loadhost cluster status` and the page show it; again for each. It hands over and goes on
+    /// serving, and its /ready says that it is draining
+    #[arg(long = "master", value_name = "NAME")]
+    pub(crate) masters: Vec<String>,
+    /// The master that answers at `--url`
+    #[arg(long)]
+    pub(crate) this_master: bool,
     /// Let them work again
     #[arg(long)]
     pub(crate) undo: bool,
-    /// Return once they have no users and no run
+    /// Return once workers have no users and no run, and others lead instead of masters
     #[arg(long, conflicts_with = "undo")]
     pub(crate) wait: bool,
     /// Wait no longer than this [default: 2m]
@@ -182,6 +192,16 @@ pub(crate) struct StatusArgs {
     /// All that is known, for programs
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) settings: Settings<{ Commands::CLIENT }>,
+}
+
+/// Of `loadhost health`.
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Also whether it can take work, as balancers ask
+    #[arg(long)]
+    pub(crate) ready: bool,
     #[command(flatten)]
     pub(crate) settings: Settings<{ Commands::CLIENT }>,
 }

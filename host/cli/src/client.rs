@@ -1,6 +1,7 @@
 //! The other end of a master's API: what `push`, `start`, `change`, `stop`, `drain`, `status`, `runs` and `report`
 //! speak through.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use loadhost_control::FleetView;
@@ -58,6 +59,19 @@ struct Refusal {
 impl Client {
     /// Of the process at `--url`, or where a master of these settings listens.
     pub(crate) fn new(settings: &Effective) -> Result<Self, Failure> {
+        Self::at(settings, base(settings)?)
+    }
+
+    /// Of a worker of this machine, where these settings let it say how it is.
+    pub(crate) fn of_worker(settings: &Effective) -> Result<Self, Failure> {
+        let address = match settings.address("worker.listen")? {
+            None => settings.address("worker.health-listen")?,
+            shared => shared,
+        };
+        Self::at(settings, local(address.unwrap_or(ops::WORKER_HEALTH))?)
+    }
+
+    fn at(settings: &Effective, base: Url) -> Result<Self, Failure> {
         // Without a provider installed, building the client would panic.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
@@ -71,7 +85,12 @@ impl Client {
             Failure::new(ExitCode::Unexpected, "the client of the API cannot be made")
                 .because(&error)
         })?;
-        Ok(Self { http, base: base(settings)? })
+        Ok(Self { http, base })
+    }
+
+    /// What it tells anybody of itself: `health` or `ready`. The error says why it is not.
+    pub(crate) async fn well(&self, what: &str) -> Result<(), Failure> {
+        self.ask_path(|http, url| http.get(url), what).await.map(drop)
     }
 
     /// Fleet and runs, as text and as data.
@@ -172,11 +191,20 @@ impl Client {
 
     /// Takes a worker out of service, or lets it work again.
     pub(crate) async fn drain(&self, worker: &WorkerId, drained: bool) -> Result<(), Failure> {
+        self.put(&format!("workers/{worker}"), drained).await
+    }
+
+    /// Takes a master out of service, or lets it lead again.
+    pub(crate) async fn drain_master(&self, master: &str, drained: bool) -> Result<(), Failure> {
+        self.put(&format!("masters/{master}"), drained).await
+    }
+
+    async fn put(&self, what: &str, drained: bool) -> Result<(), Failure> {
         let request = |http: &reqwest::Client, url| match drained {
             true => http.post(url).json(&json!({})),
             false => http.delete(url),
         };
-        self.ask(request, &format!("workers/{worker}/drain")).await.map(drop)
+        self.ask(request, &format!("{what}/drain")).await.map(drop)
     }
 
     async fn ask(
@@ -184,9 +212,17 @@ impl Client {
         request: impl FnOnce(&reqwest::Client, Url) -> RequestBuilder,
         what: &str,
     ) -> Result<String, Failure> {
+        self.ask_path(request, &format!("api/v1/{what}")).await
+    }
+
+    async fn ask_path(
+        &self,
+        request: impl FnOnce(&reqwest::Client, Url) -> RequestBuilder,
+        path: &str,
+    ) -> Result<String, Failure> {
         let mut url = self.base.clone();
         let below = url.path().trim_end_matches('/').to_string();
-        url.set_path(&format!("{below}/api/v1/{what}"));
+        url.set_path(&format!("{below}/{path}"));
         let answer =
             request(&self.http, url).send().await.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
@@ -261,13 +297,7 @@ fn authorities(settings: &Effective) -> Result<Vec<Certificate>, Failure> {
 
 fn base(settings: &Effective) -> Result<Url, Failure> {
     let Some(item) = settings.item("url") else {
-        let mut address = settings.address("listen")?.unwrap_or(ops::MASTER);
-        if address.ip().is_unspecified() {
-            address.set_ip(ops::MASTER.ip());
-        }
-        return Url::parse(&format!("http://{address}")).map_err(|error| {
-            Failure::new(ExitCode::Configuration, format!("{address} makes no URL")).because(&error)
-        });
+        return local(settings.address("listen")?.unwrap_or(ops::MASTER));
     };
     let wrong =
         |why: &str| refuse("url", item, &format!("{why}; write it like http://127.0.0.1:8089"));
@@ -276,6 +306,16 @@ fn base(settings: &Effective) -> Result<Url, Failure> {
         "http" | "https" => Ok(url),
         other => Err(wrong(&format!("`{other}` is neither http nor https"))),
     }
+}
+
+/// What listens there, as this machine reaches it.
+fn local(mut address: SocketAddr) -> Result<Url, Failure> {
+    if address.ip().is_unspecified() {
+        address.set_ip(ops::MASTER.ip());
+    }
+    Url::parse(&format!("http://{address}")).map_err(|error| {
+        Failure::new(ExitCode::Configuration, format!("{address} makes no URL")).because(&error)
+    })
 }
 
 #[cfg(test)]

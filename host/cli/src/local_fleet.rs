@@ -51,6 +51,8 @@ pub(crate) fn start<W: Workshop>(
         weight: 1,
         heartbeat: Duration::from_millis(250),
         drain: Duration::ZERO,
+        // The run's own graceful stop ends it.
+        leave: Duration::from_secs(24 * 3600),
     };
     let channels = Channels { assignments, reports: to_coordinator, clock_offset };
     let agent = tokio::spawn(agent::run(config, workshop, channels, stop));

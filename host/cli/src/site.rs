@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use loadhost_cluster::node::{Service, ServiceError, Services};
 use loadhost_cluster::subjects::Names;
 use loadhost_cluster::trust::SigningKey;
 use loadhost_cluster::{Connection, NatsShelf, Node};
@@ -12,7 +13,7 @@ use loadhost_control::ports::{Drawer, FolderShelf, Listed, Shelf, ShelfBounds, S
 use loadhost_control::view::MastersView;
 use loadhost_model::id::{ClusterId, Digest};
 use loadhost_web::api::dto::Master;
-use loadhost_web::site::{Site, Standing};
+use loadhost_web::site::{MasterRefusal, Site, Standing};
 
 use crate::broker;
 use crate::commands::key;
@@ -45,14 +46,29 @@ pub(crate) fn of_master(
     shelf: Arc<dyn Shelf>,
     bench: Arc<Bench>,
 ) -> Site {
-    let masters = node.masters();
+    let (masters, services) = (node.masters(), node.services());
     Site {
         handle: node.handle().clone(),
         shelf,
         workbench: Some(bench),
         standing: Arc::new(move || standing(&masters.borrow())),
+        drain: Some(Arc::new(move |master, drained| {
+            Box::pin(put(services.clone(), master, drained))
+        })),
         cluster: Some(cluster.to_string()),
     }
+}
+
+async fn put(services: Services, master: String, drained: bool) -> Result<(), MasterRefusal> {
+    let service = if drained { Service::Out } else { Service::In };
+    services.put(&master, service).await.map_err(|error| {
+        let said = error.to_string();
+        match error {
+            ServiceError::Unknown { .. } => MasterRefusal::Unknown(said),
+            ServiceError::Last(_) => MasterRefusal::Last(said),
+            ServiceError::Silent(_) => MasterRefusal::Silent(said),
+        }
+    })
 }
 
 fn standing(view: &MastersView) -> Standing {
@@ -60,6 +76,7 @@ fn standing(view: &MastersView) -> Standing {
         id: master.id.clone(),
         url: master.url.clone(),
         leads: master.term.is_some(),
+        draining: master.draining,
     });
     Standing {
         master: view.own.clone(),

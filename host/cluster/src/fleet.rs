@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connect::Connection;
 use crate::documents::Documents;
-use crate::lease::{Candidacy, Leadership, Place, Standing};
+use crate::lease::{Candidacy, Leadership, Place, Standing, set};
 use crate::masters::{MasterPresence, Masters, Seen};
 use crate::subjects::Names;
 use assignments::Assignments;
@@ -121,6 +121,7 @@ pub struct Membership {
     documents: Documents,
     candidacy: Candidacy,
     masters: Masters,
+    draining: watch::Sender<bool>,
     /// What workers ask the leader's clock comes here, whoever leads.
     _clock: JoinSet<()>,
 }
@@ -147,18 +148,20 @@ impl Membership {
             term: None,
             acting: false,
             url,
+            draining: false,
         };
         let election = config.election();
         let (leads, leadership) = watch::channel(Leadership::default());
-        let masters =
-            Masters::join(connection, &names, own, election.heartbeat, leadership.clone()).await?;
+        let (draining, drained) = watch::channel(false);
+        let (beat, leads_now) = (election.heartbeat, leadership.clone());
+        let masters = Masters::join(connection, &names, own, beat, leads_now, drained).await?;
         // Taking a term is the first beat that workers hear: be able to answer before.
         let questions = subscribe(connection, names.clock()).await?;
         let mut clock = JoinSet::new();
         clock.spawn(clock::answer(connection.clone(), questions, leadership));
         let place = Place { documents: documents.clone(), ranks: masters.ranks(), leads };
         let candidacy = Candidacy::stand(connection, &names, place, election).await?;
-        Ok(Membership { names, documents, candidacy, masters, _clock: clock })
+        Ok(Membership { names, documents, candidacy, masters, draining, _clock: clock })
     }
 
     /// Who leads, from now on.
@@ -169,6 +172,26 @@ impl Membership {
     /// Waits until this master leads.
     pub async fn elected(&self) -> Standing {
         self.candidacy.elected().await
+    }
+
+    /// Gives up the term, if there is one, and takes none until [`Self::stand_again`].
+    pub(crate) fn abstain(&self) {
+        self.candidacy.abstain();
+    }
+
+    /// Takes part in elections again.
+    pub(crate) fn stand_again(&self) {
+        self.candidacy.stand_again();
+    }
+
+    /// Says to others whether this master is out of service.
+    pub(crate) fn set_draining(&self, draining: bool) {
+        set(&self.draining, draining);
+    }
+
+    /// Whether this master is out of service.
+    pub(crate) fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
     }
 
     /// All masters that are heard of, this one included, by name.

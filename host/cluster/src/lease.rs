@@ -100,6 +100,7 @@ fn name_of(leader: Option<&LeaderRecord>) -> String {
 pub struct Candidacy {
     leadership: watch::Receiver<Leadership>,
     leave: CancellationToken,
+    abstains: watch::Sender<bool>,
     task: Mutex<JoinSet<()>>,
 }
 
@@ -124,6 +125,7 @@ impl Candidacy {
         let written = subscribe(connection, names.leader()).await?;
         let leadership = leads.subscribe();
         let leave = CancellationToken::new();
+        let (abstains, abstain) = watch::channel(false);
         let driver = Driver {
             patience: config.lease / ANSWER_PART,
             acts_for: config.lease * ACT_WITHIN / 10,
@@ -136,8 +138,8 @@ impl Candidacy {
             gone: false,
         };
         let mut task = JoinSet::new();
-        task.spawn(driver.run(written, ranks, leave.clone()));
-        Ok(Candidacy { leadership, leave, task: Mutex::new(task) })
+        task.spawn(driver.run(Words { written, ranks, abstain }, leave.clone()));
+        Ok(Candidacy { leadership, leave, abstains, task: Mutex::new(task) })
     }
 
     /// Who leads, from now on.
@@ -158,12 +160,29 @@ impl Candidacy {
         }
     }
 
+    /// Releases the term, if there is one, and takes none until [`Self::stand_again`].
+    pub fn abstain(&self) {
+        self.abstains.send_replace(true);
+    }
+
+    /// Takes part again.
+    pub fn stand_again(&self) {
+        self.abstains.send_replace(false);
+    }
+
     /// Releases the term, if there is one, so that nobody need wait. Takes half a lease at most.
     pub async fn leave(&self) {
         self.leave.cancel();
         let mut task = self.task.lock().await;
         while task.join_next().await.is_some() {}
     }
+}
+
+/// What a driver hears.
+struct Words {
+    written: Subscriber,
+    ranks: watch::Receiver<u32>,
+    abstain: watch::Receiver<bool>,
 }
 
 struct Driver {
@@ -181,12 +200,8 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(
-        mut self,
-        mut written: Subscriber,
-        mut ranks: watch::Receiver<u32>,
-        leave: CancellationToken,
-    ) {
+    async fn run(mut self, words: Words, leave: CancellationToken) {
+        let Words { mut written, mut ranks, mut abstain } = words;
         let rank = *ranks.borrow_and_update();
         self.feed(Input::Rank(rank));
         while !self.gone {
@@ -201,6 +216,10 @@ impl Driver {
                 Some(message) = written.next() => match heard(&message) {
                     Some(found) => Input::Heard(found),
                     None => continue,
+                },
+                Ok(()) = abstain.changed() => match *abstain.borrow_and_update() {
+                    true => Input::Abstain,
+                    false => Input::StandAgain,
                 },
                 Ok(()) = ranks.changed() => Input::Rank(*ranks.borrow_and_update()),
                 () = at(wake) => Input::Tick,

@@ -41,6 +41,9 @@ pub struct MasterPresence {
     pub acting: bool,
     /// Where it serves page and API; None: nowhere.
     pub url: Option<String>,
+    /// Out of service: it neither leads nor stands for election, and goes on serving.
+    #[serde(default)]
+    pub draining: bool,
 }
 
 impl MasterPresence {
@@ -69,6 +72,7 @@ impl Masters {
         own: MasterPresence,
         heartbeat: Duration,
         leadership: watch::Receiver<Leadership>,
+        draining: watch::Receiver<bool>,
     ) -> Result<Masters, JoinError> {
         let words = subscribe(connection, names.all_masters()).await?;
         let who = subscribe(connection, names.who()).await?;
@@ -78,7 +82,7 @@ impl Masters {
         let patience = heartbeat * SILENCE;
         let circle = Circle { known: BTreeMap::new(), patience, heard, sees, ranks };
         let mut tasks = JoinSet::new();
-        let own = Own { presence: own, leadership, heartbeat };
+        let own = Own { presence: own, leadership, draining, heartbeat };
         tasks.spawn(listen(circle, connection.clone(), words, own.clone()));
         tasks.spawn(introduce(connection.clone(), who, own.clone()));
         tasks.spawn(speak(connection.clone(), names.clone(), own));
@@ -106,6 +110,7 @@ impl Masters {
 struct Own {
     presence: MasterPresence,
     leadership: watch::Receiver<Leadership>,
+    draining: watch::Receiver<bool>,
     heartbeat: Duration,
 }
 
@@ -115,6 +120,7 @@ impl Own {
         MasterPresence {
             term: leadership.term(),
             acting: leadership.may_act(Instant::now()),
+            draining: *self.draining.borrow_and_update(),
             ..self.presence.clone()
         }
     }
@@ -133,6 +139,7 @@ async fn speak(connection: Connection, names: Names, mut own: Own) {
                 Ok(()) => {}
                 Err(_) => return,
             },
+            Ok(()) = own.draining.changed() => {}
         }
         let word = own.now();
         term = word.term;
@@ -197,7 +204,8 @@ impl Circle {
         self.known.retain(|_, (heard, _)| now.saturating_duration_since(*heard) < self.patience);
         let others = self.known.values().map(|(_, word)| word);
         let others = others.filter(|word| word.incarnation != own.incarnation);
-        let before = others.clone().filter(|word| word.term.is_none() && word.goes_before(own));
+        let stands = |word: &&MasterPresence| word.term.is_none() && !word.draining;
+        let before = others.clone().filter(stands).filter(|word| word.goes_before(own));
         let rank = u32::try_from(before.count()).unwrap_or(u32::MAX);
         let mut all: Vec<_> = others.cloned().chain([own.clone()]).collect();
         all.sort_by(|a, b| (&a.id, a.incarnation.0).cmp(&(&b.id, b.incarnation.0)));
@@ -223,6 +231,7 @@ mod tests {
             term: term.map(Term),
             acting: term.is_some(),
             url: None,
+            draining: false,
         }
     }
 
@@ -245,6 +254,14 @@ mod tests {
             *rank.borrow()
         };
         assert_eq!(all.iter().map(rank_of).collect::<Vec<_>>(), [1, 2, 0, 1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_master_that_is_out_of_service() {
+        let (mut circle, _, rank) = circle();
+        circle.hear(Instant::now(), MasterPresence { draining: true, ..master(2, 9, None) });
+        circle.tell(Instant::now(), &master(1, 0, None));
+        assert_eq!(*rank.borrow(), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@
 //! | control documents | stream `KV_lh_<c>`, keys `leader`, `probe`, `assign.<w>`; republished as `lh.<c>.<key>` |
 //! | intervals | stream `LH_STATS_<c>`, subjects `lh.<c>.stats.<r>.<w>` |
 //! | heartbeats, logs, clock | `lh.<c>.hb.<w>`, `lh.<c>.log.<w>`, `lh.<c>.clock` |
-//! | masters among themselves | presence `lh.<c>.master.<incarnation>` and `lh.<c>.who`, questions `lh.<c>.ctl`, views `lh.<c>.view` |
+//! | masters among themselves | presence `lh.<c>.master.<incarnation>` and `lh.<c>.who`, out of service and back `lh.<c>.service.<incarnation>`, questions `lh.<c>.ctl`, views `lh.<c>.view` |
 //! | state | stream `LH_STATE_<c>`, subjects `lh.<c>.state.<key>` (see [`crate::state`]) |
 //! | modules and files of data sets | object bucket `lh_mod_<c>`, object name = SHA-256 |
 //! | results of runs | object bucket `lh_res_<c>`, object name = SHA-256; workers may not read it |
@@ -122,6 +122,11 @@ impl Names {
     /// Where a master says that it is there.
     pub fn master(&self, incarnation: Incarnation) -> String {
         format!("lh.{}.master.{}", self.cluster, incarnation.0)
+    }
+
+    /// Where a master is told to leave service, or to come back.
+    pub fn service(&self, incarnation: Incarnation) -> String {
+        format!("lh.{}.service.{}", self.cluster, incarnation.0)
     }
 
     /// Presence of all masters.

@@ -30,6 +30,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use job::{Job, Ties, Wanted};
 use ledger::Ledger;
@@ -67,6 +68,8 @@ pub struct AgentConfig {
     /// Once it is to stop: how long it goes on with its share until the coordinator has given all of
     /// it to others.
     pub drain: Duration,
+    /// From the same moment on: iterations that go on longer are cut off.
+    pub leave: Duration,
 }
 
 impl AgentConfig {
@@ -119,6 +122,7 @@ pub async fn run<W: Workshop>(
         status,
         ledger: Ledger::default(),
         job: None,
+        leave_by: None,
         known: VecDeque::new(),
     };
     let result = agent.follow(channels.assignments, stop).await;
@@ -178,6 +182,8 @@ struct Agent<W: Workshop> {
     status: watch::Sender<WorkerStatus>,
     ledger: Ledger,
     job: Option<Current>,
+    /// It was told to stop: when what goes on is cut off.
+    leave_by: Option<Instant>,
     /// The last runs: what goes on when one of them comes back.
     known: VecDeque<(RunId, Kept)>,
 }
@@ -222,6 +228,7 @@ impl<W: Workshop> Agent<W> {
                 () = stop.cancelled(), if drain.is_none() => {
                     self.status.send_modify(|status| status.draining = true);
                     drain = Some(Instant::now() + self.config.drain);
+                    self.leave_by = Some(Instant::now() + self.config.leave);
                 }
                 () = tokio::time::sleep(DRAIN_LOOK), if drain.is_some() => {}
                 changed = assignments.changed() => if changed.is_err() {
@@ -298,12 +305,15 @@ impl<W: Workshop> Agent<W> {
         };
         let job = Job::new(Arc::clone(&self.config), Arc::clone(&self.workshop), ties);
         let (commons, status) = (Arc::clone(&shared), self.status.clone());
-        let task = tokio::spawn(async move {
+        // Of the highest level, so that lines below it are known to belong to the run.
+        let span = tracing::error_span!("run", %run, worker = %self.config.worker);
+        let work = async move {
             tokio::select! {
                 () = job.run() => {}
                 () = announce(&commons, &status) => {}
             }
-        });
+        };
+        let task = tokio::spawn(work.instrument(span));
         self.job = Some(Current { run: run.to_string(), shared, wanted, end, task });
     }
 
@@ -329,7 +339,7 @@ impl<W: Workshop> Agent<W> {
     }
 
     /// Ends the job, if there is one, and waits for it. A new assignment in the meantime makes
-    /// it hurry.
+    /// it hurry, as does the moment to leave.
     async fn end(&mut self, mode: StopMode, hurry: Option<&watch::Receiver<Option<Assignment>>>) {
         let Some(mut job) = self.job.take() else { return };
         job.end.send_replace(Some(mode));
@@ -350,9 +360,21 @@ impl<W: Workshop> Agent<W> {
                 None => std::future::pending().await,
             }
         };
+        let leaves = async {
+            match self.leave_by {
+                Some(moment) => tokio::time::sleep_until(moment).await,
+                None => std::future::pending().await,
+            }
+        };
+        let hurries = async {
+            tokio::select! {
+                () = is_hurried => {}
+                () = leaves => {}
+            }
+        };
         let ended = tokio::select! {
             ended = &mut job.task => ended,
-            () = is_hurried => {
+            () = hurries => {
                 job.end.send_replace(Some(StopMode::Now));
                 job.task.await
             }

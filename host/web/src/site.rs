@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use loadhost_control::Handle;
 use loadhost_control::ports::Shelf;
 
@@ -24,6 +25,24 @@ pub struct Standing {
 /// Asked at each message.
 pub type WhoLeads = Arc<dyn Fn() -> Standing + Send + Sync>;
 
+/// Why a master is not taken out of service, or back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MasterRefusal {
+    /// There is no such master; says which there are.
+    #[error("{0}")]
+    Unknown(String),
+    /// Nobody else could lead.
+    #[error("{0}")]
+    Last(String),
+    /// It was not reached.
+    #[error("{0}")]
+    Silent(String),
+}
+
+/// Takes the master of a name out of service (`true`), or back.
+pub type Drain =
+    Arc<dyn Fn(String, bool) -> BoxFuture<'static, Result<(), MasterRefusal>> + Send + Sync>;
+
 /// What page and API are made of.
 #[derive(Clone)]
 pub struct Site {
@@ -35,6 +54,8 @@ pub struct Site {
     pub workbench: Option<Arc<dyn Workbench>>,
     /// Who leads.
     pub standing: WhoLeads,
+    /// Takes masters out of service. None: this process has no others beside it.
+    pub drain: Option<Drain>,
     /// The fleet's name; None: one process.
     pub cluster: Option<String>,
 }
@@ -47,6 +68,7 @@ impl Site {
             leader: Some("this process".into()),
             ..Standing::default()
         };
-        Self { handle, shelf, workbench: None, standing: Arc::new(standing), cluster: None }
+        let standing = Arc::new(standing);
+        Self { handle, shelf, workbench: None, standing, drain: None, cluster: None }
     }
 }

@@ -83,6 +83,7 @@ fn master_line(master: &MasterPresence) -> String {
         (Some(_), false) => "leads, and cannot renew its lease".to_string(),
         (None, _) => "stands by".to_string(),
     };
+    let role = if master.draining { format!("{role}, draining") } else { role };
     let url = master.url.as_deref().map(|url| format!(" · {url}")).unwrap_or_default();
     format!(
         "master {} · {role} · priority {} · {}{url}\n",
@@ -143,6 +144,7 @@ mod tests {
             term: Some(Term(3)),
             acting: true,
             url: Some("http://127.0.0.1:8089".into()),
+            draining: false,
         };
         Overview {
             cluster: ClusterId::new("default").unwrap(),
@@ -167,6 +169,14 @@ mod tests {
              stream LH_STATS_default · 1,200 messages · 4.2 MB of 268.4 MB · 2 of 3 copies up to date · led by n2\n\
              1,200 intervals are not in a checkpoint yet\n"
         );
+    }
+
+    #[test]
+    fn a_master_that_is_draining_is_seen() {
+        let mut one = seen();
+        (one.masters[0].draining, one.masters[0].term) = (true, None);
+        let text = words(&one);
+        assert!(text.contains("master m1-7 · stands by, draining · priority 2"), "{text}");
     }
 
     #[test]

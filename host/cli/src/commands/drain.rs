@@ -1,4 +1,4 @@
-//! `loadhost drain`: workers out of service, and back.
+//! `loadhost drain`: workers and masters out of service, and back.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use loadhost_control::FleetView;
 use loadhost_control::view::Liveness;
 use loadhost_model::id::WorkerId;
 use loadhost_model::text::{format_duration, parse_duration};
+use loadhost_web::api::dto::Fleet;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Layers, runtime};
@@ -16,10 +17,16 @@ use crate::failure::{Failure, Outcome};
 use crate::output::format::grouped;
 use crate::output::print;
 
-/// Between two looks at the workers.
+/// Between two looks at them.
 const LOOK: Duration = Duration::from_millis(500);
 /// Without `--timeout`.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Who is asked for, by name.
+struct Whom {
+    workers: Vec<WorkerId>,
+    masters: Vec<String>,
+}
 
 /// Asks for one after the other; who was drained before one that is refused stays so.
 pub(crate) fn drain(args: DrainArgs) -> Outcome {
@@ -31,18 +38,35 @@ pub(crate) fn drain(args: DrainArgs) -> Outcome {
     let settings = Layers::read(args.settings)?.effective();
     runtime(Some(1))?.block_on(async {
         let client = Client::new(&settings)?;
-        for worker in &workers {
-            client.drain(worker, !args.undo).await?;
-            print(&match args.undo {
-                true => format!("worker {worker} is in service again\n"),
-                false => format!("worker {worker} gets no new work\n"),
-            });
+        let mut whom = Whom { workers, masters: args.masters };
+        if args.this_master {
+            let (_, fleet): (_, Fleet) = client.get("workers").await?;
+            whom.masters.push(fleet.master);
         }
+        ask(&client, &whom, !args.undo).await?;
         match args.wait {
-            true => wait(&client, &workers, patience.unwrap_or(PATIENCE)).await,
+            true => wait(&client, &whom, patience.unwrap_or(PATIENCE)).await,
             false => Ok(ExitCode::Ok),
         }
     })
+}
+
+async fn ask(client: &Client, whom: &Whom, drained: bool) -> Result<(), Failure> {
+    for worker in &whom.workers {
+        client.drain(worker, drained).await?;
+        print(&match drained {
+            true => format!("worker {worker} gets no new work\n"),
+            false => format!("worker {worker} is in service again\n"),
+        });
+    }
+    for master in &whom.masters {
+        client.drain_master(master, drained).await?;
+        print(&match drained {
+            true => format!("master {master} does not lead, and says that it is not ready\n"),
+            false => format!("master {master} is in service again\n"),
+        });
+    }
+    Ok(())
 }
 
 fn names(texts: &[String]) -> Result<Vec<WorkerId>, Failure> {
@@ -56,14 +80,18 @@ fn names(texts: &[String]) -> Result<Vec<WorkerId>, Failure> {
 }
 
 /// Until none of them has anything to do.
-async fn wait(client: &Client, workers: &[WorkerId], patience: Duration) -> Outcome {
+async fn wait(client: &Client, whom: &Whom, patience: Duration) -> Outcome {
     let until = Instant::now() + patience;
     let mut said = String::new();
     loop {
-        let (_, view) = client.state().await?;
-        let busy = busy(&view, workers);
+        let busy = still(client, whom).await?;
         if busy.is_empty() {
-            print("all of them are idle\n");
+            if !whom.workers.is_empty() {
+                print("all of them are idle\n");
+            }
+            if !whom.masters.is_empty() {
+                print("others lead\n");
+            }
             return Ok(ExitCode::Ok);
         }
         let line = busy.join(", ");
@@ -80,6 +108,33 @@ async fn wait(client: &Client, workers: &[WorkerId], patience: Duration) -> Outc
         }
         sleep_until((Instant::now() + LOOK).min(until)).await;
     }
+}
+
+/// What is still to be done, for people.
+async fn still(client: &Client, whom: &Whom) -> Result<Vec<String>, Failure> {
+    let mut still = Vec::new();
+    if !whom.workers.is_empty() {
+        still = busy(&client.state().await?.1, &whom.workers);
+    }
+    if !whom.masters.is_empty() {
+        let (_, fleet): (_, Fleet) = client.get("workers").await?;
+        still.extend(in_charge(&fleet, &whom.masters));
+    }
+    Ok(still)
+}
+
+/// Which of these masters others would still miss. Who is gone is missed by nobody.
+fn in_charge(fleet: &Fleet, masters: &[String]) -> Vec<String> {
+    let others = |id: &String| fleet.masters.iter().any(|other| other.leads && other.id != *id);
+    let of = |id: &String| {
+        let master = fleet.masters.iter().find(|master| master.id == *id)?;
+        let done = master.draining && !master.leads && others(id);
+        (!done).then(|| match (master.draining, master.leads) {
+            (true, false) => format!("{id} (nobody else leads yet)"),
+            _ => format!("{id} (it leads or stands for election)"),
+        })
+    };
+    masters.iter().filter_map(of).collect()
 }
 
 /// What is still to be done by these workers, for people. Who is gone does nothing.

@@ -66,6 +66,7 @@ impl<Ready: Fn() -> Result<(), String>> Circle<Ready> {
                 priority: master.priority,
                 term: master.term,
                 acting: master.acting,
+                draining: master.draining,
                 silent: Duration::from_secs(silent),
             }
         };

@@ -37,6 +37,9 @@ pub struct MasterView {
     pub term: Option<Term>,
     /// It leads and its lease is renewed.
     pub acting: bool,
+    /// Out of service: it neither leads nor stands for election, and goes on serving.
+    #[serde(default)]
+    pub draining: bool,
     /// For how long nothing was heard of it, in whole seconds. After three beats it is left out.
     pub silent: Duration,
 }

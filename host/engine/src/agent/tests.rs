@@ -167,6 +167,7 @@ impl Boss {
             weight: 1,
             heartbeat: Duration::from_millis(50),
             drain: Duration::from_millis(500),
+            leave: Duration::from_secs(2),
         };
         let stop = CancellationToken::new();
         let agent = tokio::spawn(run(config, script, channels, stop.clone()));

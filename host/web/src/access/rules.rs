@@ -65,6 +65,8 @@ const EXCEPTIONS: &[Rule] = &[
     Rule::reads("GET", "/api/v1/data-sets/{digest}", Need::Role(Role::Operate)),
     Rule::changes("POST", "/api/v1/workers/{worker}/drain", Need::Role(Role::Admin)),
     Rule::changes("DELETE", "/api/v1/workers/{worker}/drain", Need::Role(Role::Admin)),
+    Rule::changes("POST", "/api/v1/masters/{master}/drain", Need::Role(Role::Admin)),
+    Rule::changes("DELETE", "/api/v1/masters/{master}/drain", Need::Role(Role::Admin)),
     // Locust's scripts change things by GET.
     Rule::changes("GET", "/stop", Need::Role(Role::Operate)),
     Rule::changes("GET", "/stats/reset", Need::Role(Role::Operate)),

@@ -20,7 +20,8 @@ use crate::refusal::Refusal;
     servers((url = "/")),
     paths(
         crate::access::login::who, crate::access::login::log_in, crate::access::login::log_out,
-        fleet::openapi, fleet::state, fleet::settings, fleet::workers, fleet::drain, fleet::undrain, fleet::logs,
+        fleet::openapi, fleet::state, fleet::settings, fleet::workers, fleet::drain, fleet::undrain,
+        fleet::drain_master, fleet::undrain_master, fleet::logs,
         live::live,
         scenarios::list, scenarios::upload, scenarios::one, scenarios::delete, scenarios::module,
         data_sets::list, data_sets::upload, data_sets::one, data_sets::delete,

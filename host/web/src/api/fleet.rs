@@ -8,10 +8,10 @@ use loadhost_model::id::WorkerId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Shared;
 use super::document::DOCUMENT;
 use super::dto::Fleet;
 use super::extract::{Asked, At, Body};
+use super::{Desk, Shared};
 use crate::live::LogEntry;
 use crate::refusal::Refusal;
 use crate::workbench::Setting;
@@ -25,6 +25,13 @@ pub(super) struct Nothing {}
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Drained {
     worker: String,
+    drained: bool,
+}
+
+/// What holds for a master from now on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MasterDrained {
+    master: String,
     drained: bool,
 }
 
@@ -90,12 +97,61 @@ pub(super) async fn undrain(
     Ok(Json(Drained { worker: worker.to_string(), drained: false }))
 }
 
-/// The last lines of guests' logs that this master has seen, oldest first.
+/// Takes a master out of service before it is stopped: it hands over, is no candidate, says at `/ready` that it
+/// is draining, and goes on serving. Any master may be asked.
+#[utoipa::path(post, path = "/api/v1/masters/{master}/drain", tag = "fleet",
+    params(("master" = String, Path, description = "Its name")),
+    request_body = Nothing, responses((status = 200, body = MasterDrained)))]
+pub(super) async fn drain_master(
+    State(desk): Shared,
+    At(master): At<String>,
+    Body(Nothing {}): Body<Nothing>,
+) -> Result<Json<MasterDrained>, Refusal> {
+    put_master(&desk, master, true).await
+}
+
+/// Lets a master lead again.
+#[utoipa::path(delete, path = "/api/v1/masters/{master}/drain", tag = "fleet",
+    params(("master" = String, Path, description = "Its name")),
+    responses((status = 200, body = MasterDrained)))]
+pub(super) async fn undrain_master(
+    State(desk): Shared,
+    At(master): At<String>,
+) -> Result<Json<MasterDrained>, Refusal> {
+    put_master(&desk, master, false).await
+}
+
+async fn put_master(
+    desk: &Desk,
+    master: String,
+    drained: bool,
+) -> Result<Json<MasterDrained>, Refusal> {
+    let Some(drain) = &desk.site.drain else {
+        let hint = "stop the process instead";
+        let message = "this process has no other masters beside it";
+        return Err(Refusal::not_found("unknown-master", message, hint));
+    };
+    drain(master.clone(), drained).await?;
+    Ok(Json(MasterDrained { master, drained }))
+}
+
+/// The last lines of guests' logs that this master has seen, or that are kept of a run that is over, oldest first.
 #[utoipa::path(get, path = "/api/v1/logs", tag = "fleet", params(WhichLines),
     responses((status = 200, body = LogLines)))]
-pub(super) async fn logs(State(desk): Shared, Asked(which): Asked<WhichLines>) -> Json<LogLines> {
+pub(super) async fn logs(
+    State(desk): Shared,
+    Asked(which): Asked<WhichLines>,
+) -> Result<Json<LogLines>, Refusal> {
     let limit = which.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    Json(LogLines { lines: desk.hub.logs(which.run.as_deref(), limit) })
+    let lines = desk.hub.logs(which.run.as_deref(), limit);
+    let Some(run) = which.run.filter(|_| lines.is_empty()) else {
+        return Ok(Json(LogLines { lines }));
+    };
+    // Those of a run that is over lie with its results.
+    let kept = desk.archive.read(desk.run(&run)?.as_str()).await?;
+    let mut lines = kept.map(|kept| kept.logs).unwrap_or_default();
+    lines.drain(..lines.len().saturating_sub(limit));
+    Ok(Json(LogLines { lines }))
 }
 
 /// What a run may be given, in the order of a form.

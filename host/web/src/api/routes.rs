@@ -52,6 +52,10 @@ fn routes() -> Routes {
         ("/api/v1/runs/{run}/compare/{baseline}", get(downloads::compare)),
         ("/api/v1/workers", get(fleet::workers)),
         ("/api/v1/workers/{worker}/drain", post(fleet::drain).delete(fleet::undrain)),
+        (
+            "/api/v1/masters/{master}/drain",
+            post(fleet::drain_master).delete(fleet::undrain_master),
+        ),
         ("/api/v1/logs", get(fleet::logs)),
     ]
 }

@@ -39,6 +39,7 @@ fn site(handle: Handle, folder: &std::path::Path) -> Site {
         shelf: Arc::new(FolderShelf::open(folder, ShelfBounds::default()).unwrap()),
         workbench: Some(Arc::new(Bench)),
         standing: Arc::new(standing),
+        drain: None,
         cluster: Some("test".into()),
     }
 }

@@ -30,7 +30,31 @@ use crate::site::Site;
 pub use listen::{Exposure, ListenError, bind};
 
 /// Why a process is not ready, for people.
-pub type NotReady = String;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotReady {
+    /// Something that it needs is not there yet, or not any more.
+    Waiting(String),
+    /// It was taken out of service, or told to stop, and serves until it does.
+    Draining(String),
+}
+
+impl From<String> for NotReady {
+    fn from(why: String) -> Self {
+        Self::Waiting(why)
+    }
+}
+
+/// What is answered at one port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Health, readiness and metrics, and the page if there is one.
+    All,
+    /// `/health` and `/ready`.
+    Health,
+    /// `/metrics`.
+    Metrics,
+}
+
 /// Asked at each `/ready`.
 pub type Readiness = Arc<dyn Fn() -> Result<(), NotReady> + Send + Sync>;
 /// Names and values of counters that only go up, asked at each `/metrics`.
@@ -56,12 +80,15 @@ pub struct Ops {
     pub transport: CounterSource,
     /// Page and API; None: there is neither.
     pub site: Option<Site>,
+    /// Which of it.
+    pub shown: Shown,
 }
 
 impl Ops {
     /// Of this role, always ready, without a transport.
     pub fn new(role: Role) -> Self {
-        Self { role, readiness: Arc::new(|| Ok(())), transport: Arc::new(Vec::new), site: None }
+        let (readiness, transport) = (Arc::new(|| Ok(())), Arc::new(Vec::new));
+        Self { role, readiness, transport, site: None, shown: Shown::All }
     }
 
     /// Ready when `readiness` says so.
@@ -70,6 +97,12 @@ impl Ops {
         readiness: impl Fn() -> Result<(), NotReady> + Send + Sync + 'static,
     ) -> Self {
         self.readiness = Arc::new(readiness);
+        self
+    }
+
+    /// Only this part of it.
+    pub fn only(mut self, shown: Shown) -> Self {
+        self.shown = shown;
         self
     }
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::metrics::{Metrics, MetricsError};
-use super::{Ops, Role};
+use super::{NotReady, Ops, Role, Shown};
 use crate::access::{self, Access};
 use crate::api::Desk;
 use crate::assets;
@@ -18,7 +18,8 @@ use crate::refusal::Refusal;
 /// What all routes share.
 pub(super) struct Shared {
     pub(super) ops: Ops,
-    metrics: Metrics,
+    /// Of a port that shows them.
+    metrics: Option<Metrics>,
 }
 
 pub(super) fn router(
@@ -26,12 +27,16 @@ pub(super) fn router(
     access: &Access,
     desk: Option<&Arc<Desk>>,
 ) -> Result<Router, MetricsError> {
-    let metrics = Metrics::new(&ops)?;
+    let shown = ops.shown;
+    let mut routes = Router::new();
+    if shown != Shown::Metrics {
+        routes = routes.route("/health", get(async || "alive\n")).route("/ready", get(ready));
+    }
+    if shown != Shown::Health {
+        routes = routes.route("/metrics", get(metrics_text));
+    }
+    let metrics = (shown != Shown::Health).then(|| Metrics::new(&ops)).transpose()?;
     let shared = Arc::new(Shared { ops, metrics });
-    let mut routes = Router::new()
-        .route("/health", get(async || "alive\n"))
-        .route("/ready", get(ready))
-        .route("/metrics", get(metrics_text));
     routes = match desk {
         Some(desk) => routes
             .merge(assets::router())
@@ -49,26 +54,33 @@ async fn welcome(State(shared): State<Arc<Shared>>) -> String {
         Role::Worker(_) => "worker",
     };
     let version = env!("CARGO_PKG_VERSION");
-    format!(
-        "loadhost {version} {role}\n\n\
-         GET  /health         is it alive\n\
-         GET  /ready          can it take work, or why not\n\
-         GET  /metrics        for Prometheus\n"
-    )
+    let mut said = format!("loadhost {version} {role}\n\n");
+    if shared.ops.shown != Shown::Metrics {
+        said += "GET  /health         is it alive\n\
+                 GET  /ready          can it take work, or why not\n";
+    }
+    if shared.ops.shown != Shown::Health {
+        said += "GET  /metrics        for Prometheus\n";
+    }
+    said
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     match (shared.ops.readiness)() {
         Ok(()) => "ready\n".into_response(),
         Err(why) => {
-            let hint = "wait, or look at its log";
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", why, hint).into_response()
+            let (code, why, hint) = match why {
+                NotReady::Waiting(why) => ("not-ready", why, "wait, or look at its log"),
+                NotReady::Draining(why) => ("draining", why, "ask another one"),
+            };
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, why, hint).into_response()
         }
     }
 }
 
 async fn metrics_text(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.metrics.text().await {
+    let Some(metrics) = &shared.metrics else { return StatusCode::NOT_FOUND.into_response() };
+    match metrics.text().await {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => {
             let status = StatusCode::INTERNAL_SERVER_ERROR;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::run::cores;
 use super::super::runtime;
+use super::faces::PORTS;
 use crate::config::{Effective, Origin, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
@@ -53,9 +54,14 @@ impl Part {
         format!("{}/{}/{}", self.index, self.count, self.id)
     }
 
+    /// Which it is, from 1 on.
+    pub(super) fn number(&self) -> u32 {
+        self.index + 1
+    }
+
     /// Its own name.
     fn name(&self) -> String {
-        format!("{}-{}", self.id, self.index + 1)
+        format!("{}-{}", self.id, self.number())
     }
 
     /// The settings of the whole, made those of this process: a name and a port of its own, and its
@@ -63,16 +69,21 @@ impl Part {
     pub(super) fn of(&self, settings: Effective) -> Result<Effective, Failure> {
         let origin = || Origin::Flag("--processes".to_string());
         let shards = (cores() / self.count).max(1).to_string();
-        let address = settings.address("worker.listen")?;
         let has_shards = settings.item("shards").is_some();
         let mut settings = settings.with("worker.id", self.name(), origin());
         if !has_shards {
             settings = settings.with("shards", shards, origin());
         }
-        if let Some(mut address) = address.filter(|address| address.port() != 0) {
+        for key in PORTS {
+            let Some(mut address) = settings.address(key)?.filter(|address| address.port() != 0)
+            else {
+                continue;
+            };
             let port = u32::from(address.port()) + self.index;
             address.set_port(u16::try_from(port).unwrap_or(0));
-            settings = settings.with("worker.listen", address.to_string(), origin());
+            // A default stays one, so that it is done without where it is taken.
+            let origin = settings.item(key).map_or_else(origin, |item| item.origin.clone());
+            settings = settings.with(key, address.to_string(), origin);
         }
         Ok(settings)
     }
@@ -208,7 +219,10 @@ mod tests {
         assert_eq!(Part::read(&part.text()), Some(part.clone()));
         let own = part.of(settings(&[("worker.id", "a-b"), ("shards", "3")])).unwrap();
         assert_eq!(own.text("worker.id").unwrap(), "a-b-3");
-        assert_eq!(own.text("worker.listen").unwrap(), "127.0.0.1:8092");
+        assert_eq!(own.text("worker.health-listen").unwrap(), "127.0.0.1:8082");
+        assert_eq!(own.text("worker.metrics-listen").unwrap(), "127.0.0.1:9092");
+        assert_eq!(own.item("worker.metrics-listen").unwrap().origin, Origin::Default);
+        assert_eq!(own.text("worker.listen"), None);
         assert_eq!(own.text("shards").unwrap(), "3");
         let own = part.of(settings(&[("worker.listen", "127.0.0.1:0")])).unwrap();
         assert_eq!(own.text("worker.listen").unwrap(), "127.0.0.1:0");

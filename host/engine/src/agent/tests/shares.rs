@@ -83,6 +83,21 @@ async fn a_worker_that_is_to_end_goes_on_until_others_have_its_share() {
 }
 
 #[tokio::test]
+async fn a_worker_that_is_to_end_cuts_off_what_goes_on_at_its_deadline() {
+    let script = Script { task_takes: Duration::from_secs(60), ..Script::default() };
+    let mut boss = Boss::of(script, Load::Closed { users: Curve::constant(4.0) });
+    boss.start();
+    boss.until(|status| status.users == 4).await;
+    boss.stop.cancel();
+    let begin = tokio::time::Instant::now();
+    boss.until(|status| status.draining && status.state == WorkerState::Idle).await;
+    let waited = begin.elapsed();
+    assert!(waited > Duration::from_millis(1_900) && waited < Duration::from_secs(4), "{waited:?}");
+    assert!(boss.intervals.last().is_some_and(|interval| interval.last));
+    boss.finish().await;
+}
+
+#[tokio::test]
 async fn a_process_that_joins_in_the_middle_repeats_nothing_of_its_predecessor() {
     let load = Load::Arrivals {
         rate: Curve::constant(100.0),

@@ -38,6 +38,9 @@ pub struct Master {
     pub url: Option<String>,
     /// Whether it leads.
     pub leads: bool,
+    /// Out of service: it does not lead, says that it is not ready, and goes on serving.
+    #[serde(default)]
+    pub draining: bool,
 }
 
 /// One worker.

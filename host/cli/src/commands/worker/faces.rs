@@ -1,0 +1,159 @@
+//! Where a worker is asked how it is: health and metrics, at a port each or both at one.
+
+use std::net::SocketAddr;
+
+use loadhost_cluster::{AgentLink, Connection};
+use loadhost_web::ops::{NotReady, Ops, Role, Shown};
+use tokio_util::sync::CancellationToken;
+
+use crate::broker;
+use crate::config::{Effective, Origin};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::ops::{self, Bound, Port, Served};
+
+const ALL: &str = "worker.listen";
+/// What is served where nothing else is said, unless somebody else is there.
+const PARTS: [(&str, Shown); 2] =
+    [("worker.health-listen", Shown::Health), ("worker.metrics-listen", Shown::Metrics)];
+
+/// Settings that are ports of this worker.
+pub(super) const PORTS: [&str; 3] = [ALL, PARTS[0].0, PARTS[1].0];
+
+/// Ports that were taken, and what is shown there.
+pub(super) struct Faces(Vec<(Bound, Shown)>);
+
+impl Faces {
+    /// Takes the ports that the settings give. A default that is in use is told and done without.
+    ///
+    /// # Errors
+    /// If a port that was given cannot be had.
+    pub(super) async fn bind(settings: &Effective) -> Result<Self, Failure> {
+        let mut bound = Vec::new();
+        for (key, address, shown) in wanted(settings)? {
+            let port = Port { key, address, serves: words(shown) };
+            match ops::bind_worker(settings, port).await {
+                Ok(at) => bound.push((at, shown)),
+                Err(failure)
+                    if is_default(settings, key) && failure.code == ExitCode::PortInUse =>
+                {
+                    let (what, flag) = (words(shown), port.flag());
+                    eprintln!(
+                        "note: {address} is in use, so {what} cannot be asked of this worker; give \
+                         another port with {flag} HOST:PORT"
+                    );
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(Self(bound))
+    }
+
+    /// Answers there until `stop`. `asked` is cancelled once this process was told to stop.
+    pub(super) fn serve(
+        self,
+        (connection, link): (&Connection, &AgentLink),
+        asked: &CancellationToken,
+        stop: &CancellationToken,
+    ) -> Vec<Served> {
+        let faces = faces(connection, link, asked.clone());
+        let ports = self.0.into_iter();
+        ports.map(|(at, shown)| at.serve(faces.clone().only(shown), stop.clone())).collect()
+    }
+}
+
+/// Port by port. Two of the same address are one.
+fn wanted(settings: &Effective) -> Result<Vec<(&'static str, SocketAddr, Shown)>, Failure> {
+    let mut ports: Vec<(&'static str, SocketAddr, Shown)> = Vec::new();
+    if let Some(address) = settings.address(ALL)? {
+        ports.push((ALL, address, Shown::All));
+    }
+    for (key, shown) in PARTS {
+        let beside = !ports.is_empty() && is_default(settings, key);
+        let Some(address) = settings.address(key)? else { continue };
+        if beside && ports[0].2 == Shown::All {
+            continue;
+        }
+        let same = ports.iter_mut().find(|(_, known, _)| *known == address && known.port() != 0);
+        match same {
+            Some(known) => known.2 = Shown::All,
+            None => ports.push((key, address, shown)),
+        }
+    }
+    Ok(ports)
+}
+
+fn is_default(settings: &Effective, key: &str) -> bool {
+    settings.item(key).is_none_or(|item| item.origin == Origin::Default)
+}
+
+fn words(shown: Shown) -> &'static str {
+    match shown {
+        Shown::All => "/health, /ready and /metrics",
+        Shown::Health => "/health and /ready",
+        Shown::Metrics => "/metrics",
+    }
+}
+
+fn faces(connection: &Connection, link: &AgentLink, asked: CancellationToken) -> Ops {
+    let (leader, broker) = (link.leader.clone(), connection.clone());
+    let ready = move || {
+        if asked.is_cancelled() {
+            let why = "this worker was told to stop, and its users go to others";
+            return Err(NotReady::Draining(why.to_string()));
+        }
+        if !broker.connected() {
+            return Err(
+                format!("the NATS server at {} is not connected", broker.addresses()).into()
+            );
+        }
+        if leader.borrow().is_none() {
+            return Err("no master leads".to_string().into());
+        }
+        Ok(())
+    };
+    Ops::new(Role::Worker(link.status.clone()))
+        .ready_if(ready)
+        .counting(broker::counters(connection))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::config::{Item, Layer, by_key};
+
+    fn ports(given: &[(&str, &str)]) -> Vec<(String, Shown)> {
+        let mut layer = Layer::default();
+        for (key, text) in given {
+            let (text, origin) = ((*text).to_string(), Origin::Flag("test".to_string()));
+            layer.push(by_key(key).unwrap(), Item { name: None, text, origin });
+        }
+        let wanted = wanted(&Effective::of([layer])).unwrap().into_iter();
+        wanted.map(|(_, address, shown)| (address.to_string(), shown)).collect()
+    }
+
+    #[test]
+    fn health_and_metrics_have_a_port_each_or_share_one() {
+        let of = |all: &[(&str, Shown)]| -> Vec<_> {
+            all.iter().map(|(address, shown)| ((*address).to_string(), *shown)).collect()
+        };
+        let (health, metrics) = ("127.0.0.1:8080", "127.0.0.1:9090");
+        assert_eq!(ports(&[]), of(&[(health, Shown::Health), (metrics, Shown::Metrics)]));
+        let one = "127.0.0.1:7000";
+        assert_eq!(ports(&[(ALL, one)]), of(&[(one, Shown::All)]));
+        assert_eq!(
+            ports(&[("worker.health-listen", one)]),
+            of(&[(one, Shown::Health), (metrics, Shown::Metrics)])
+        );
+        let both = [("worker.health-listen", one), ("worker.metrics-listen", one)];
+        assert_eq!(ports(&both), of(&[(one, Shown::All)]));
+        assert_eq!(
+            ports(&[(ALL, one), ("worker.metrics-listen", metrics)]),
+            of(&[(one, Shown::All), (metrics, Shown::Metrics)])
+        );
+        let any = "127.0.0.1:0";
+        let both = [("worker.health-listen", any), ("worker.metrics-listen", any)];
+        assert_eq!(ports(&both), of(&[(any, Shown::Health), (any, Shown::Metrics)]));
+    }
+}

@@ -254,7 +254,7 @@ fn a_master_whose_port_is_taken_leaves_nothing_in_the_broker() -> Result<()> {
 #[test]
 fn a_master_at_its_limit_of_memory_takes_no_new_run_and_says_why() -> Result<()> {
     let (nats, shop) = (Nats::start()?, Shop::start(&[])?);
-    let _workers = workers(&nats, 2)?;
+    let _workers = workers(&nats.url(), 2)?;
     let outcome = submit(&nats.url(), &shop, &["--memory-limit", "1MiB"])?.run()?;
     outcome.expect_code(114)?.expect_said(&["takes no new run", "may have 1 (--memory-limit)"])?;
     Ok(())

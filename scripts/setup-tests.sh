@@ -29,6 +29,9 @@ need shellcheck shellcheck
 need systemd-analyze systemd
 need openssl openssl
 need man man-db
+need strace strace
+need strip binutils
+need curl curl
 
 packages_of_the_tests() {
     "$here/setup-web-tests.sh"

@@ -64,11 +64,10 @@ impl Client {
 
     /// Of a worker of this machine, where these settings let it say how it is.
     pub(crate) fn of_worker(settings: &Effective) -> Result<Self, Failure> {
-        let address = match settings.address("worker.listen")? {
-            None => settings.address("worker.health-listen")?,
-            shared => shared,
-        };
-        Self::at(settings, local(address.unwrap_or(ops::WORKER_HEALTH))?)
+        let shared = settings.address("worker.listen")?;
+        let own = settings.address("worker.health-listen")?;
+        // The second has a default.
+        Self::at(settings, local(shared.or(own).unwrap_or(ops::MASTER))?)
     }
 
     fn at(settings: &Effective, base: Url) -> Result<Self, Failure> {

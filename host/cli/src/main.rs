@@ -66,6 +66,7 @@ fn dispatch(command: Cmd) -> Outcome {
         Cmd::Stop(args) => commands::stop::stop(args),
         Cmd::Drain(args) => commands::drain::drain(args),
         Cmd::Status(args) => commands::status::status(args),
+        Cmd::Health(args) => commands::health::health(args),
         Cmd::Runs(args) => commands::runs::runs(args),
         Cmd::Report(args) => commands::report::report(args),
         Cmd::User(command) => commands::user::user(command),

@@ -7,6 +7,7 @@ pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod demo_shop;
 pub(crate) mod drain;
+pub(crate) mod health;
 pub(crate) mod help;
 pub(crate) mod key;
 pub(crate) mod master;

@@ -79,6 +79,16 @@ pub(crate) enum Cmd {
     DemoShop(Settings<{ Commands::SHOP }>),
     /// Show which settings hold and where each comes from
     Config(Settings<{ Commands::RUN | Commands::MASTER }>),
+    /// Print what a shell needs to complete commands and flags
+    Completions {
+        /// Such as bash, zsh or fish
+        shell: clap_complete::Shell,
+    },
+    /// Write a manual page for each command
+    Man {
+        /// Where; made if it is not there
+        folder: PathBuf,
+    },
     /// Explain a command, `exit-codes`, `limits` or `settings`
     Help {
         /// What to explain

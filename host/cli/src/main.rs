@@ -80,6 +80,8 @@ fn dispatch(command: Cmd) -> Outcome {
         Cmd::CompileInside { recipe } => scenario_file::compile_inside(&recipe),
         Cmd::DemoShop(settings) => commands::demo_shop::demo_shop(settings),
         Cmd::Config(settings) => commands::config::config(settings),
+        Cmd::Completions { shell } => commands::completions::completions(shell),
+        Cmd::Man { folder } => commands::man::man(&folder),
         Cmd::Help { topic } => commands::help::help(topic.as_deref()),
     }
 }

@@ -22,6 +22,7 @@ need nginx nginx
 need haproxy haproxy
 need promtool prometheus
 need prometheus-alertmanager prometheus-alertmanager
+need prometheus-node-exporter prometheus-node-exporter
 need kubectl kubernetes-client
 need buildah buildah
 need skopeo skopeo

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import os
+import signal
+import socket
 import subprocess
 from itertools import count
 from pathlib import Path
 
-from house import DEPLOY, Fleet, Process, ask, free_port, tool, until
+from house import DEPLOY, Fleet, Process, ask, free_port, loadhost, tool, until
 from house import balanced
-from house.balancers import Certificate, Site, shipped
+from house.balancers import Certificate, Doomed, Site, shipped
+from house.readers import Visitor
 
 CONF = DEPLOY / "haproxy" / "haproxy.cfg"
 PASSWORD = "a statistics password"
+LOGIN = {"Authorization": "Basic " + base64.b64encode(f"operator:{PASSWORD}".encode()).decode()}
 
 
 class Haproxy(Process):
@@ -27,12 +33,14 @@ class Haproxy(Process):
         tls, plain, statistics = free_port(), free_port(), free_port()
         self.url, self.plain = f"https://127.0.0.1:{tls}", f"http://127.0.0.1:{plain}"
         self.statistics = f"http://127.0.0.1:{statistics}/stats"
+        self.far = free_port()
         hashed = subprocess.run([tool("openssl"), "passwd", "-6", PASSWORD], check=True, capture_output=True, text=True).stdout.strip()
         places = {f"10.0.1.1{n}:8089": address for n, address in enumerate(masters)}
         places |= {
             "bind :80\n": f"bind 127.0.0.1:{plain}\n",
             "bind :443 ": f"bind 127.0.0.1:{tls} ",
-            "bind 127.0.0.1:8404": f"bind 127.0.0.1:{statistics}",
+            # The second is for a client that says to be elsewhere.
+            "bind 127.0.0.1:8404": f"bind 127.0.0.1:{statistics}\n    bind 127.0.0.1:{self.far} accept-proxy",
             "/etc/ssl/private/loadhost.pem": str(self.certificate.both),
             "/run/haproxy/": f"{folder}/",
             "password !": f"password {hashed}",
@@ -43,6 +51,15 @@ class Haproxy(Process):
         file.write_text(shipped(CONF, places))
         super().__init__("haproxy", [tool("haproxy"), "-db", "-f", file])
         until("haproxy answers", lambda: ask(f"{self.plain}/balancer-health").status == 200)
+
+    def states(self) -> dict[str, str]:
+        """Of the masters, as the statistics page has them."""
+        text = ask(f"{self.statistics};csv", headers=LOGIN).text
+        rows = csv.DictReader(text.removeprefix("# ").splitlines())
+        return {row["svname"]: row["status"] for row in rows if row["pxname"] == "loadhost" and row["svname"].startswith("master")}
+
+    def all_up(self) -> bool:
+        return list(self.states().values()) == ["UP"] * 3
 
 
 def test_the_door(fleet: Fleet) -> None:
@@ -57,6 +74,14 @@ def test_the_door(fleet: Fleet) -> None:
     balanced.uploads_are_bounded_as_the_masters_do(site, haproxy.url, trust)
     balanced.logins_are_counted_by_the_clients_address(site, haproxy.url, trust)
 
+    until("all masters are up", haproxy.all_up)
+    fleet.nats.kill()
+    until("no master is ready", lambda: not {"UP"} & set(haproxy.states().values()))
+    assert ask(f"{haproxy.url}/", context=trust).status == 200
+    unready = ask(f"{haproxy.url}/ready", context=trust)
+    assert unready.status == 503 and unready.json()["code"] == "not-ready"
+    balanced.the_balancer_lives_without_masters(site, haproxy.url, trust)
+
 
 def test_changes_are_sent_once(fleet: Fleet) -> None:
     folders = (fleet.folder / f"haproxy-{n}" for n in count())
@@ -67,3 +92,63 @@ def test_a_run_outlives_its_leader(fleet: Fleet) -> None:
     site = Site(fleet)
     haproxy = fleet.keep(Haproxy(fleet.folder / "haproxy", site.addresses))
     balanced.a_run_outlives_its_leader(site, haproxy.url, haproxy.certificate.trust())
+
+
+def test_masters_leave_without_an_error(fleet: Fleet) -> None:
+    site = Site(fleet, "--drain-delay", "3s")
+    haproxy = fleet.keep(Haproxy(fleet.folder / "haproxy", site.addresses))
+    trust = haproxy.certificate.trust()
+    until("all masters are up", haproxy.all_up)
+    leader = site.leader()
+    run = site.start(haproxy.url, trust, users=6, **{"run-time": "8s"})
+    page = site.page_of(leader, haproxy.url, trust, run)
+    visitor = Visitor(haproxy.url, trust, balanced.READ, site.bearer)
+    writer = Visitor(haproxy.url, trust, [f"/api/v1/runs/{run}"], site.bearer, body={"note": "still here"})
+
+    # Taken out first, then stopped.
+    place = f"master{site.masters.index(leader) + 1}"
+    drain = [loadhost(), "drain", "--this-master", "--url", leader.url, "--token", site.token, "--wait"]
+    drained = subprocess.run(drain, capture_output=True, text=True)
+    assert drained.returncode == 0, drained.stderr
+    until("HAProxy passes it by", lambda: haproxy.states()[place] == "DOWN")
+    assert len(page.epochs()) == 1, "who follows a run there is let be"
+    leader.signal(signal.SIGTERM)
+    # Stopped without a word: it says so itself, for as long as `--drain-delay`.
+    second = site.leader()
+    second.signal(signal.SIGTERM)
+    balanced.the_page_goes_on(page)
+    assert (leader.ends(), second.ends()) == (0, 0)
+    until("the page sees the end", lambda: page.doc["run"]["state"] == "finished", within=25)
+    for one in [page, visitor, writer]:
+        one.leave()
+    assert visitor.failures == [] and writer.failures == []
+    assert visitor.asked > 60 and writer.asked > 60
+    assert site.result(haproxy.url, trust, run) == site.counted()
+    for process in [*site.masters, site.worker]:
+        process.kill()  # Nobody waits for them to drain.
+
+
+def test_the_statistics_page_is_for_operators_of_this_machine(fleet: Fleet) -> None:
+    masters = [fleet.keep(Doomed(answered=("/ready", "/health"))) for _ in range(3)]
+    haproxy = fleet.keep(Haproxy(fleet.folder / "haproxy", [master.address for master in masters]))
+    until("all masters are up", haproxy.all_up)
+    assert ask(haproxy.statistics).status == 401
+    wrong = {"Authorization": "Basic " + base64.b64encode(b"operator:!").decode()}
+    assert ask(haproxy.statistics, headers=wrong).status == 401
+    assert ask(f"{haproxy.url}/stats", context=haproxy.certificate.trust()).status == 502, "this is the masters' own"
+    out = b"s=master2&action=drain&b=loadhost"
+    told = {**LOGIN, "content-type": "application/x-www-form-urlencoded"}
+    elsewhere = haproxy_from("192.0.2.7", haproxy.far, out)
+    assert "303" in elsewhere and "DENY" in elsewhere, elsewhere
+    assert haproxy.all_up()
+    assert ask(haproxy.statistics, "POST", out, told).status == 303
+    until("it drains", lambda: haproxy.states()["master2"] == "DRAIN")
+
+
+def haproxy_from(address: str, port: int, form: bytes) -> str:
+    """Asks the statistics page as somebody at `address`, who has the password."""
+    head = f"PROXY TCP4 {address} 127.0.0.1 50000 {port}\r\nPOST /stats HTTP/1.1\r\nHost: x\r\nAuthorization: {LOGIN['Authorization']}\r\n"
+    kind = f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall((head + kind).encode() + form)
+        return line.makefile("rb").read().decode()

@@ -51,6 +51,7 @@ def test_the_door(fleet: Fleet) -> None:
     balanced.a_login_holds_on_all_masters(site, nginx.url, trust)
     balanced.uploads_are_bounded_as_the_masters_do(site, nginx.url, trust)
     balanced.logins_are_counted_by_the_clients_address(site, nginx.url, trust)
+    balanced.the_balancer_lives_without_masters(site, nginx.url, trust)
 
 
 def test_changes_are_sent_once(fleet: Fleet) -> None:

@@ -135,13 +135,13 @@ class Site:
         return done.stdout
 
     def leader(self) -> Master:
-        """Asked at each of them."""
+        """By its own word."""
 
-        def look() -> Master | None:
-            lines = [(one, one.ask("/metrics", headers=self.bearer).text) for one in self.masters if one.running()]
-            return next((one for one, text in lines if re.search(r"^loadhost_leader 1$", text, re.MULTILINE)), None)
+        def leads(one: Master) -> bool:
+            told = one.ask("/api/v1/workers", headers=self.bearer).json()
+            return any(master["leads"] for master in told["masters"] if master["id"] == told["master"])
 
-        return until("one of the masters leads", look)
+        return until("one of the masters leads", lambda: next((one for one in self.masters if one.running() and leads(one)), None))
 
     def start(self, url: str, context: ssl.SSLContext | None, **settings: Any) -> str:
         """Uploads the scenario and starts a run of it through the balancer; its name."""

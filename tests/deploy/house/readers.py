@@ -33,12 +33,14 @@ def headers_of(url: str, context: ssl.SSLContext | None, path: str, **headers: s
 
 
 class Visitor:
-    """Asks for something each 100 ms, over one connection; what fails is kept."""
+    """Asks for something each 100 ms, over one connection; what fails is kept. A body makes it `PATCH`."""
 
-    def __init__(self, url: str, context: ssl.SSLContext | None, paths: list[str], headers: dict[str, str]):
-        self.url, self.context, self.paths, self.headers = url, context, paths, headers
+    def __init__(self, url: str, context: ssl.SSLContext | None, paths: list[str], headers: dict[str, str], body: Any = None):
+        self.url, self.context, self.paths = url, context, paths
+        self.headers = {**headers, "content-type": "application/json"}
+        self.method = "PATCH" if body else "GET"
+        self.body = json.dumps(body) if body else None
         self.asked = 0
-        self.slowest = 0.0
         self.failures: list[str] = []
         self._stop = threading.Event()
         self._began = time.monotonic()
@@ -50,9 +52,8 @@ class Visitor:
         while not self._stop.wait(0.1):
             path = self.paths[self.asked % len(self.paths)]
             self.asked += 1
-            began = time.monotonic()
             try:
-                line.request("GET", path, headers=self.headers)
+                line.request(self.method, path, self.body, self.headers)
                 answer = line.getresponse()
                 body = answer.read()
                 if answer.status != 200:
@@ -61,11 +62,10 @@ class Visitor:
                 self._failed(path, repr(error))
                 line.close()
                 line = connect(self.url, self.context)
-            self.slowest = max(self.slowest, time.monotonic() - began)
         line.close()
 
     def _failed(self, path: str, what: str) -> None:
-        self.failures.append(f"after {time.monotonic() - self._began:.2f} s: GET {path}: {what}")
+        self.failures.append(f"after {time.monotonic() - self._began:.2f} s: {self.method} {path}: {what}")
 
     def leave(self) -> None:
         """What it saw stands fast from here on."""

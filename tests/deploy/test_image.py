@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from house import CHECKOUT, DEPLOY, Shop, ask, loadhost, scenario
+from house import CHECKOUT, DEPLOY, Fleet, Shop, ask, free_port, loadhost, scenario, until
 from manifests.container import Container, Image, Volume, build, inspect, unpack
 
 CONTAINERFILE = DEPLOY / "image" / "Containerfile"
@@ -142,3 +142,26 @@ def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
     done = subprocess.run([DEPLOY / "image" / "build.sh"], capture_output=True, text=True,
                           env={**os.environ, "LOADHOST_BIN": str(tmp_path / "none")})
     assert done.returncode == 1 and "hint: build it (cargo build --release --locked)" in done.stderr
+
+
+def test_the_health_check_asks_whoever_is_there(fleet: Fleet) -> None:
+    def health(*flags: str, **env: str) -> subprocess.CompletedProcess[str]:
+        said = {f"LOADHOST_{key}": text for key, text in env.items()}
+        return subprocess.run([loadhost(), "health", *flags], capture_output=True, text=True, env={**os.environ, **said})
+
+    [master] = fleet.masters(1)
+    worker = fleet.worker("one")
+    until("the worker is ready", worker.ready)
+    nobody = f"127.0.0.1:{free_port()}"
+    at = {name: member.url.removeprefix("http://") for name, member in (("master", master), ("worker", worker))}
+    for asked in (health("--url", master.url), health("--url", worker.url), health(LISTEN=at["master"]),
+                  health(LISTEN=nobody, WORKER_HEALTH_LISTEN=at["worker"]), health(LISTEN=nobody, WORKER_LISTEN=at["worker"])):
+        assert (asked.returncode, asked.stdout) == (0, "alive\n"), asked.stderr
+    assert health("--ready", "--url", worker.url).stdout == "ready\n"
+    silent = health(LISTEN=nobody, WORKER_HEALTH_LISTEN=nobody)
+    assert silent.returncode == 102 and nobody in silent.stderr
+    assert master.stop() == 0
+    until("nobody leads", lambda: not worker.ready())
+    waiting = health("--ready", "--url", worker.url)
+    assert waiting.returncode == 103 and "no master leads" in waiting.stderr
+    assert health("--url", worker.url).returncode == 0

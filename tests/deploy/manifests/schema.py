@@ -19,6 +19,7 @@ _SELECTOR: Any = {"matchLabels": None, "matchExpressions": None}
 _ENDPOINT: Any = {
     "port": None, "path": None, "interval": None, "scheme": None,
     "authorization": {"type": None, "credentials": {"name": None, "key": None}},
+    "relabelings": [{"sourceLabels": None, "targetLabel": None, "replacement": None, "regex": None, "action": None}],
 }
 _SHAPES: dict[tuple[str, str], Any] = {
     ("keda.sh/v1alpha1", "ScaledObject"): {
@@ -30,9 +31,9 @@ _SHAPES: dict[tuple[str, str], Any] = {
                       "metadata": {"value": None, "serverAddress": None, "query": None, "threshold": None}}],
     },
     ("monitoring.coreos.com/v1", "ServiceMonitor"): {
-        "jobLabel": None, "selector": _SELECTOR, "endpoints": [_ENDPOINT], "namespaceSelector": None},
+        "selector": _SELECTOR, "endpoints": [_ENDPOINT], "namespaceSelector": None},
     ("monitoring.coreos.com/v1", "PodMonitor"): {
-        "jobLabel": None, "selector": _SELECTOR, "podMetricsEndpoints": [_ENDPOINT], "namespaceSelector": None},
+        "selector": _SELECTOR, "podMetricsEndpoints": [_ENDPOINT], "namespaceSelector": None},
 }
 _NEEDED = {
     "ScaledObject": ("scaleTargetRef", "triggers"),

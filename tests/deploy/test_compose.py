@@ -95,7 +95,8 @@ BROKEN: list[tuple[str, Callable[[Tree], Any], str]] = [
     ("a worker that nobody watches", _service("worker", lambda s: _put(s["deploy"], "replicas", 5)), "Prometheus asks the workers"),
     ("rules that are not mounted", _service("prometheus", lambda s: s["volumes"].pop(1)), "Prometheus reads loadhost.rules.yml"),
     ("no common network", _service("master-1", lambda s: _put(s, "networks", ["broker"])), "master-1 and prometheus have no network"),
-    ("another Prometheus", lambda t: _put(t["configs"]["datasource.yml"], "content", t["configs"]["datasource.yml"]["content"].replace("9090", "9091")), "Grafana asks http://prometheus:9091"),
+    ("no provisioning", _service("grafana", lambda s: s["volumes"].pop(0)), "Grafana is told of nothing"),
+    ("no dashboards", _service("grafana", lambda s: s["volumes"].pop(2)), "Grafana finds no dashboards at /var/lib/grafana/dashboards/loadhost"),
 ]  # fmt: skip
 
 

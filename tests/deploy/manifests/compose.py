@@ -144,9 +144,23 @@ def prometheus_asks_whom_there_is(tree: Tree, folder: Path) -> Iterator[str]:
               jobs["loadhost-master"]["authorization"]["credentials_file"]]
     yield from (f"Prometheus reads {name}, which is not mounted" for name in wanted
                 if f"/etc/prometheus/{name}" not in mounted)
-    [source] = yaml.safe_load(tree["configs"]["datasource.yml"]["content"])["datasources"]
+    yield from _grafana_shows_what_there_is(tree["services"]["grafana"], folder)
+
+
+def _grafana_shows_what_there_is(grafana: Tree, folder: Path) -> Iterator[str]:
+    mounts = {volume.split(":")[1]: folder / volume.split(":")[0] for volume in grafana["volumes"]}
+    provisioning = mounts.get("/etc/grafana/provisioning", folder)
+    try:
+        [source] = yaml.safe_load((provisioning / "datasources/loadhost.yml").read_text())["datasources"]
+        [provider] = yaml.safe_load((provisioning / "dashboards/loadhost.yml").read_text())["providers"]
+    except OSError as error:
+        yield f"Grafana is told of nothing: {error}"
+        return
     if source["url"] != "http://prometheus:9090":
         yield f"Grafana asks {source['url']}"
+    dashboards = mounts.get(provider["options"]["path"])
+    if dashboards is None or not list(dashboards.glob("*.json")):
+        yield f"Grafana finds no dashboards at {provider['options']['path']}"
 
 
 CHECKS: list[Callable[[Tree, Path], Iterator[str]]] = [

@@ -66,4 +66,7 @@ function skip(event) {
 
 installKeys();
 void begin();
-render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById('app')));
+const app = /** @type {HTMLElement} */ (document.getElementById('app'));
+// The bar of index.html has been seen until now.
+app.replaceChildren();
+render(html`<${App} />`, app);

@@ -26,6 +26,8 @@ export interface Group { path: string; duration_ms: Times | null }
 export interface Metric { name: string; unit: string; tags: any; kind: string; value: any }
 export interface RunError { origin: any; code: string; message: string; count: number; first_seconds: number; last_seconds: number; detail: string }
 export interface Threshold { text: string; state: 'ok' | 'broken' | 'no-data'; value: number | null; broken_since_seconds: number | null; abort_after_seconds: number | null }
+/** A time in which a threshold was broken. */
+export interface Breach { threshold: string; at_seconds: number; until_seconds?: number | null }
 export interface Note { at_seconds: number | null; kind: 'info' | 'warning'; message: string }
 export interface Loss { worker: string; at_seconds: number; share: number; moved: boolean; served_seconds: number | null; returned_seconds: number | null; unmeasured_seconds: number }
 export interface Generator { cpu: number; cpu_peak: number; loop_lag_p99_ms: number | null; start_lag_p99_ms: number | null; saturated: string | null; saturated_seconds: number; first_reason: string | null }
@@ -37,7 +39,7 @@ export interface Run {
   losses: Loss[]; unserved: number; users: number; users_by_type: Record<string, number>; users_wanted: number | null; rate_wanted: number | null;
   counted_from_seconds: number; counted_seconds: number; load_seconds: number; total: Row; window: WindowView;
   rows: Record<string, Row>; rows_omitted: number; tasks: Record<string, Task>; checks: Record<string, Check>; groups: Record<string, Group>;
-  metrics: Record<string, Metric>; errors: Record<string, RunError>; errors_omitted: number; thresholds: Record<string, Threshold> | Threshold[];
+  metrics: Record<string, Metric>; errors: Record<string, RunError>; errors_omitted: number; thresholds: Record<string, Threshold> | Threshold[]; breaches?: Breach[];
   counters: { arrivals: number; dropped_arrivals: number; interrupted: number; crashed_users: number; capped: Record<string, number> };
   collection: { merged: number; duplicates: number; missing: number }; generator: Generator; shared: any; notes: Note[] | Record<string, Note>;
   ended: ({ reason: string } & Record<string, any>) | null; profile?: any; note?: string; tags?: string[]; versions?: { next?: (Version & { ready: number; of: number }) | null; refused?: { module: string; message: string } | null; behind?: number }; pinned?: boolean; started_by?: string | null; passed?: boolean | null;
@@ -52,7 +54,7 @@ export interface RunShort {
 export interface Worker {
   worker: string; release: string; tags: Record<string, string>; capacity: number; shards: number; users: number; cpu: number; memory_bytes: number;
   liveness: 'alive' | 'suspect' | 'lost'; silent_seconds: number; state: any; run: string | null; draining: boolean; name_clash: boolean; trouble?: string | null;
-  module?: string | null; loop_lag_p99_ms?: number | null;
+  module?: string | null; lag_ms?: number | null;
 }
 export interface Fleet { at: string | number; master: string; leader: string | null; term: number; trouble: string | null; masters: any[]; workers: Record<string, Worker> }
 export interface Doc { fleet: Fleet; runs: Record<string, RunShort>; run: Run | null }

@@ -1,6 +1,6 @@
 //! The page's files, embedded in the program: no build step, no folder to install.
 //!
-//! Each file is made ready once: comments of our own modules are left out, and it is packed. Names are looked up
+//! Each file is made ready once: comments of our own modules and casts for the type checker are left out, and it is packed. Names are looked up
 //! in a table and never in a file system.
 
 use std::collections::BTreeMap;
@@ -135,11 +135,21 @@ fn without_comments(text: &str) -> String {
             || bare.starts_with("//")
             || bare.starts_with("/*") && bare.trim_end().ends_with("*/"))
         {
-            kept.push_str(bare);
+            push_without_casts(&mut kept, bare);
             kept.push('\n');
         }
     }
     kept
+}
+
+/// A line without what only the type checker reads: `/** @type … */` before a value or a parameter.
+fn push_without_casts(kept: &mut String, mut line: &str) {
+    while let Some((before, rest)) = line.split_once("/** @") {
+        let Some((_, after)) = rest.split_once("*/") else { break };
+        kept.push_str(before);
+        line = after.strip_prefix(' ').unwrap_or(after);
+    }
+    kept.push_str(line);
 }
 
 fn answer(path: &str, headers: &HeaderMap) -> Response {
@@ -208,5 +218,19 @@ mod tests {
     fn comments_on_lines_of_their_own_are_left_out() {
         let text = "// head\n/**\n * Doc.\n */\nexport const a = 'http://x'; // stays\n  /* one */\n\n  go();\n";
         assert_eq!(without_comments(text), "export const a = 'http://x'; // stays\ngo();\n");
+    }
+
+    #[test]
+    fn casts_for_the_type_checker_are_left_out() {
+        let cases = [
+            ("const a = /** @type {any} */ (b);\n", "const a = (b);\n"),
+            ("(/** @type {A} */ a, /** @type {B<C>} */ b) => a;\n", "(a, b) => a;\n"),
+            ("const a = 1; /* stays */ b('/**');\n", "const a = 1; /* stays */ b('/**');\n"),
+            ("call(/** @type {any} */\n", "call(\n"),
+            ("const a = '/** @';\n", "const a = '/** @';\n"),
+        ];
+        for (text, kept) in cases {
+            assert_eq!(without_comments(text), kept);
+        }
     }
 }

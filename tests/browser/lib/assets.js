@@ -27,9 +27,9 @@ export const read = (file) => readFileSync(join(ASSETS, file));
 export const text = (file) => read(file).toString('utf8');
 export const ours = (file) => !file.startsWith('vendor/');
 
-/** What the server sends of it: our own files without comments on lines of their own, and without what lines begin with. */
+/** What the server sends of it: our own files without comments on lines of their own, casts, and what lines begin with. */
 export function sent(file) {
   if (!ours(file) || !/\.(js|css)$/.test(file)) return read(file);
   const code = text(file).replace(/^[ \t]*\/\*[\s\S]*?\*\/[ \t]*\n/gm, '').replace(/^[ \t]*\/\/.*\n/gm, '');
-  return Buffer.from(code.replace(/^[ \t]+/gm, '').replace(/^\n/gm, ''));
+  return Buffer.from(code.replace(/^[ \t]+/gm, '').replace(/^\n/gm, '').replace(/\/\*\* @.*?\*\/ ?/g, ''));
 }

@@ -5,7 +5,7 @@ import { lang, t } from '../i18n.js';
 import { clock, count, percent, rate, short, time } from '../format.js';
 import { Charts } from '../charts.js';
 import { Icon } from '../icons.js';
-import { notesOf, thresholdsOf } from './basics.js';
+import { notesOf } from './basics.js';
 
 /** @returns {import('../charts.js').Spec[]} */
 export function specs() {
@@ -92,9 +92,6 @@ export const words = () => ({
   series: t('series'),
 });
 
-/** When each threshold was seen to break: the view forgets it once the threshold holds again. @type {Map<string, import('../charts.js').Mark>} */
-const breaches = new Map();
-
 /** What happened, as marks: notes, lost workers, broken thresholds, the end of the ramp. @param {import('../types').Source} source @returns {import('../charts.js').Mark[]} */
 export function marksOf({ run: { value: run }, points }) {
   if (!run) return [];
@@ -104,10 +101,8 @@ export function marksOf({ run: { value: run }, points }) {
     if (note.at_seconds != null) marks.push({ t: note.at_seconds, kind: note.kind === 'warning' ? 'warning' : 'info', text: note.message });
   for (const loss of Object.values(run.losses ?? {}))
     marks.push({ t: loss.at_seconds, kind: 'bad', text: t('mark_lost', { worker: loss.worker }) });
-  for (const { text, broken_since_seconds: since } of thresholdsOf(run)) {
-    if (since != null) breaches.set(`${run.run} ${text} ${since}`, { t: since, kind: 'bad', text: t('mark_broken', { threshold: text }) });
-  }
-  for (const [key, mark] of breaches) if (key.startsWith(`${run.run} `)) marks.push(mark);
+  for (const { threshold, at_seconds: since } of run.breaches ?? [])
+    marks.push({ t: since, kind: 'bad', text: t('mark_broken', { threshold }) });
   const full = rampEnd(points.columns);
   if (full) marks.push({ t: full.t, kind: 'info', text: t('mark_full', { n: count(full.users) }) });
   return marks;

@@ -4,7 +4,7 @@ import { html } from '../ui.js';
 import { fleet } from '../store.js';
 import { t } from '../i18n.js';
 import { count } from '../format.js';
-import { WorkersTable } from '../components/run-tabs.js';
+import { WorkersTable } from '../components/workers-table.js';
 
 /** @returns {import('../types').View} */
 export function View() {

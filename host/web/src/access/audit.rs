@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 
-use super::guard::Peer;
+use super::proxy::Caller;
 use super::role::Identity;
 
 /// Of log lines.
@@ -28,7 +28,7 @@ impl Entry {
         Self {
             method: request.method().clone(),
             path: request.uri().path().chars().take(300).collect(),
-            from: Peer::of(request.extensions()),
+            from: Caller::of(request.extensions()).address,
             identity: None,
             denied: None,
         }

@@ -1,6 +1,6 @@
 //! The guard in front of all routes: who asks, from which page, and whether they may.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,8 +14,10 @@ use jiff::Timestamp;
 
 use super::denied::Denied;
 use super::origin::{Origin, names_this_machine, origin};
+use super::proxy::Caller;
 use super::role::{Identity, Means};
 use super::rules::{Effect, Need, SESSION, needed};
+use super::session::Wire;
 use super::{Access, Reach, audit, headers, session};
 
 /// Until a handler answers: also an upload over a slow line is over by then.
@@ -30,14 +32,6 @@ const UNHEARD_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
-impl Peer {
-    /// Of a request; without a connection, nowhere.
-    pub(super) fn of(extensions: &axum::http::Extensions) -> IpAddr {
-        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        extensions.get::<Peer>().map_or(nowhere, |peer| peer.0.ip())
-    }
-}
-
 /// Puts the guard in front of everything that `router` has. What is added later has none.
 pub fn guard(router: Router, access: Access) -> Router {
     router.layer(from_fn_with_state(access, pass))
@@ -48,8 +42,10 @@ async fn pass(State(access): State<Access>, mut request: Request, next: Next) ->
     let (need, effect) = needed(request.method(), matched.as_deref());
     let asked = request.headers().clone();
     let path = request.uri().path().to_string();
+    let caller = access.caller(&request);
+    request.extensions_mut().insert(caller);
     let mut entry = audit::Entry::of(&request);
-    let decided = access.decide(&asked, matched.as_deref(), need, effect);
+    let decided = access.decide(&asked, caller, matched.as_deref(), need, effect);
     let response = match decided {
         Err(denied) => {
             entry.denied = Some(denied.code());
@@ -90,10 +86,17 @@ async fn read_away(request: Request) {
 }
 
 impl Access {
+    /// Who is at the other end, of the connection or of the proxy's.
+    pub fn caller(&self, request: &Request) -> Caller {
+        let peer = request.extensions().get::<Peer>().copied();
+        self.proxies.caller(peer, self.wire(), request.headers())
+    }
+
     /// Who asks, if that is known and needed; or why they may not.
     fn decide(
         &self,
         headers: &HeaderMap,
+        caller: Caller,
         matched: Option<&str>,
         need: Need,
         effect: Effect,
@@ -101,11 +104,11 @@ impl Access {
         if !self.has_login() && self.reach() == Reach::ThisMachine && !names_this_machine(headers) {
             return Err(Denied::ForeignHost);
         }
-        let identity = self.identify(headers, Timestamp::now())?;
+        let identity = self.identify(headers, caller.wire, Timestamp::now())?;
         let means = identity.as_ref().map(|identity| identity.means);
         let is_api = matched.is_some_and(|path| path.starts_with("/api/"));
         if effect == Effect::Changes && means != Some(Means::Token) {
-            match origin(headers) {
+            match origin(headers, caller.wire) {
                 Origin::Foreign => return Err(Denied::ForeignPage),
                 // Whoever shows a cookie is a browser, and browsers say it.
                 Origin::Unsaid if means == Some(Means::Session) => return Err(Denied::ForeignPage),
@@ -127,6 +130,7 @@ impl Access {
     pub(super) fn identify(
         &self,
         headers: &HeaderMap,
+        wire: Wire,
         now: Timestamp,
     ) -> Result<Option<Identity>, Denied> {
         let Some(login) = self.login() else { return Ok(Some(Identity::anybody())) };
@@ -135,7 +139,7 @@ impl Access {
             let token = bearer(shown).ok_or(Denied::Token)?;
             return version.bearer(token, now).map(Some).ok_or(Denied::Token);
         }
-        let mut cookies = self.cookie().values(headers);
+        let mut cookies = self.cookie(wire).values(headers);
         Ok(cookies.find_map(|value| session::open(&version, value, now)))
     }
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::audit::{self, Outcome};
 use super::denied::Denied;
-use super::guard::Peer;
+use super::proxy::Caller;
 use super::role::{Identity, Means, Role};
 use super::rules::SESSION;
 use super::{Access, session};
@@ -123,7 +123,7 @@ pub(crate) async fn log_in(
         Ok(body) => body,
         Err(rejection) => return unreadable(&rejection),
     };
-    match desk.checked(wanted, Peer::of(&extensions)).await {
+    match desk.checked(wanted, Caller::of(&extensions)).await {
         Ok((identity, cookie)) => {
             let mut response = Json(desk.session(Some(&identity))).into_response();
             response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -144,13 +144,16 @@ pub(crate) async fn log_out(
     extensions: axum::http::Extensions,
 ) -> Response {
     let identity = identity.map(|Extension(identity)| identity);
+    let caller = Caller::of(&extensions);
     let left = identity.as_ref().filter(|identity| identity.means == Means::Session);
     if let Some(left) = left {
-        audit::login(Outcome::LoggedOut, Some(&left.name), Peer::of(&extensions));
+        audit::login(Outcome::LoggedOut, Some(&left.name), caller.address);
     }
     let kept = identity.as_ref().filter(|identity| identity.means != Means::Session);
     let mut response = Json(desk.session(kept)).into_response();
-    if let Some(forget) = desk.access.cookie().forget().filter(|_| desk.access.has_login()) {
+    if let Some(forget) =
+        desk.access.cookie(caller.wire).forget().filter(|_| desk.access.has_login())
+    {
         response.headers_mut().insert(header::SET_COOKIE, forget);
     }
     response
@@ -161,9 +164,10 @@ impl Desk {
     async fn checked(
         &self,
         wanted: Login,
-        from: std::net::IpAddr,
+        caller: Caller,
     ) -> Result<(Identity, HeaderValue), Denied> {
         let login = self.access.login().ok_or(Denied::NoLogin)?;
+        let from = caller.address;
         let version = login.users.now();
         let user = version.user(&wanted.user).cloned();
         let known = user.as_ref().map(|_| wanted.user.as_str());
@@ -184,7 +188,7 @@ impl Desk {
         };
         login.throttle.give_back(attempt);
         let value = session::seal(&version, &wanted.user, &user, Timestamp::now());
-        let cookie = self.access.cookie().set(&value).ok_or(Denied::Login)?;
+        let cookie = self.access.cookie(caller.wire).set(&value).ok_or(Denied::Login)?;
         audit::login(Outcome::LoggedIn, Some(&wanted.user), from);
         let identity =
             Identity { name: wanted.user.into(), role: user.role, means: Means::Session };

@@ -9,7 +9,7 @@
 //! | [`serve`], [`Tls`], [`BasePath`] | connections: TLS, deadlines, bounds, the proxy's path |
 //!
 //! Nothing about sessions is remembered: any master with the same users file accepts what another
-//! one signed. There is no CORS, no trust in `X-Forwarded-*`, and no login by URL.
+//! one signed. There is no CORS, no trust in `X-Forwarded-*` but from [`Proxies`] that are named, and no login by URL.
 
 mod audit;
 mod base;
@@ -20,6 +20,7 @@ mod headers;
 pub(crate) mod login;
 mod origin;
 mod password;
+mod proxy;
 mod role;
 mod rules;
 mod secret;
@@ -43,6 +44,7 @@ pub use extract::{Admin, Operate, View};
 pub use guard::{Peer, guard};
 pub use login::{About, session_routes};
 pub use password::{LONGEST as LONGEST_PASSWORD, PasswordError, SHORTEST as SHORTEST_PASSWORD};
+pub use proxy::{Caller, NoProxies, Proxies};
 pub use role::{Identity, Means, NoRole, Role};
 pub use rules::{Effect, Need, needed};
 pub use serve::{DoorCounters, Doors, serve};
@@ -93,13 +95,17 @@ impl Front {
 
 /// Who may do what. Cheap to clone.
 #[derive(Clone)]
-pub struct Access(Arc<Inner>);
+pub struct Access {
+    inner: Arc<Inner>,
+    proxies: Proxies,
+}
 
 struct Inner {
     login: Option<Login>,
     reach: Reach,
     wire: Wire,
-    cookie: Cookie,
+    /// Where the exchange is plain, and where it is encrypted.
+    cookies: [Cookie; 2],
 }
 
 struct Login {
@@ -111,8 +117,7 @@ struct Login {
 impl Access {
     /// Without a login: everybody who can `reach` us may do everything.
     pub fn open(reach: Reach, wire: Wire) -> Self {
-        let cookie = Cookie::new(wire, &BasePath::default());
-        Self(Arc::new(Inner { login: None, reach, wire, cookie }))
+        Self::new(Inner { login: None, reach, wire, cookies: cookies(&BasePath::default()) })
     }
 
     /// With a login for those in the users file.
@@ -127,27 +132,45 @@ impl Access {
     ) -> Result<Self, PasswordError> {
         let (desk, throttle) = (password::Desk::new()?, throttle::Throttle::new());
         let login = Some(Login { users, desk, throttle });
-        Ok(Self(Arc::new(Inner { login, reach, wire, cookie: Cookie::new(wire, base) })))
+        Ok(Self::new(Inner { login, reach, wire, cookies: cookies(base) }))
+    }
+
+    fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner), proxies: Proxies::default() }
+    }
+
+    /// Behind proxies that say who asks, and whether there is TLS before them.
+    pub fn behind(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
+        self
     }
 
     /// Whether one logs in here.
     pub fn has_login(&self) -> bool {
-        self.0.login.is_some()
+        self.inner.login.is_some()
     }
 
     fn login(&self) -> Option<&Login> {
-        self.0.login.as_ref()
+        self.inner.login.as_ref()
     }
 
     fn reach(&self) -> Reach {
-        self.0.reach
+        self.inner.reach
     }
 
     fn wire(&self) -> Wire {
-        self.0.wire
+        self.inner.wire
     }
 
-    fn cookie(&self) -> &Cookie {
-        &self.0.cookie
+    fn cookie(&self, wire: Wire) -> &Cookie {
+        let [plain, encrypted] = &self.inner.cookies;
+        match wire {
+            Wire::Plain => plain,
+            Wire::Encrypted => encrypted,
+        }
     }
+}
+
+fn cookies(base: &BasePath) -> [Cookie; 2] {
+    [Wire::Plain, Wire::Encrypted].map(|wire| Cookie::new(wire, base))
 }

@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, header};
 
+use super::session::Wire;
+
 /// Whose page asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -13,8 +15,8 @@ pub(super) enum Origin {
     Unsaid,
 }
 
-/// By `Sec-Fetch-Site`, which no page can forge; else by `Origin` against `Host`.
-pub(super) fn origin(headers: &HeaderMap) -> Origin {
+/// By `Sec-Fetch-Site`, which no page can forge; else by `Origin` against `Host`, and, where we know of TLS, `https`.
+pub(super) fn origin(headers: &HeaderMap, wire: Wire) -> Origin {
     let mut said = headers.get_all("sec-fetch-site").iter();
     if let Some(site) = said.next() {
         let ours = matches!(site.as_bytes(), b"same-origin" | b"none");
@@ -22,10 +24,15 @@ pub(super) fn origin(headers: &HeaderMap) -> Origin {
     }
     let Some(origin) = headers.get(header::ORIGIN) else { return Origin::Unsaid };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    // The scheme is left out: a proxy may have taken TLS off.
     let page = origin.to_str().ok().and_then(|text| text.split_once("://"));
+    // Where it is plain, a proxy that we do not know may have taken TLS off.
+    let is_fine = |scheme: &str| wire == Wire::Plain || scheme.eq_ignore_ascii_case("https");
     match (page, host) {
-        (Some((_, page)), Some(host)) if page.eq_ignore_ascii_case(host) => Origin::Ours,
+        (Some((scheme, page)), Some(host))
+            if page.eq_ignore_ascii_case(host) && is_fine(scheme) =>
+        {
+            Origin::Ours
+        }
         _ => Origin::Foreign,
     }
 }
@@ -91,8 +98,12 @@ mod tests {
             (vec![host, ("origin", "")], Foreign),
             (vec![("origin", "http://load.example:8089")], Foreign),
         ] {
-            assert_eq!(origin(&of(&lines)), expected, "{lines:?}");
+            assert_eq!(origin(&of(&lines), Wire::Plain), expected, "{lines:?}");
         }
+        let here = |page| of(&[host, ("origin", page)]);
+        let encrypted = |page| origin(&here(page), Wire::Encrypted);
+        assert_eq!(encrypted("https://load.example:8089"), Ours);
+        assert_eq!(encrypted("http://load.example:8089"), Foreign, "the same name without TLS");
     }
 
     #[test]

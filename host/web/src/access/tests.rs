@@ -5,6 +5,7 @@ mod client;
 mod doors;
 mod every_route;
 mod pages;
+mod proxies;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -254,9 +255,11 @@ proptest! {
                 headers.append(name.parse::<axum::http::HeaderName>().unwrap(), value);
             }
         }
-        let found = access.identify(&headers, jiff::Timestamp::now());
-        prop_assert!(!matches!(found, Ok(Some(_))), "{found:?}");
-        let _ = (origin::origin(&headers), origin::names_this_machine(&headers));
+        for wire in [Wire::Plain, Wire::Encrypted] {
+            let found = access.identify(&headers, wire, jiff::Timestamp::now());
+            prop_assert!(!matches!(found, Ok(Some(_))), "{found:?}");
+            let _ = (origin::origin(&headers, wire), origin::names_this_machine(&headers));
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::refusal::Refusal;
         scenarios::list, scenarios::upload, scenarios::one, scenarios::delete, scenarios::module,
         data_sets::list, data_sets::upload, data_sets::one, data_sets::delete,
         plans::plan,
-        start::start, history::list, history::detail, history::write, history::delete, history::points,
+        start::start, history::list, history::detail, history::write, history::delete, history::points, history::workers,
         runs::stop, runs::change, runs::reset, runs::scenario,
         downloads::report, downloads::json, downloads::junit, downloads::stats, downloads::history, downloads::failures,
         downloads::exceptions, downloads::compare

@@ -1,9 +1,14 @@
 //! Files of a run: results, tables, JUnit, and comparisons.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use loadhost_control::FleetView;
+use loadhost_control::report::RunReport;
+use loadhost_control::view::Point;
 use loadhost_model::id::RunId;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -11,29 +16,71 @@ use utoipa::IntoParams;
 use super::extract::{Asked, At};
 use super::{Desk, Shared, unknown_run};
 use crate::export::{self, Comparison, HtmlOptions, Language, Results, Theme};
+use crate::live::Seen;
 use crate::refusal::Refusal;
 
-/// Of a run that goes on: as far as it has come.
-async fn results(desk: &Desk, run: &RunId) -> Result<Results, Refusal> {
-    if desk.archive.was_deleted(run.as_str()) {
-        return Err(unknown_run(run));
-    }
-    let view = desk.site.handle.view().borrow().clone();
-    match view.run(run) {
-        Some(live) if live.ended.is_none() => {
-            let history = desk.site.handle.timeline(run).await?;
-            Ok(Results::so_far(live, &history, &view.workers))
+/// What a run's files are made from.
+enum Material {
+    /// The view shows it, and it goes on.
+    SoFar(Arc<FleetView>, Vec<Point>),
+    /// It is over, and kept in a moment.
+    Over(Arc<RunReport>, Seen),
+    /// Out of the archive.
+    Kept(Box<Results>),
+}
+
+impl Material {
+    async fn of(desk: &Desk, run: &RunId) -> Result<Self, Refusal> {
+        if desk.archive.was_deleted(run.as_str()) {
+            return Err(unknown_run(run));
         }
-        shown => match (desk.archive.read(run.as_str()).await?, shown) {
-            (Some(kept), _) => Ok(kept.results),
-            // It is kept in a moment.
-            (None, Some(_)) => {
+        let view = desk.site.handle.view().borrow().clone();
+        let shown = view.run(run);
+        if shown.is_some_and(|run| run.ended.is_none()) {
+            let history = desk.site.handle.timeline(run).await?;
+            return Ok(Self::SoFar(view, history));
+        }
+        match desk.archive.read(run.as_str()).await? {
+            Some(kept) => Ok(Self::Kept(Box::new(kept.results))),
+            None if shown.is_some() => {
                 let report = desk.site.handle.finished(run).await?;
-                Ok(Results::of(&report, &view.workers, None))
+                Ok(Self::Over(report, desk.hub.seen(run)))
             }
-            (None, None) => Err(unknown_run(run)),
-        },
+            None => Err(unknown_run(run)),
+        }
     }
+
+    fn results(self, run: &RunId) -> Results {
+        match self {
+            Self::SoFar(view, history) => match view.run(run) {
+                Some(shown) => Results::so_far(shown, &history, &view.workers),
+                None => Results::default(),
+            },
+            Self::Over(report, seen) => {
+                let workers: Vec<_> = seen.workers.into_values().collect();
+                Results::of(&report, &workers, None)
+            }
+            Self::Kept(results) => *results,
+        }
+    }
+}
+
+/// What `make` makes of a run's results. Beside the threads that answer others: of a long run with many names it takes
+/// a good part of a second.
+async fn made<T: Send + 'static>(
+    desk: &Desk,
+    run: &RunId,
+    make: impl FnOnce(&Results) -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let (material, run) = (Material::of(desk, run).await?, run.clone());
+    beside(move || make(&material.results(&run))).await
+}
+
+async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Refusal::internal(error.to_string()))
 }
 
 fn file(run: &RunId, name: &str, kind: &'static str, text: String) -> Response {
@@ -68,7 +115,6 @@ pub(super) async fn report(
     Asked(look): Asked<Look>,
 ) -> Result<Response, Refusal> {
     let run = desk.run(&run)?;
-    let results = results(&desk, &run).await?;
     let theme = match look.theme.as_deref() {
         Some("light") => Theme::Light,
         Some("dark") => Theme::Dark,
@@ -79,8 +125,7 @@ pub(super) async fn report(
         _ => Language::English,
     };
     let options = HtmlOptions { theme, language };
-    let made = tokio::task::spawn_blocking(move || export::html(&results, &options)).await;
-    let text = made.map_err(|error| Refusal::internal(error.to_string()))?;
+    let text = made(&desk, &run, move |results| export::html(results, &options)).await?;
     // Sandboxed: a document of an origin of its own, which reaches neither cookies nor API.
     let policy = export::html_answer_policy();
     let kind = match look.download {
@@ -101,7 +146,7 @@ pub(super) async fn report(
     responses((status = 200, body = Object)))]
 pub(super) async fn json(State(desk): Shared, At(run): At<String>) -> Result<Response, Refusal> {
     let run = desk.run(&run)?;
-    let text = results(&desk, &run).await?.to_json();
+    let text = made(&desk, &run, Results::to_json).await?;
     let text = text.map_err(|error| Refusal::internal(error.to_string()))?;
     Ok(file(&run, "results.json", "application/json", text))
 }
@@ -112,7 +157,7 @@ pub(super) async fn json(State(desk): Shared, At(run): At<String>) -> Result<Res
     responses((status = 200, body = String, content_type = "application/xml")))]
 pub(super) async fn junit(State(desk): Shared, At(run): At<String>) -> Result<Response, Refusal> {
     let run = desk.run(&run)?;
-    let text = export::junit(&results(&desk, &run).await?);
+    let text = made(&desk, &run, export::junit).await?;
     let text = text.map_err(|error| Refusal::internal(error.to_string()))?;
     Ok(file(&run, "junit.xml", "application/xml", text))
 }
@@ -123,7 +168,7 @@ pub(super) async fn junit(State(desk): Shared, At(run): At<String>) -> Result<Re
     responses((status = 200, body = String, content_type = "text/csv")))]
 pub(super) async fn stats(State(desk): Shared, At(run): At<String>) -> Result<Response, Refusal> {
     let run = desk.run(&run)?;
-    Ok(file(&run, "stats.csv", CSV, export::stats_csv(&results(&desk, &run).await?)))
+    Ok(file(&run, "stats.csv", CSV, made(&desk, &run, export::stats_csv).await?))
 }
 
 /// The run second by second, as Locust writes it.
@@ -132,7 +177,7 @@ pub(super) async fn stats(State(desk): Shared, At(run): At<String>) -> Result<Re
     responses((status = 200, body = String, content_type = "text/csv")))]
 pub(super) async fn history(State(desk): Shared, At(run): At<String>) -> Result<Response, Refusal> {
     let run = desk.run(&run)?;
-    let text = export::stats_history_csv(&results(&desk, &run).await?);
+    let text = made(&desk, &run, export::stats_history_csv).await?;
     Ok(file(&run, "stats_history.csv", CSV, text))
 }
 
@@ -145,7 +190,7 @@ pub(super) async fn failures(
     At(run): At<String>,
 ) -> Result<Response, Refusal> {
     let run = desk.run(&run)?;
-    Ok(file(&run, "failures.csv", CSV, export::failures_csv(&results(&desk, &run).await?)))
+    Ok(file(&run, "failures.csv", CSV, made(&desk, &run, export::failures_csv).await?))
 }
 
 /// Failed iterations by kind, as Locust writes them.
@@ -157,7 +202,7 @@ pub(super) async fn exceptions(
     At(run): At<String>,
 ) -> Result<Response, Refusal> {
     let run = desk.run(&run)?;
-    Ok(file(&run, "exceptions.csv", CSV, export::exceptions_csv(&results(&desk, &run).await?)))
+    Ok(file(&run, "exceptions.csv", CSV, made(&desk, &run, export::exceptions_csv).await?))
 }
 
 /// What is different from another run, and what of it is more than noise.
@@ -169,7 +214,9 @@ pub(super) async fn compare(
     State(desk): Shared,
     At((run, baseline)): At<(String, String)>,
 ) -> Result<Json<Comparison>, Refusal> {
-    let run = results(&desk, &desk.run(&run)?).await?;
-    let baseline = results(&desk, &desk.run(&baseline)?).await?;
-    Ok(Json(export::compare(&baseline, &run)))
+    let (run, baseline) = (desk.run(&run)?, desk.run(&baseline)?);
+    let (after, before) = (Material::of(&desk, &run).await?, Material::of(&desk, &baseline).await?);
+    let compared =
+        beside(move || export::compare(&before.results(&baseline), &after.results(&run)));
+    Ok(Json(compared.await?))
 }

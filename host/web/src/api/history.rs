@@ -1,5 +1,6 @@
 //! Runs, live and kept: listed, looked at, written about, deleted.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -10,7 +11,7 @@ use loadhost_model::id::RunId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::dto::{Points, RunDetail, RunShort, row_of};
+use super::dto::{Points, RunDetail, RunShort, Worker, row_of};
 use super::extract::{Asked, At, Body};
 use super::{Desk, Shared, unknown_run};
 use crate::archive::{ArchiveError, Kept, Remark};
@@ -143,7 +144,7 @@ pub(super) async fn detail(
     let _ = tokio::time::timeout(PATIENCE, desk.archive.refresh()).await;
     let view = desk.site.handle.view().borrow().clone();
     if let Some(live) = view.run(&run).filter(|_| !desk.archive.was_deleted(run.as_str())) {
-        return Ok(Json(desk.archive.remarks.on_detail(RunDetail::from(live))));
+        return Ok(Json(desk.hub.maker.detail(live)));
     }
     Ok(Json(kept(&desk, &run).await?.detail))
 }
@@ -174,6 +175,35 @@ pub(super) async fn points(
     Ok(Json(kept(&desk, &run).await?.points))
 }
 
+/// Who worked for a run, by name.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RunWorkers {
+    workers: BTreeMap<String, Worker>,
+}
+
+/// Who works for a run; of one that is over, as they were when load ended.
+#[utoipa::path(get, path = "/api/v1/runs/{run}/workers", tag = "runs",
+    params(("run" = String, Path, description = "Its id, or `current`")),
+    responses((status = 200, body = RunWorkers)))]
+pub(super) async fn workers(
+    State(desk): Shared,
+    At(run): At<String>,
+) -> Result<Json<RunWorkers>, Refusal> {
+    let run = desk.run(&run)?;
+    let view = desk.site.handle.view().borrow().clone();
+    let shown = view.run(&run).filter(|_| !desk.archive.was_deleted(run.as_str()));
+    let seen = shown.map(|run| desk.hub.seen(&run.run).shown(run.module)).unwrap_or_default();
+    if shown.is_some_and(|run| run.state != RunState::Finished) || !seen.is_empty() {
+        return Ok(Json(RunWorkers { workers: seen }));
+    }
+    // This master came after the end of the run.
+    match desk.archive.read(run.as_str()).await? {
+        Some(kept) => Ok(Json(RunWorkers { workers: kept.workers })),
+        None if shown.is_some() => Ok(Json(RunWorkers { workers: seen })),
+        None => Err(unknown_run(&run)),
+    }
+}
+
 async fn is_known(desk: &Desk, run: &RunId) -> Result<bool, Refusal> {
     let view = desk.site.handle.view().borrow().clone();
     let live = view.run(run).is_some() && !desk.archive.was_deleted(run.as_str());
@@ -194,12 +224,12 @@ pub(super) async fn write(
         return Err(unknown_run(&run));
     }
     desk.archive.refresh().await?;
-    let known = desk.archive.remarks.of(run.as_str());
-    let note = written.note.unwrap_or_else(|| known.note.clone());
-    let tags = checked_tags(written.tags.unwrap_or_else(|| known.tags.clone()), &note)?;
-    let pinned = written.pinned.unwrap_or(known.pinned);
-    let remark = Remark { note, tags, pinned, ..known };
-    desk.archive.remark(run.as_str(), remark.clone()).await?;
+    let change = |known: Remark| -> Result<Remark, Refusal> {
+        let note = written.note.unwrap_or_else(|| known.note.clone());
+        let tags = checked_tags(written.tags.unwrap_or_else(|| known.tags.clone()), &note)?;
+        Ok(Remark { note, tags, pinned: written.pinned.unwrap_or(known.pinned), ..known })
+    };
+    let remark = desk.archive.amend(run.as_str(), change).await?;
     let Remark { note, tags, pinned, .. } = remark;
     Ok(Json(RunShortRemark { run: run.to_string(), note, tags, pinned }))
 }

@@ -34,7 +34,7 @@ use tokio_util::task::TaskTracker;
 use crate::access::About;
 use crate::archive::{Archive, Keeper};
 use crate::library::{Library, Scenario};
-use crate::live::{Hub, Maker};
+use crate::live::{Hub, Maker, Witness};
 use crate::refusal::Refusal;
 use crate::site::Site;
 use crate::workbench::Workbench;
@@ -67,7 +67,8 @@ impl Desk {
     pub fn new(site: Site, stop: CancellationToken) -> Arc<Self> {
         let archive = Archive::new(site.shelf.clone());
         let (standing, remarks) = (site.standing.clone(), archive.remarks.clone());
-        let hub = Hub::new(site.handle.clone(), Maker { standing, remarks }, stop);
+        let witness = Witness::default();
+        let hub = Hub::new(site.handle.clone(), Maker { standing, remarks, witness }, stop);
         Arc::new(Self {
             hub,
             archive,
@@ -133,7 +134,8 @@ impl Desk {
     /// Follows the fleet and keeps what ends, until `stop`; then what has just ended.
     pub async fn tend(self: Arc<Self>, stop: CancellationToken) {
         let (archive, handle) = (self.archive.clone(), self.site.handle.clone());
-        let keeper = Keeper { archive, handle, standing: self.site.standing.clone() };
+        let (hub, standing) = (self.hub.clone(), self.site.standing.clone());
+        let keeper = Keeper { archive, handle, hub, standing };
         let mut tasks = JoinSet::new();
         tasks.spawn(self.hub.clone().follow());
         tasks.spawn(keeper.watch(stop.clone()));
@@ -156,6 +158,7 @@ impl Desk {
             ("web_runs_kept", kept.kept.load(Relaxed)),
             ("web_runs_not_kept", kept.failed.load(Relaxed)),
             ("web_runs_let_go", kept.let_go.load(Relaxed)),
+            ("web_breaches_forgotten", self.hub.maker.witness.forgotten()),
         ]
     }
 }

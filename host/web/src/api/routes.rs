@@ -42,6 +42,7 @@ fn routes() -> Routes {
         ("/api/v1/runs/{run}/reset", post(runs::reset)),
         ("/api/v1/runs/{run}/scenario", post(runs::scenario)),
         ("/api/v1/runs/{run}/points", get(history::points)),
+        ("/api/v1/runs/{run}/workers", get(history::workers)),
         ("/api/v1/runs/{run}/report.html", get(downloads::report)),
         ("/api/v1/runs/{run}/results.json", get(downloads::json)),
         ("/api/v1/runs/{run}/junit.xml", get(downloads::junit)),
@@ -52,10 +53,7 @@ fn routes() -> Routes {
         ("/api/v1/runs/{run}/compare/{baseline}", get(downloads::compare)),
         ("/api/v1/workers", get(fleet::workers)),
         ("/api/v1/workers/{worker}/drain", post(fleet::drain).delete(fleet::undrain)),
-        (
-            "/api/v1/masters/{master}/drain",
-            post(fleet::drain_master).delete(fleet::undrain_master),
-        ),
+        ("/api/v1/masters/{master}/drain", post(fleet::drain_master).delete(fleet::undrain_master)),
         ("/api/v1/logs", get(fleet::logs)),
     ]
 }

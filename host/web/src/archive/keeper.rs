@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Archive, Kept};
 use crate::api::dto::RunShort;
+use crate::live::Hub;
 use crate::site::WhoLeads;
 
 /// Who does not lead lets the leader go first, so that a run is stored once.
@@ -30,6 +31,8 @@ pub struct Keeper {
     pub archive: Arc<Archive>,
     /// Whose runs.
     pub handle: Handle,
+    /// Which saw them go on.
+    pub hub: Arc<Hub>,
     /// Who leads.
     pub standing: WhoLeads,
 }
@@ -44,7 +47,7 @@ impl Keeper {
             let open = ended(&view, &done);
             let mut failed = false;
             for run in open {
-                match stop.run_until_cancelled(Box::pin(self.in_turn(&view, &run))).await {
+                match stop.run_until_cancelled(Box::pin(self.in_turn(&run))).await {
                     Some(true) => {
                         done.insert(run);
                     }
@@ -70,23 +73,20 @@ impl Keeper {
         let until = Instant::now() + FAREWELL;
         let view = self.handle.view().borrow().clone();
         for run in ended(&view, &done) {
-            let _ = tokio::time::timeout_at(until, self.keep(&view, &run)).await;
+            let _ = tokio::time::timeout_at(until, self.keep(&run)).await;
         }
     }
 
-    async fn in_turn(&self, view: &FleetView, run: &RunId) -> bool {
+    async fn in_turn(&self, run: &RunId) -> bool {
         let standing = (self.standing)();
         if standing.leader.as_ref() != Some(&standing.master) {
             tokio::time::sleep(AFTER_YOU).await;
         }
-        self.keep(view, run).await
+        self.keep(run).await
     }
 
-    async fn keep(&self, view: &FleetView, run: &RunId) -> bool {
-        if self.archive.was_deleted(run.as_str()) {
-            return true;
-        }
-        if matches!(self.archive.summary(run.as_str()).await, Ok(Some(_))) {
+    async fn keep(&self, run: &RunId) -> bool {
+        if matches!(self.archive.wants(run.as_str()).await, Ok(false)) {
             return true;
         }
         let outcome = async {
@@ -94,7 +94,7 @@ impl Keeper {
             let report = asked.await.map_err(|_| "its report does not come".to_string())?;
             let report = report.map_err(|error| error.to_string())?;
             let short = RunShort::from(&report.view);
-            let kept = Kept::new(&report, &view.workers);
+            let kept = Kept::new(&report, self.hub.seen(run), self.hub.logs_of(run));
             self.archive.keep(short, kept).await.map_err(|error| error.to_string())
         };
         match outcome.await {

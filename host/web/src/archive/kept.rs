@@ -1,22 +1,25 @@
 //! One run as it is kept: a line to list it by, and a file with all of it.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use loadhost_control::report::RunReport;
-use loadhost_control::view::WorkerView;
 use loadhost_model::id::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::api::dto::{Points, RunDetail, RunShort, row_of};
+use crate::api::dto::{Points, RunDetail, RunShort, Worker, row_of};
 use crate::export::Results;
+use crate::live::{LogEntry, Seen};
 
 /// Of the document and the file; another one is left alone.
 const VERSION: u32 = 1;
 /// Bytes of an unpacked file that are read: what a hostile store could blow up is cut off.
 const MAX_UNPACKED: u64 = 512 << 20;
+/// Bytes of log lines that are kept of one run; the oldest go.
+pub const MAX_KEPT_LOG_BYTES: usize = 1 << 20;
 
 /// A line to list a run by: document `run.<id>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +43,12 @@ pub struct Kept {
     pub points: Points,
     /// As `--json` writes them.
     pub results: Results,
+    /// Who worked for it, by name, as they were when load ended.
+    #[serde(default)]
+    pub workers: BTreeMap<String, Worker>,
+    /// The last lines of its guests' logs, oldest first.
+    #[serde(default)]
+    pub logs: Vec<LogEntry>,
 }
 
 /// Why a kept run cannot be read.
@@ -63,13 +72,24 @@ impl Summary {
 }
 
 impl Kept {
-    /// Of a run that is over.
-    pub fn new(report: &RunReport, workers: &[WorkerView]) -> Self {
+    /// Of a run that is over, with what was seen of it while it went on.
+    pub fn new(report: &RunReport, seen: Seen, mut logs: Vec<LogEntry>) -> Self {
+        let mut room = MAX_KEPT_LOG_BYTES;
+        let fit = logs.iter().rev().take_while(|line| {
+            let left = room.checked_sub(line.message.len());
+            room = left.unwrap_or_default();
+            left.is_some()
+        });
+        let fit = fit.count();
+        logs.drain(..logs.len() - fit);
+        let workers: Vec<_> = seen.workers.values().cloned().collect();
         Self {
             version: VERSION,
-            detail: RunDetail::from(&report.view),
+            detail: RunDetail { breaches: seen.breaches.clone(), ..RunDetail::from(&report.view) },
             points: Points::new(report.history.iter().map(row_of).collect()),
-            results: Results::of(report, workers, None),
+            results: Results::of(report, &workers, None),
+            workers: seen.shown(report.view.module),
+            logs,
         }
     }
 

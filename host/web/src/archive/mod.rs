@@ -5,6 +5,7 @@
 //! | file in `results` | the run in full, its history, its results ([`Kept`], packed) |
 //! | `run.<id>` | a line to list it by ([`Summary`]) |
 //! | `note.<id>` | what people wrote about it ([`Remark`]), also of a run that goes on |
+//! | `gone.<id>` | nothing but that it was deleted: views show a run for a while after its end |
 //!
 //! Each master keeps what it sees end; whoever comes second finds it kept. It holds no secret of a run's plan:
 //! it is made from what a page may see.
@@ -15,7 +16,7 @@ mod remarks;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,13 +26,15 @@ use loadhost_control::ports::{Drawer, Shelf, ShelfError};
 use tokio::time::Instant;
 
 pub use keeper::Keeper;
-pub use kept::{Kept, Summary, Unreadable};
+pub use kept::{Kept, MAX_KEPT_LOG_BYTES, Summary, Unreadable};
 pub use remarks::{Remark, Remarks};
 
 /// Runs that are kept.
 pub const MAX_KEPT: usize = 200;
 /// Runs among them that may be pinned.
 pub const MAX_PINNED: usize = 100;
+/// Deleted runs that are remembered, many more than any view shows.
+pub const MAX_DELETED: usize = 200;
 /// What is known of the shelf is asked anew after so long, since other masters write to it too.
 const FRESH: Duration = Duration::from_secs(2);
 
@@ -66,6 +69,8 @@ pub struct Archive {
     /// What people wrote.
     pub remarks: Remarks,
     known: Mutex<Known>,
+    /// One remark at a time, since a part of it is written.
+    writing: tokio::sync::Mutex<()>,
     /// What was kept, and what was not.
     pub counters: Counters,
 }
@@ -74,8 +79,6 @@ pub struct Archive {
 struct Known {
     runs: BTreeMap<String, Summary>,
     asked: Option<Instant>,
-    /// By somebody here; a view may show them a while longer.
-    deleted: BTreeSet<String>,
 }
 
 fn key(kind: &str, run: &str) -> String {
@@ -85,8 +88,8 @@ fn key(kind: &str, run: &str) -> String {
 impl Archive {
     /// On this shelf.
     pub fn new(shelf: Arc<dyn Shelf>) -> Arc<Self> {
-        let (remarks, known, counters) = Default::default();
-        Arc::new(Self { shelf, remarks, known, counters })
+        let (remarks, known, writing, counters) = Default::default();
+        Arc::new(Self { shelf, remarks, known, writing, counters })
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -109,11 +112,13 @@ impl Archive {
         }
         let runs = self.shelf.list("run.").await?;
         let notes = self.shelf.list("note.").await?;
+        let gone = self.shelf.list("gone.").await?;
         let id = |key: &str| key.split_once('.').map(|(_, id)| id.to_string());
         let notes = notes.iter().filter_map(|(key, document)| {
             Some((id(key)?, serde_json::from_slice::<Remark>(document).ok()?))
         });
         self.remarks.replace(notes.collect());
+        self.remarks.bury(gone.iter().filter_map(|(key, _)| id(key)));
         let runs =
             runs.iter().filter_map(|(key, document)| Some((id(key)?, Summary::read(document)?)));
         let mut known = self.known();
@@ -122,9 +127,22 @@ impl Archive {
         Ok(())
     }
 
-    /// Whether somebody here deleted it.
+    /// Whether somebody deleted it, as far as it is known here.
     pub fn was_deleted(&self, run: &str) -> bool {
-        self.known().deleted.contains(run)
+        self.remarks.is_deleted(run)
+    }
+
+    /// Whether somebody deleted it, at any master, also before this process began.
+    async fn is_gone(&self, run: &str) -> Result<bool, ArchiveError> {
+        Ok(self.was_deleted(run) || self.shelf.get(&key("gone", run)).await?.is_some())
+    }
+
+    /// Whether it is yet to be kept: it is not, and nobody deleted it.
+    ///
+    /// # Errors
+    /// If the shelf does not answer.
+    pub async fn wants(&self, run: &str) -> Result<bool, ArchiveError> {
+        Ok(self.summary(run).await?.is_none() && !self.is_gone(run).await?)
     }
 
     /// The line of a kept run; None: it is not kept.
@@ -151,7 +169,7 @@ impl Archive {
         Ok(Some(kept))
     }
 
-    /// Keeps a run that is over; false: it was kept already.
+    /// Keeps a run that is over; false: it was kept already, or deleted.
     ///
     /// # Errors
     /// If the shelf does not take it.
@@ -160,12 +178,11 @@ impl Archive {
         short: crate::api::dto::RunShort,
         mut kept: Kept,
     ) -> Result<bool, ArchiveError> {
-        if self.summary(&short.run).await?.is_some() {
+        if !self.wants(&short.run).await? {
             return Ok(false);
         }
         // Another master may have planned it.
-        self.refresh().await?;
-        if let Some(command) = self.remarks.of(&short.run).command {
+        if let Some(command) = self.written(&short.run).await?.command {
             kept.results = kept.results.with_command(command);
         }
         let packed = tokio::task::spawn_blocking(move || kept.pack()).await;
@@ -180,8 +197,8 @@ impl Archive {
         let summary = Summary::new(short, stored?, size);
         let document = serde_json::to_vec(&summary).unwrap_or_default();
         self.shelf.put(&key("run", &run), document).await?;
-        if self.was_deleted(&run) {
-            // Meanwhile.
+        if self.is_gone(&run).await? {
+            // Meanwhile: who deletes says so first, so one of both sees the other.
             self.remove(&run).await?;
             return Ok(false);
         }
@@ -222,8 +239,15 @@ impl Archive {
     /// # Errors
     /// If the shelf does not do it.
     pub async fn delete(&self, run: &str) -> Result<bool, ArchiveError> {
-        self.known().deleted.insert(run.to_string());
-        self.remove(run).await
+        self.shelf.put(&key("gone", run), b"{}".to_vec()).await?;
+        self.remarks.bury([run.to_string()]);
+        let was_kept = self.remove(run).await?;
+        let gone = self.shelf.list("gone.").await?;
+        // Ids sort by time.
+        for (oldest, _) in gone.iter().take(gone.len().saturating_sub(MAX_DELETED)) {
+            self.shelf.delete(oldest).await?;
+        }
+        Ok(was_kept)
     }
 
     /// Takes back what was written about a run that did not start.
@@ -235,7 +259,32 @@ impl Archive {
         Ok(self.shelf.delete(&key("note", run)).await?)
     }
 
-    /// Writes about a run.
+    /// What is written about a run by now, through whichever master.
+    ///
+    /// # Errors
+    /// If the shelf does not answer.
+    pub async fn written(&self, run: &str) -> Result<Remark, ArchiveError> {
+        let document = self.shelf.get(&key("note", run)).await?;
+        Ok(document.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default())
+    }
+
+    /// Writes about a run what `change` makes of what is written by now. Two masters that do so within the same few
+    /// milliseconds: the last one's holds.
+    ///
+    /// # Errors
+    /// Those of `change`; or the shelf does not take it, or too many are pinned.
+    pub async fn amend<E: From<ArchiveError>>(
+        &self,
+        run: &str,
+        change: impl FnOnce(Remark) -> Result<Remark, E>,
+    ) -> Result<Remark, E> {
+        let _one_at_a_time = self.writing.lock().await;
+        let remark = change(self.written(run).await?)?;
+        self.remark(run, remark.clone()).await?;
+        Ok(remark)
+    }
+
+    /// Writes about a run, whatever was written before.
     ///
     /// # Errors
     /// If the shelf does not take it, or too many are pinned.

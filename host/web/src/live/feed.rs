@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -57,7 +57,7 @@ pub(super) struct Feed {
 
 #[derive(Debug)]
 struct Told {
-    doc: Value,
+    doc: Arc<Value>,
     rows: Vec<Vec<Cell>>,
     logs: Vec<LogEntry>,
     n: u64,
@@ -94,7 +94,7 @@ struct SnapshotPoints<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Whole {
     /// Without nulls.
-    pub doc: Value,
+    pub doc: Arc<Value>,
     /// Of the charts, by time.
     pub rows: Vec<Vec<Cell>>,
     /// Oldest first.
@@ -138,7 +138,7 @@ impl Feed {
     /// Tells what has changed, if anything has.
     pub(super) fn advance(
         &self,
-        doc: Value,
+        doc: Arc<Value>,
         points: &[Vec<Cell>],
         logs: &[LogEntry],
         counters: &Counters,

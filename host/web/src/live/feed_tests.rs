@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn whole(n: u32) -> Whole {
-    Whole { doc: json!({"run": {"n": n}}), rows: vec![row(0, 1.0)], logs: Vec::new() }
+    Whole { doc: Arc::new(json!({"run": {"n": n}})), rows: vec![row(0, 1.0)], logs: Vec::new() }
 }
 
 fn row(at: u32, value: f64) -> Vec<Cell> {
@@ -27,7 +27,7 @@ fn read(parts: &[Bytes]) -> Vec<(String, Value)> {
 }
 
 fn advanced(feed: &Feed, counters: &Counters, to: u32) {
-    feed.advance(json!({"run": {"n": to}}), &[row(to, 2.0)], &[], counters);
+    feed.advance(Arc::new(json!({"run": {"n": to}})), &[row(to, 2.0)], &[], counters);
 }
 
 #[test]
@@ -96,11 +96,11 @@ fn after_another_run_took_its_place_no_change_is_resumed() {
 #[test]
 fn that_time_goes_by_is_no_message() {
     let (feed, counters) = (Feed::new(Whole::default()), Counters::default());
-    feed.advance(json!({"fleet": {"at": 1, "term": 1}}), &[], &[], &counters);
+    feed.advance(Arc::new(json!({"fleet": {"at": 1, "term": 1}})), &[], &[], &counters);
     let seen = feed.behind(None, false, &counters).unwrap().0;
-    feed.advance(json!({"fleet": {"at": 2, "term": 1}}), &[], &[], &counters);
+    feed.advance(Arc::new(json!({"fleet": {"at": 2, "term": 1}})), &[], &[], &counters);
     assert!(feed.behind(Some(seen), false, &counters).is_none());
-    feed.advance(json!({"fleet": {"at": 3, "term": 2}}), &[], &[], &counters);
+    feed.advance(Arc::new(json!({"fleet": {"at": 3, "term": 2}})), &[], &[], &counters);
     assert!(feed.behind(Some(seen), false, &counters).is_some());
 }
 

@@ -9,15 +9,17 @@ use loadhost_control::view::Point;
 use loadhost_control::{FleetView, Handle, RunView};
 use loadhost_model::id::RunId;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::chronicle::Chronicle;
-use super::doc::{Maker, chosen};
+use super::doc::{Docs, Maker};
 use super::feed::{Counters, Feed, Whole, one};
 use super::logs::{LogEntry, Logs, MAX_LINES, MAX_LINES_PER_MESSAGE};
 use super::reader::Reader;
+use super::witness::Seen;
 use crate::api::dto::Cell;
 
 /// Between two messages.
@@ -32,6 +34,8 @@ pub(super) const IDLE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Attempts to get it.
 const ATTEMPTS: u32 = 5;
+
+type Views = watch::Receiver<Arc<FleetView>>;
 
 /// What a feed follows: a run by its name, or whatever goes on.
 type Followed = Option<RunId>;
@@ -99,16 +103,28 @@ impl Hub {
                 tasks.spawn(async move { hub.complete(run).await });
             }
             while tasks.try_join_next().is_some() {}
-            let next = async {
-                tokio::time::sleep_until(begun + TICK).await;
-                views.changed().await
-            };
+            let next = self.next_view(&mut views, begun + TICK);
             match self.stop.run_until_cancelled(next).await {
                 Some(Ok(())) => {}
                 Some(Err(_)) | None => break,
             }
         }
         tasks.shutdown().await;
+    }
+
+    /// Waits for a view, and until it may be told of. What is seen of a run for less than a second is remembered, too.
+    async fn next_view(
+        &self,
+        views: &mut Views,
+        due: Instant,
+    ) -> Result<(), watch::error::RecvError> {
+        views.changed().await?;
+        self.maker.witness.look(&views.borrow().clone());
+        while let Ok(changed) = tokio::time::timeout_at(due, views.changed()).await {
+            changed?;
+            self.maker.witness.look(&views.borrow().clone());
+        }
+        Ok(())
     }
 
     async fn follow_logs(self: Arc<Self>) {
@@ -124,6 +140,8 @@ impl Hub {
 
     /// Tells everybody what is new. Runs whose beginning has to be asked for.
     fn tick(&self, view: &FleetView) -> Vec<RunId> {
+        self.maker.witness.look(view);
+        let mut docs = Docs::new(&self.maker, view);
         let mut state = lock(&self.state);
         let State { chronicles, feeds } = &mut *state;
         chronicles.retain(|run, _| view.run(run).is_some());
@@ -138,20 +156,21 @@ impl Hub {
             }
         }
         feeds.retain(|followed, following| {
-            let gone = followed.as_ref().is_some_and(|run| view.run(run).is_none());
+            let named = followed.as_ref();
+            let gone = named.is_some_and(|run| self.maker.chosen(view, Some(run)).is_none());
             !gone && following.feed.idle().is_none_or(|idle| idle < IDLE)
         });
         for (followed, following) in feeds {
-            let run = chosen(view, followed.as_ref());
+            let run = self.maker.chosen(view, followed.as_ref());
             if run.map(|run| &run.run) != following.about.as_ref() {
                 following.about = run.map(|run| run.run.clone());
                 following.logged = lock(&self.logs).seen();
-                following.feed.replace(self.whole(chronicles, view, run));
+                following.feed.replace(self.whole(chronicles, &mut docs, run));
                 continue;
             }
             let logs = self.new_logs(following);
             let points = run.and_then(|run| changed.get(&run.run)).map_or(&[][..], Vec::as_slice);
-            following.feed.advance(self.maker.doc(view, run), points, &logs, &self.counters);
+            following.feed.advance(docs.of(run), points, &logs, &self.counters);
         }
         torn
     }
@@ -163,16 +182,16 @@ impl Hub {
         logs.newest(Some(run.as_str()), after, MAX_LINES_PER_MESSAGE)
     }
 
-    fn whole(
+    fn whole<'a>(
         &self,
         chronicles: &BTreeMap<RunId, Chronicle>,
-        view: &FleetView,
-        run: Option<&RunView>,
+        docs: &mut Docs<'a>,
+        run: Option<&'a RunView>,
     ) -> Whole {
         let rows = run.and_then(|run| chronicles.get(&run.run));
         let logs = run.map(|run| lock(&self.logs).newest(Some(run.run.as_str()), 0, MAX_LINES));
         Whole {
-            doc: self.maker.doc(view, run),
+            doc: docs.of(run),
             rows: rows.map(|chronicle| chronicle.rows().cloned().collect()).unwrap_or_default(),
             logs: logs.unwrap_or_default(),
         }
@@ -194,12 +213,13 @@ impl Hub {
 
     fn put_beginning(&self, run: &RunId, points: &[Point]) {
         let view = self.handle.view().borrow().clone();
+        let mut docs = Docs::new(&self.maker, &view);
         let mut state = lock(&self.state);
         let State { chronicles, feeds } = &mut *state;
         let Some(chronicle) = chronicles.get_mut(run) else { return };
         chronicle.complete(points);
         for following in feeds.values().filter(|following| following.about.as_ref() == Some(run)) {
-            following.feed.replace(self.whole(chronicles, &view, view.run(run)));
+            following.feed.replace(self.whole(chronicles, &mut docs, view.run(run)));
         }
     }
 
@@ -212,6 +232,16 @@ impl Hub {
     /// The last lines of guests' logs.
     pub fn logs(&self, run: Option<&str>, limit: usize) -> Vec<LogEntry> {
         lock(&self.logs).newest(run, 0, limit)
+    }
+
+    /// All lines of a run that are still held.
+    pub fn logs_of(&self, run: &RunId) -> Vec<LogEntry> {
+        self.logs(Some(run.as_str()), MAX_LINES)
+    }
+
+    /// What was seen of a run that the view shows.
+    pub fn seen(&self, run: &RunId) -> Seen {
+        self.maker.witness.of(run)
     }
 
     /// A page that follows this run (None: whatever goes on), and saw that message last.
@@ -257,7 +287,7 @@ impl Hub {
         if let Some(following) = feeds.get(&followed) {
             return Ok(following.feed.clone());
         }
-        let run = chosen(&view, followed.as_ref());
+        let run = self.maker.chosen(&view, followed.as_ref());
         if followed.is_some() && run.is_none() {
             return Err(NotTold::UnknownRun);
         }
@@ -268,7 +298,8 @@ impl Hub {
         if feeds.len() >= MAX_FEEDS {
             return Err(NotTold::Feeds);
         }
-        let feed = Arc::new(Feed::new(self.whole(chronicles, &view, run)));
+        let mut docs = Docs::new(&self.maker, &view);
+        let feed = Arc::new(Feed::new(self.whole(chronicles, &mut docs, run)));
         let about = run.map(|run| run.run.clone());
         let logged = lock(&self.logs).seen();
         feeds.insert(followed, Following { feed: feed.clone(), about, logged });

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! views ──> Hub ──┬── Chronicle   all seconds of each run
+//!                 ├── Witness     who worked for it, which thresholds were broken when
 //!                 └── Feed        one document; its changes, numbered ──> Reader, one per page
 //! ```
 //!
@@ -15,8 +16,10 @@ mod hub;
 mod logs;
 mod patch;
 mod reader;
+mod witness;
 
-pub use doc::{Maker, chosen};
+pub use doc::Maker;
 pub use hub::{Hub, MAX_FEEDS, MAX_PAGES, NotTold};
 pub use logs::LogEntry;
 pub use reader::KEEP_ALIVE;
+pub use witness::{Seen, Witness};

@@ -32,16 +32,16 @@ pub(super) async fn requests(State(desk): Shared, Query(asked): Query<Asked>) ->
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
-pub(super) async fn requests_csv(State(desk): Shared) -> Response {
-    csv(&desk.view(), "requests", export::stats_csv)
+pub(super) async fn requests_csv(State(desk): Shared) -> Result<Response, Refusal> {
+    csv(desk.view(), "requests", export::stats_csv).await
 }
 
-pub(super) async fn failures_csv(State(desk): Shared) -> Response {
-    csv(&desk.view(), "failures", export::failures_csv)
+pub(super) async fn failures_csv(State(desk): Shared) -> Result<Response, Refusal> {
+    csv(desk.view(), "failures", export::failures_csv).await
 }
 
-pub(super) async fn exceptions_csv(State(desk): Shared) -> Response {
-    csv(&desk.view(), "exceptions", export::exceptions_csv)
+pub(super) async fn exceptions_csv(State(desk): Shared) -> Result<Response, Refusal> {
+    csv(desk.view(), "exceptions", export::exceptions_csv).await
 }
 
 /// Locust has it only with `--csv-full-history`; here the rows of each name and second are not kept.
@@ -57,15 +57,22 @@ fn nothing() -> Results {
     Results { total, ..Results::default() }
 }
 
-fn csv(view: &FleetView, kind: &str, make: fn(&Results) -> String) -> Response {
-    let run = latest(view).map(|run| Results::so_far(run, &[], &view.workers));
-    let text = make(&run.unwrap_or_else(nothing));
-    let name = file_name(latest(view), view.at, kind);
+async fn csv(
+    view: Arc<FleetView>,
+    kind: &str,
+    make: fn(&Results) -> String,
+) -> Result<Response, Refusal> {
+    let name = file_name(latest(&view), view.at, kind);
+    let made = tokio::task::spawn_blocking(move || {
+        let run = latest(&view).map(|run| Results::so_far(run, &[], &view.workers));
+        make(&run.unwrap_or_else(nothing))
+    });
+    let text = made.await.map_err(|error| Refusal::internal(error.to_string()))?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv".to_string()),
         (header::CONTENT_DISPOSITION, format!("attachment;filename={name}")),
     ];
-    (headers, text).into_response()
+    Ok((headers, text).into_response())
 }
 
 /// `Locust_2026-11-22-06h46_checkout_127.0.0.1_requests.csv`

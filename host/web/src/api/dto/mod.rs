@@ -18,7 +18,7 @@ pub use metrics::{Metric, MetricCame};
 pub use point::{COLUMNS, Cell, Points, row_of};
 pub use rows::{Check, Failure, FailureOrigin, Group, HttpLine, StepsMs, Task, TimesMs, WindowOf};
 pub use run::{
-    Collection, Ended, Generator, LossOf, NoteOf, RunDetail, SandboxCounters, ThresholdOf,
+    Breach, Collection, Ended, Generator, LossOf, NoteOf, RunDetail, SandboxCounters, ThresholdOf,
 };
 pub use scenario::{
     Columns, DataSetInfo, ParameterOf, ScenarioInfo, SdkOf, TaskOf, ThresholdText, UserTypeOf,

@@ -87,6 +87,9 @@ pub struct RunDetail {
     pub errors_omitted: u32,
     /// By their place in the plan, from `0`.
     pub thresholds: BTreeMap<String, ThresholdOf>,
+    /// When thresholds were broken, as far as it was seen here; 100 at most.
+    #[serde(default)]
+    pub breaches: Vec<Breach>,
     /// Of caps and sandbox.
     pub counters: SandboxCounters,
     /// How the workers' measurements came in.
@@ -175,6 +178,17 @@ impl From<&ThresholdView> for ThresholdOf {
             abort_after_seconds: view.abort_after.map(seconds),
         }
     }
+}
+
+/// A time in which a threshold was broken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Breach {
+    /// As people write it.
+    pub threshold: String,
+    /// Since the start.
+    pub at_seconds: f64,
+    /// When it held again; null: it has not.
+    pub until_seconds: Option<f64>,
 }
 
 /// What caps and sandbox did.
@@ -342,6 +356,7 @@ impl From<&RunView> for RunDetail {
             errors: keyed(&view.errors, key_of_error),
             errors_omitted: view.errors_omitted,
             thresholds: numbered(&view.thresholds),
+            breaches: Vec::new(),
             counters: SandboxCounters::from(&view.counters),
             collection: Collection {
                 merged: view.collection.merged,

@@ -7,13 +7,13 @@ use tokio::net::TcpStream;
 use super::{Master, master};
 
 /// An open page.
-struct Page {
+pub(super) struct Page {
     lines: tokio::io::Lines<BufReader<TcpStream>>,
     last_id: String,
 }
 
 impl Page {
-    async fn open(master: &Master, query: &str, last_id: &str) -> Self {
+    pub(super) async fn open(master: &Master, query: &str, last_id: &str) -> Self {
         let mut stream = TcpStream::connect(&master.served.address).await.unwrap();
         let resume = match last_id {
             "" => String::new(),
@@ -25,7 +25,7 @@ impl Page {
     }
 
     /// The next event and its data.
-    async fn next(&mut self) -> (String, Value) {
+    pub(super) async fn next(&mut self) -> (String, Value) {
         let mut event = String::new();
         loop {
             let line = self.lines.next_line();

@@ -65,6 +65,12 @@ async fn what_is_kept_outlives_the_master() {
         let (status, body) = second.get(&format!("/api/v1/runs/{run}{file}")).await;
         assert!(status == 200 && !body.is_empty(), "{file}: {status} {body}");
     }
+    let workers = second.get(&format!("/api/v1/runs/{run}/workers")).await.1;
+    let workers: Value = serde_json::from_str(&workers).unwrap();
+    assert_eq!(workers["workers"]["w1"]["users"], 7, "as it was: {workers}");
+    assert_eq!(workers["workers"]["w1"]["module"], list["runs"][0]["module"]);
+    let logs = second.get(&format!("/api/v1/logs?run={run}")).await;
+    assert_eq!(logs, (200, "{\"lines\":[]}".to_string()));
     let (status, same) = second.get(&format!("/api/v1/runs/{run}/compare/{run}")).await;
     assert_eq!(status, 200, "{same}");
     stop.cancel();
@@ -89,6 +95,27 @@ async fn notes_and_tags_are_written_and_a_run_is_deleted_for_good() {
     assert_eq!(master.send("DELETE", &path, &json!({})).await.0, 204);
     assert_eq!(master.get(&path).await.0, 404);
     assert_eq!(master.get("/api/v1/runs").await.1["runs"], json!([]));
+    assert_eq!(master.get(&format!("{path}/workers")).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_deleted_run_is_shown_on_no_page() {
+    let master = master().await;
+    let run = master.running().await;
+    master.end(&run).await;
+    let mut page = super::live::Page::open(&master, "", "").await;
+    assert_eq!(page.next().await.1["doc"]["run"]["run"], json!(run));
+    let path = format!("/api/v1/runs/{run}");
+    assert_eq!(master.send("DELETE", &path, &json!({})).await.0, 204);
+    let mut page = super::live::Page::open(&master, "", "").await;
+    // What it followed until then may still be told, and is taken back with the next view.
+    let mut told = page.next().await.1;
+    let until = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    while told["doc"].get("run").is_some() || told["doc"].is_null() {
+        assert!(tokio::time::Instant::now() < until, "{told}");
+        told = page.next().await.1;
+    }
+    assert_eq!(told["doc"]["runs"], json!({}));
 }
 
 #[tokio::test]

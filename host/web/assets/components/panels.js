@@ -1,140 +1,135 @@
-// The tables of a run: requests, failures, checks, groups, metrics, tasks, what is shared.
-import { html, useMemo, useState } from '../ui.js';
+// What the tabs below the charts hold, but for the requests; fetched when one of them is opened.
+import '../more.js';
+import { html, useEffect, useMemo, useState } from '../ui.js';
+import { fleet } from '../store.js';
+import { get } from '../api.js';
 import { t } from '../i18n.js';
-import { bytes, clock, count, ms, NONE, percent, rate, short, span } from '../format.js';
+import { clock, count, dateTime, ms, NONE, percent, rate, short, span, time } from '../format.js';
+import { Icon } from '../icons.js';
+import { Copy, endWord, Faults, notesOf } from './basics.js';
+import { list } from './requests.js';
 import { Table } from './table.js';
+import { WorkersTable } from './workers-table.js';
 
-/** @typedef {import('../types').Run} Run @typedef {import('../types').Row} Row @typedef {import('../types').Times} Times */
+/** @typedef {import('../types').Run} Run @typedef {import('../types').Times} Times */
 
-/** @type {Record<string, any[]>} */
-const NOTHING = {};
-/** @template T @param {Record<string, T> | T[] | undefined} all @returns {T[]} */
-const list = (all) => (Array.isArray(all) ? all : Object.values(all ?? /** @type {any} */ (NOTHING)));
+/** @type {Record<string, (props: {run: Run, logs: any[], live: boolean}) => import('../types').View>} */
+export const PANELS = { failures: Failures, checks: Checks, metrics: Metrics, tasks: Tasks, workers: RunWorkers, logs: RunLogs, details: Details };
 
-/** @param {string} key @param {string} label @param {(row: Row) => Times | null} of @param {keyof Times} which @param {boolean} [off] */
-const timesColumn = (key, label, of, which, off = false) => ({
-  key,
-  label,
-  off,
-  value: (/** @type {Row} */ row) => of(row)?.[which] ?? null,
-  show: (/** @type {Row} */ row) => ms(of(row)?.[which]),
-});
-
-/** @param {'window' | 'total'} over @returns {import('./table.js').Column<Row>[]} */
-function requestColumns(over) {
-  const response = (/** @type {Row} */ row) => row.response_time_ms;
-  const service = (/** @type {Row} */ row) => row.service_time_ms;
-  const current = over === 'window';
-  return [
-    {
-      key: 'name',
-      label: t('name'),
-      text: true,
-      grow: true,
-      value: (row) => `${row.name} ${row.method}`,
-      show: (row) =>
-        html`${row.method && html`<span class="method">${row.method}</span>`}<span
-            title=${row.name}>${row.method ? row.name : row.name === 'other' ? t('other_names') : t('all_requests')}</span>`,
-    },
-    { key: 'requests', label: t('requests'), value: (row) => row.requests, show: (row) => count(row.requests) },
-    {
-      key: 'failures',
-      label: t('failures'),
-      value: (row) => row.failures,
-      show: (row) => count(row.failures),
-      kind: (row) => (row.failures ? 'bad' : 'zero'),
-    },
-    {
-      key: 'failed',
-      label: t('failed_share'),
-      value: (row) => share(row, current),
-      show: (row) => percent(share(row, current)),
-      kind: (row) => ((share(row, current) ?? 0) > 0 ? 'bad' : 'zero'),
-    },
-    {
-      key: 'rps',
-      label: t('per_second'),
-      value: (row) => (current ? row.current_rps : row.rps),
-      show: (row) => rate(current ? row.current_rps : row.rps),
-    },
-    {
-      key: 'fps',
-      label: t('failed_per_second'),
-      off: true,
-      value: (row) => (current ? row.current_fps : row.fps),
-      show: (row) => rate(current ? row.current_fps : row.fps),
-    },
-    timesColumn('mean', t('mean_ms'), response, 'mean'),
-    timesColumn('min', t('min_ms'), response, 'min', true),
-    timesColumn('p50', 'p50', response, 'p50'),
-    timesColumn('p90', 'p90', response, 'p90', true),
-    timesColumn('p95', 'p95', response, 'p95'),
-    timesColumn('p99', 'p99', response, 'p99'),
-    timesColumn('p99_9', 'p99.9', response, 'p99_9', true),
-    timesColumn('max', t('max_ms'), response, 'max'),
-    timesColumn('service_p50', t('service_short', { p: 'p50' }), service, 'p50', true),
-    timesColumn('service_p95', t('service_short', { p: 'p95' }), service, 'p95'),
-    timesColumn('service_p99', t('service_short', { p: 'p99' }), service, 'p99', true),
-    { key: 'body', label: t('mean_size'), off: true, value: (row) => row.mean_body_bytes, show: (row) => bytes(row.mean_body_bytes) },
-    { key: 'received', label: t('received'), off: true, value: (row) => row.bytes_received, show: (row) => bytes(row.bytes_received) },
-    {
-      key: 'statuses',
-      label: t('statuses'),
-      off: true,
-      text: true,
-      value: (row) => Object.keys(row.statuses ?? {}).join(' '),
-      show: (row) =>
-        Object.entries(row.statuses ?? {})
-          .map(([status, n]) => `${status === '0' ? t('no_answer') : status}: ${short(n)}`)
-          .join(', '),
-    },
-  ];
+/**
+ * What the API has of a run beside its detail; null until it has answered.
+ * @param {string} path @param {boolean} wanted @returns {any}
+ */
+function useAnswer(path, wanted) {
+  const [answer, setAnswer] = useState(/** @type {any} */ (null));
+  useEffect(() => {
+    setAnswer(null);
+    if (wanted) get(path).then(setAnswer, (error) => setAnswer({ error }));
+  }, [path, wanted]);
+  return answer;
 }
 
-/** @param {Row} row @param {boolean} current @returns {number | null} */
-const share = (row, current) =>
-  current ? (row.current_rps ? row.current_fps / row.current_rps : null) : row.requests ? row.failures / row.requests : null;
+/** @param {{run: Run}} props */
+function RunWorkers({ run }) {
+  const over = run.state === 'finished';
+  // Afterwards they do other work: the run's own are those that were seen.
+  const kept = useAnswer(`runs/${encodeURIComponent(run.run)}/workers`, over);
+  if (kept?.error) return html`<${Faults} error=${kept.error} />`;
+  if (over) return kept ? html`<p class="muted small">${t('workers_at_end')}</p><${WorkersTable} workers=${list(kept.workers)} />` : null;
+  return html`<${WorkersTable} workers=${list(fleet.value?.workers).filter((worker) => worker.run === run.run)} />`;
+}
+
+/** @param {{run: Run, logs: any[], live: boolean}} props */
+function RunLogs({ run, logs, live }) {
+  const kept = useAnswer(`logs?run=${encodeURIComponent(run.run)}`, !live);
+  if (kept?.error) return html`<${Faults} error=${kept.error} />`;
+  return live || kept ? html`<${Logs} lines=${live ? logs : kept.lines} />` : null;
+}
 
 /** @param {{run: Run}} props @returns {import('../types').View} */
-export function Requests({ run }) {
-  const over = run.state === 'finished';
-  const [wanted, setWanted] = useState(/** @type {'window' | 'total'} */ ('total'));
-  const mode = over ? 'total' : wanted;
-  const rows = useMemo(() => list(run.rows), [run.rows]);
-  const tools =
-    !over &&
-    html`<div class="segmented" role="group" aria-label=${t('rates_over')}>
-    <button type="button" aria-pressed=${mode === 'total'} onClick=${() => setWanted('total')}>${t('whole_run')}</button>
-    <button type="button" aria-pressed=${mode === 'window'} onClick=${() => setWanted('window')}
-        data-testid="window">${t('last_seconds', { n: run.window.seconds || 10 })}</button></div>`;
-  const note =
-    run.rows_omitted > 0 && html`<p class="note warn" data-testid="rows-omitted">${t('rows_omitted', { n: count(run.rows_omitted) })}</p>`;
-  const pinned = mode === 'window' ? windowTotal(run) : run.total;
-  return html`<${Table} id="requests" label=${t('statistics')} rows=${rows} columns=${requestColumns(mode)} sort="-requests"
-    keyOf=${(/** @type {Row} */ row) => `${row.method} ${row.name}`} filter=${(/** @type {Row} */ row) => `${row.method} ${row.name}`}
-        pinned=${pinned} tools=${tools} note=${note} />`;
+function Details({ run }) {
+  const broken = (run.breaches ?? []).map((one) => ({ at_seconds: one.at_seconds, kind: 'warning', message: breachWords(one) }));
+  const notes = [...notesOf(run), ...broken].sort((a, b) => (a.at_seconds ?? -1) - (b.at_seconds ?? -1));
+  const capped = Object.entries(run.counters?.capped ?? {});
+  const params = Object.entries(run.params ?? {});
+  return html`<div class="details">
+    <section><h3>${t('the_run')}</h3><dl class="facts">
+      ${fact(t('run_id'), html`<code>${run.run}</code><${Copy} text=${run.run} />`)}
+      ${fact(t('scenario'), `${run.scenario} ${run.scenario_version ?? ''}`)}
+      ${fact(t('module'), html`<code class="digest">${run.module}</code><${Copy} text=${run.module} />`)}
+      ${fact(t('target'), run.target ?? t('none'))}
+      ${fact(t('started'), dateTime(run.started_at))}
+      ${run.started_by ? fact(t('started_by'), run.started_by) : null}
+      ${fact(t('length'), run.length_seconds == null ? t('open_ended') : span(run.length_seconds))}
+      ${fact(t('seed'), String(run.seed))}
+      ${run.ended ? fact(t('ended'), endWord(run.ended)) : null}
+      ${fact(t('counted'), run.counted_from_seconds > 0 ? t('counted_from', { time: span(run.counted_seconds), at: clock(run.counted_from_seconds) }) : span(run.counted_seconds))}
+    </dl></section>
+    <section><h3>${t('trust')}</h3><dl class="facts">
+      ${fact(t('generator_cpu_peak'), percent(run.generator.cpu_peak))}
+      ${fact(t('saturated_for'), run.generator.saturated_seconds > 0 ? `${span(run.generator.saturated_seconds)} – ${run.generator.first_reason ?? ''}` : t('never'))}
+      ${fact(t('start_lag'), time(run.generator.start_lag_p99_ms))}
+      ${fact(t('timer_lag'), time(run.generator.loop_lag_p99_ms))}
+      ${fact(t('dropped_arrivals'), `${count(run.counters?.dropped_arrivals)} / ${count(run.counters?.arrivals)}`)}
+      ${fact(t('interrupted'), count(run.counters?.interrupted))}
+      ${fact(t('crashed_users'), count(run.counters?.crashed_users))}
+      ${fact(t('missing_intervals'), count(run.collection?.missing))}
+      ${capped.map(([cap, n]) => fact(t('refused_by', { cap }), count(n)))}
+    </dl></section>
+    ${params.length > 0 && html`<section><h3>${t('parameters')}</h3><dl
+        class="facts">${params.map(([name, value]) => fact(name, html`<code>${value}</code>`))}</dl></section>`}
+    <section class="wide"><h3>${t('events')}</h3>
+      ${notes.length ? html`<ul class="events" data-testid="notes">${notes.map((note) => html`<li
+          class=${note.kind}><b>${note.at_seconds == null ? '' : clock(note.at_seconds)}</b> ${note.message}</li>`)}</ul>` : run.losses?.length ? null : html`<p class="none">${t('no_events')}</p>`}
+      <${Losses} run=${run} /></section>
+  </div>`;
 }
 
-/** All requests of the last seconds, as a row. @param {Run} run @returns {Row} */
-function windowTotal(run) {
-  const { window, total } = run;
-  return {
-    ...total,
-    current_rps: window.rps,
-    current_fps: window.fps,
-    response_time_ms: window.response_time_ms,
-    service_time_ms: window.service_time_ms,
-  };
+/** @param {string} name @param {unknown} value */
+const fact = (name, value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+
+/** Lines that are drawn. */
+const DRAWN = 300;
+const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'];
+
+/** @param {{lines: any[]}} props @returns {import('../types').View} */
+function Logs({ lines }) {
+  const [needle, setNeedle] = useState('');
+  const [level, setLevel] = useState('trace');
+  const least = LEVELS.indexOf(level);
+  const found = lines.filter((line) => {
+    const at = LEVELS.indexOf(String(line.level ?? 'info').toLowerCase());
+    return (at < 0 || at <= least) && (!needle || JSON.stringify(line).toLowerCase().includes(needle.toLowerCase()));
+  });
+  return html`<div data-testid="logs"><div class="tools">
+      <label class="search"><${Icon} name="filter" /><span class="sr-only">${t('filter')}</span><input type="search" data-filter
+          placeholder=${t('filter')} value=${needle} onInput=${(/** @type {any} */ event) => setNeedle(event.target.value)} /></label>
+      <label class="inline">${t('level')} <select value=${level}
+          onChange=${(/** @type {any} */ event) => setLevel(event.target.value)}>${LEVELS.map((one) => html`<option value=${one}>${one}</option>`)}</select></label>
+      <span class="muted small">${t('n_lines', { n: count(found.length) })}</span></div>
+    ${
+      found.length
+        ? html`<ol class="logs" tabindex="0" aria-label=${t('logs')}>${found
+            .slice(-DRAWN)
+            .reverse()
+            .map(
+              (line) => html`
+      <li class=${String(line.level ?? '').toLowerCase()}><time>${line.at_seconds != null ? clock(line.at_seconds) : ''}</time><b>${line.level ?? ''}</b>
+        <span class="muted">${[line.worker, line.user != null ? `#${line.user}` : ''].filter(Boolean).join(' ')}</span><span
+            class="message">${line.message ?? String(line)}</span></li>`,
+            )}</ol>`
+        : html`<p class="none">${t('no_logs')}</p>`
+    }</div>`;
 }
 
 /** @param {any} origin a request or a task @returns {string} */
-export function originWord(origin) {
+function originWord(origin) {
   const { method, name, user_type: type, task } = origin?.request ?? origin?.task ?? {};
   return name !== undefined ? `${method} ${name}` : type !== undefined ? `${type} ${task}` : NONE;
 }
 
 /** @param {{run: Run}} props @returns {import('../types').View} */
-export function Failures({ run }) {
+function Failures({ run }) {
   const rows = useMemo(() => list(run.errors), [run.errors]);
   const [open, setOpen] = useState('');
   const key = (/** @type {import('../types').RunError} */ error) => `${originWord(error.origin)}|${error.code}|${error.message}`;
@@ -164,7 +159,7 @@ export function Failures({ run }) {
 }
 
 /** @param {{run: Run}} props @returns {import('../types').View} */
-export function Checks({ run }) {
+function Checks({ run }) {
   const checks = useMemo(() => list(run.checks), [run.checks]);
   const groups = useMemo(() => list(run.groups), [run.groups]);
   /** @type {import('./table.js').Column<import('../types').Check>[]} */
@@ -220,7 +215,7 @@ const meter = (value, wanted = null) =>
       aria-hidden="true"></meter>${wanted !== null && html`<i class="want" style=${{ right: `${(1 - wanted) * 72}px` }}></i>`}</span>`;
 
 /** @param {{run: Run}} props @returns {import('../types').View} */
-export function Tasks({ run }) {
+function Tasks({ run }) {
   const tasks = useMemo(() => list(run.tasks), [run.tasks]);
   /** @type {import('./table.js').Column<import('../types').Task>[]} */
   const columns = [
@@ -247,7 +242,7 @@ export function Tasks({ run }) {
 }
 
 /** @param {import('../types').Metric} metric @returns {string} */
-export function metricWord({ kind, value, unit }) {
+function metricWord({ kind, value, unit }) {
   const n = (/** @type {number} */ number) => `${short(number)}${unit ? ` ${unit}` : ''}`;
   if (kind === 'counter') return `${n(value.sum)} · ${t('rate_is', { n: rate(value.rate) })}`;
   if (kind === 'gauge') return `${n(value.last)} (${n(value.min)} … ${n(value.max)})`;
@@ -257,7 +252,7 @@ export function metricWord({ kind, value, unit }) {
 }
 
 /** @param {{run: Run}} props @returns {import('../types').View} */
-export function Metrics({ run }) {
+function Metrics({ run }) {
   const metrics = useMemo(() => list(run.metrics), [run.metrics]);
   const tags = (/** @type {any} */ row) =>
     Object.entries(row.tags ?? {})
@@ -306,7 +301,7 @@ function Shared({ shared }) {
 }
 
 /** @param {{run: Run}} props @returns {import('../types').View} */
-export function Losses({ run }) {
+function Losses({ run }) {
   const losses = list(/** @type {any} */ (run.losses));
   if (!losses.length) return null;
   return html`<ul class="events">${losses.map((loss) => html`<li class="bad"><b>${clock(loss.at_seconds)}</b> ${lossWords(loss)}</li>`)}</ul>`;
@@ -320,4 +315,9 @@ function lossWords(loss) {
     served != null ? t('lost_served', { at: clock(served) }) : moved ? '' : t('lost_not_moved'),
     returned != null ? t('lost_returned', { at: clock(returned) }) : '',
   ].join(' ');
+}
+
+/** @param {import('../types').Breach} breach @returns {string} */
+function breachWords({ threshold, until_seconds: until }) {
+  return `${t('mark_broken', { threshold })}${until == null ? '' : ` ${t('until', { at: clock(until) })}`}`;
 }

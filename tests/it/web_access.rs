@@ -130,9 +130,38 @@ fn what_would_let_nobody_in_is_refused_at_once() -> Result<()> {
         (vec!["--tls-cert", "cert.pem"], "--tls-key"),
         (vec!["--tls-cert", "cert.pem", "--tls-key", "key.pem"], "cert.pem"),
         (vec!["--web-base-path", "load host"], "/loadhost"),
+        (vec!["--trusted-proxy", "127.0.0.1"], "--web-users"),
+        (vec!["--trusted-proxy", "proxy.example", "--insecure-no-auth"], "10.0.0.0/8"),
+        (vec!["--trusted-proxy", "0.0.0.0/0", "--insecure-no-auth"], "everybody"),
     ] {
         let program = Program::new(["master", "--listen", "127.0.0.1:0"])?.args(args);
         program.run()?.expect_code(104)?.expect_said(&[said])?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_it_is_the_client_who_is_noted_and_whose_cookie_is_secure()
+-> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (file, _) = users(&folder)?;
+    let file = text(&file);
+    let listen = ["--listen", "127.0.0.1:0", "--web-users", file, "--trusted-proxy"];
+    for (proxy, from, is_secure) in
+        [("127.0.0.1,10.0.0.0/8", "192.0.2.7", true), ("10.0.0.0/8", "127.0.0.1", false)]
+    {
+        let master = Master::start(&[&listen[..], &[proxy]].concat())?;
+        let login = json!({"user": "olga", "password": PASSWORD});
+        let asked = client()?.post(master.at("/api/v1/session")).json(&login);
+        let asked = asked.header("x-forwarded-for", "198.51.100.1, 192.0.2.7, 10.0.0.9");
+        let answer = asked.header("x-forwarded-proto", "https").send().await?;
+        let cookie = answer.headers()["set-cookie"].to_str()?.to_string();
+        ensure!(cookie.contains("; Secure") == is_secure, "{cookie}");
+        let log = master.log();
+        ensure!(
+            log.contains(&format!("from={from} ")) || log.contains(&format!("from={from}\n")),
+            "{log}"
+        );
     }
     Ok(())
 }

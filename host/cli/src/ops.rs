@@ -2,7 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use loadhost_web::access::{Access, BasePath, Doors, Front, Reach, Tls, Users, Wire};
+use loadhost_web::access::{
+    Access, BasePath, Doors, Front, NoProxies, Proxies, Reach, Tls, Users, Wire,
+};
 use loadhost_web::ops::{Exposure, ListenError, Ops};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -100,6 +102,7 @@ struct Way {
     allow: &'static str,
     users: Option<Users>,
     doors: Doors,
+    proxies: Proxies,
 }
 
 impl Way {
@@ -107,7 +110,8 @@ impl Way {
     fn of_worker(settings: &Effective) -> Result<Self, Failure> {
         let exposure = exposure(settings.switch("worker.listen-beyond-loopback")?);
         let allow = "allow it with --listen-beyond-loopback";
-        Ok(Self { exposure, allow, users: None, doors: Doors::default() })
+        let (doors, proxies) = Default::default();
+        Ok(Self { exposure, allow, users: None, doors, proxies })
     }
 
     fn of_master(settings: &Effective) -> Result<Self, Failure> {
@@ -123,26 +127,40 @@ impl Way {
         let base = base.transpose()?.unwrap_or_default();
         let connections = connections(settings)?;
         let doors = Doors { tls: tls(settings)?, base, connections, ..Doors::default() };
-        Ok(Self { exposure, allow, users, doors })
+        let proxies = proxies(settings)?;
+        if !proxies.is_empty() && exposure == Exposure::Loopback {
+            let what = "whoever asks through the trusted proxy could do everything";
+            return Err(Failure::new(ExitCode::Configuration, what).hint(allow));
+        }
+        Ok(Self { exposure, allow, users, doors, proxies })
     }
 
     fn access(&self, address: SocketAddr) -> Result<Access, Failure> {
-        let reach = Reach::of(address);
+        let is_behind = !self.proxies.is_empty();
+        let reach = if is_behind { Reach::Anyone } else { Reach::of(address) };
         let wire = if self.doors.tls.is_some() { Wire::Encrypted } else { Wire::Plain };
-        let Some(users) = &self.users else { return Ok(Access::open(reach, wire)) };
-        if reach == Reach::Anyone && wire == Wire::Plain {
+        let Some(users) = &self.users else {
+            return Ok(Access::open(reach, wire).behind(self.proxies.clone()));
+        };
+        if reach == Reach::Anyone && wire == Wire::Plain && !is_behind {
             eprintln!(
                 "warning: passwords travel unencrypted; give --tls-cert and --tls-key, \
                  or let a proxy do TLS"
             );
         }
-        Access::guarded(users.clone(), reach, wire, &self.doors.base)
-            .map_err(|error| unusable("nobody could log in", &error))
+        let access = Access::guarded(users.clone(), reach, wire, &self.doors.base);
+        let access = access.map_err(|error| unusable("nobody could log in", &error))?;
+        Ok(access.behind(self.proxies.clone()))
     }
 }
 
 fn exposure(allowed: bool) -> Exposure {
     if allowed { Exposure::Anyone } else { Exposure::Loopback }
+}
+
+fn proxies(settings: &Effective) -> Result<Proxies, Failure> {
+    let Some(item) = settings.item("trusted-proxy") else { return Ok(Proxies::default()) };
+    item.text.parse().map_err(|error: NoProxies| refuse("trusted-proxy", item, &error.to_string()))
 }
 
 fn connections(settings: &Effective) -> Result<usize, Failure> {

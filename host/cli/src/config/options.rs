@@ -223,6 +223,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("tls-cert", "FILE", RUN, API, "Serve HTTPS with this certificate chain (PEM); read again when it changes"),
     Opt::with("tls-key", "FILE", RUN, API, "Private key of `--tls-cert` (PEM)"),
     Opt::with("web-base-path", "PATH", RUN, API, "What a proxy puts before all paths, such as /loadhost"),
+    Opt::with("trusted-proxy", "CIDR,…", RUN, API, "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, such as 127.0.0.1,10.0.0.0/8; default: none"),
     Opt::with("url", "URL", ASK, API, "Where commands such as `start`, `stop` and `status` ask; default: where `listen` says, else http://127.0.0.1:8089"),
     Opt::with("token", "TOKEN", ASK, API, "What these commands show to a master whose users log in; `loadhost user token` makes one").secret(),
     Opt::with("url-ca", "FILE", ASK, API, "Trust these certificates (PEM) of the master at `--url https://…`").flag("ca"),

@@ -3,7 +3,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from house import Fleet
+
+pytest.register_assert_rewrite("house")  # Its checks say what they saw.
+
+from house import Fleet  # noqa: E402
 
 
 @pytest.fixture

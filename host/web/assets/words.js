@@ -139,6 +139,7 @@ export const WORDS = {
   rates_over: ['Rates over', '速率统计范围'],
   whole_run: ['Whole run', '全程'],
   last_seconds: ['Last {n} s', '最近 {n} 秒'],
+  times_of_run: ['Rates are of the last seconds; times by name are of the whole run, those of all requests of the last seconds.', '速率为最近数秒；各名称的时间为整个运行，全部请求的时间为最近数秒。'],
   rows_omitted: ['{n} more name is summed up in “other names”.|{n} more names are summed up in “other names”. Name requests by template, such as /item/{id}, to see them apart.', '另有 {n} 个名称合并在“其他名称”中。请用模板（如 /item/{id}）命名请求以便区分。'],
   message: ['Message', '消息'],
   check: ['Check', '检查'],

@@ -101,13 +101,13 @@ def states(title: str, description: str, targets: list[Json], width: int, mappin
     defaults: Json = {"unit": "short", "custom": {"fillOpacity": 80, "lineWidth": 0}, "mappings": mappings, "color": {"mode": "thresholds"},
                       "thresholds": steps((None, GREY))}
     options = {"showValue": "auto", "rowHeight": 0.85, "mergeValues": True, "alignValue": "left",
-               "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True}, "tooltip": {"mode": "single", "sort": "none"}}
+               "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}, "tooltip": {"mode": "single", "sort": "none"}}
     return panel("state-timeline", title, description, targets, width, 8, defaults, options)
 
 
 def heatmap(title: str, description: str, expr: str, width: int, unit: str) -> Json:
     """Of a histogram's buckets."""
-    options = {"calculate": False, "cellGap": 1, "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64, "exponent": 0.5, "fill": "dark-orange"},
+    options = {"calculate": False, "cellGap": 1, "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64, "exponent": 0.5, "fill": "dark-orange", "reverse": False},
                "yAxis": {"unit": unit, "axisPlacement": "left"}, "rowsFrame": {"layout": "auto"}, "legend": {"show": True},
                "tooltip": {"mode": "single", "showColorScale": True}}
     return panel("heatmap", title, description, [query(expr, "{{le}}", format="heatmap")], width, 8, {"unit": "short"}, options)
@@ -124,7 +124,7 @@ def table(title: str, description: str, columns: list[tuple[str, str, str]], by:
     organize = {"id": "organize", "options": {"renameByName": names, "indexByName": order,
                                               "excludeByName": {"Time": True, **{name: True for name in hidden}}}}
     transformations = [{"id": "merge", "options": {}}, organize] if len(columns) > 1 else [organize]
-    options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
+    options = {"showHeader": True, "cellHeight": "sm"}
     return panel("table", title, description, targets, width, 8, {"unit": "short", "custom": {"align": "auto", "filterable": True}}, options,
                  overrides, transformations)
 
@@ -147,14 +147,14 @@ def laid_out(rows: list[tuple[str, list[Json]]]) -> list[Json]:
 
 
 def datasource() -> Json:
-    return {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "hide": 0, "current": {}}
+    return {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "hide": 0}
 
 
 def choice(name: str, label: str, definition: str, several: bool = False) -> Json:
     """A variable of a label's values."""
     made: Json = {"name": name, "label": label, "type": "query", "datasource": DATASOURCE, "definition": definition,
                   "query": {"query": definition, "refId": f"{name}-values"}, "refresh": 2, "sort": 1, "hide": 0, "multi": several,
-                  "includeAll": several, "current": {}}
+                  "includeAll": several}
     if several:
         made |= {"allValue": ".+", "current": {"text": ["All"], "value": ["$__all"]}}
     return made

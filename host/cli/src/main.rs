@@ -45,7 +45,9 @@ fn main() -> ProcessCode {
             return if asked_for { ExitCode::Ok.into() } else { ExitCode::Configuration.into() };
         }
     };
-    match dispatch(cli.command) {
+    let outcome = dispatch(cli.command);
+    telemetry::finish();
+    match outcome {
         Ok(code) => code.into(),
         Err(failure) => {
             eprintln!("{failure}");

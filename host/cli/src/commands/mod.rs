@@ -47,7 +47,7 @@ impl Layers {
     pub(crate) fn read<const COMMAND: u8>(settings: Settings<COMMAND>) -> Result<Self, Failure> {
         let file = file_layer(settings.file)?;
         let layers = Self([file, from_environment(variables())?, settings.layer]);
-        telemetry::start(&layers.effective())?;
+        telemetry::start(&layers.effective(), COMMAND)?;
         Ok(layers)
     }
 

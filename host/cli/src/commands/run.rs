@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Layers, runtime, trace};
 use crate::args::RunArgs;
-use crate::config::{Effective, from_scenario};
+use crate::config::{Commands, Effective, from_scenario};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
 use crate::local_fleet::{self, LoadedModule};
@@ -25,7 +25,7 @@ use crate::ops::Served;
 use crate::plan::{Module, data_files, plan};
 use crate::session::{Outputs, conduct};
 use crate::signals::Stop;
-use crate::{load_shape, ops, scenario_file, site};
+use crate::{load_shape, ops, scenario_file, site, telemetry};
 
 /// Compiling for the run's own pool may take a while on a small machine.
 const PREPARE: Duration = Duration::from_secs(120);
@@ -92,7 +92,8 @@ async fn local(prepared: Prepared, outputs: Outputs) -> Outcome {
     let worker = WorkerId::new("local").map_err(|error| {
         Failure::new(ExitCode::Unexpected, "the worker has no name").because(&error)
     })?;
-    let workshop = workshop(&scenario, &settings)?.with_data(Arc::new(data));
+    let (watchers, watching) = telemetry::watch(&settings, Commands::RUN)?;
+    let workshop = workshop(&scenario, &settings)?.with_data(Arc::new(data)).watched_by(watchers);
     let local = local_fleet::start(worker, shards(&settings)?, workshop, stop.clone());
     let config = CoordinatorConfig {
         start_delay: START_DELAY,
@@ -127,6 +128,7 @@ async fn local(prepared: Prepared, outputs: Outputs) -> Outcome {
         Ok(Err(error)) => tracing::error!(%error, "the worker ended by a fault"),
         Err(_) => tracing::debug!("the worker still had something to do"),
     }
+    watching.finish().await;
     outcome
 }
 

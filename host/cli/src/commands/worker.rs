@@ -22,11 +22,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Layers, machine_name, runtime};
 use crate::args::Settings;
 use crate::broker::{self, StoredModules};
-use crate::config::{Effective, refuse};
+use crate::config::{Commands, Effective, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
 use crate::signals::Stop;
-use crate::{ceilings, ops, scenario_file};
+use crate::{ceilings, ops, scenario_file, telemetry};
 
 use faces::Faces;
 use processes::Part;
@@ -58,8 +58,15 @@ pub(crate) fn worker<const COMMAND: u8>(settings: Settings<COMMAND>) -> Outcome 
     })
 }
 
+/// Which of several processes this is, from 1 on; None: it is the only one, or their parent.
+pub(crate) fn part() -> Option<u32> {
+    Part::given().map(|part| part.number())
+}
+
 async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome {
     let id = id(settings)?;
+    telemetry::worker(&id);
+    let (watchers, watching) = telemetry::watch(settings, Commands::WORKER)?;
     let memory = ceilings::memory(settings, "worker.memory-limit")?;
     let cpu = ceilings::cpu(settings, "worker.cpu-limit")?;
     let heartbeat = heartbeat(settings)?;
@@ -93,7 +100,8 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
         StructureCaps::default(),
     )
     .within(allowance)
-    .with_data(modules);
+    .with_data(modules)
+    .watched_by(watchers);
     let greeter = tokio::spawn(greet(id.clone(), link.leader.clone()));
     let config = AgentConfig {
         worker: id,
@@ -127,6 +135,7 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
     if lost > 0 {
         eprintln!("warning: {lost} seconds of measurements could not be handed over");
     }
+    watching.finish().await;
     server_stop.cancel();
     for server in served {
         ops::ended(Some(server)).await;

@@ -1,0 +1,112 @@
+//! Where OpenTelemetry goes: a collector that speaks OTLP over HTTP, in protobuf.
+//!
+//! Deliberately absent: gRPC, which every collector offers beside HTTP.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry_otlp::{
+    LogExporter, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
+};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::LogExporter as _;
+use opentelemetry_sdk::trace::SpanExporter as _;
+
+use crate::config::{Commands, Effective, by_key, refuse};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+
+/// For one export, with the attempts that it takes.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two exports, at least.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// A collector.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Otlp {
+    /// Without a slash at its end, and without the signal's path.
+    url: String,
+    headers: HashMap<String, String>,
+    /// Between two exports.
+    pub(crate) interval: Duration,
+}
+
+/// Headers are mostly keys of somebody's account.
+impl fmt::Debug for Otlp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Otlp").field("url", &self.url).field("interval", &self.interval).finish()
+    }
+}
+
+impl Otlp {
+    /// What is set. None: nothing is to be exported by this command.
+    pub(crate) fn of(settings: &Effective, command: u8) -> Result<Option<Self>, Failure> {
+        let is_one = [Commands::RUN, Commands::MASTER, Commands::WORKER].contains(&command);
+        let Some(item) = settings.item("otlp").filter(|item| is_one && !item.text.is_empty())
+        else {
+            return Ok(None);
+        };
+        debug_assert!(by_key("otlp").is_some_and(|option| option.commands.has(command)));
+        let url = item.text.trim_end_matches('/').to_string();
+        let is_http = url.starts_with("http://") || url.starts_with("https://");
+        if !is_http || url.parse::<reqwest::Url>().is_err() {
+            return Err(refuse("otlp", item, "it is a URL such as `http://127.0.0.1:4318`"));
+        }
+        let interval = settings.duration("otlp-interval")?.unwrap_or(PATIENCE);
+        if let Some(item) = settings.item("otlp-interval").filter(|_| interval < SHORTEST) {
+            return Err(refuse("otlp-interval", item, "it must be 100ms at least"));
+        }
+        let headers = settings.items("otlp-headers").iter();
+        let headers = headers.filter_map(|item| Some((item.name.clone()?, item.text.clone())));
+        Ok(Some(Self { url, headers: headers.collect(), interval }))
+    }
+
+    /// What sends spans.
+    pub(super) fn spans(&self) -> Result<SpanExporter, Failure> {
+        let builder = SpanExporter::builder()
+            .with_http()
+            .with_http_client(client()?)
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(format!("{}/v1/traces", self.url))
+            .with_headers(self.headers.clone())
+            .with_timeout(PATIENCE);
+        let mut exporter = builder.build().map_err(|error| unusable(&error))?;
+        exporter.set_resource(&resource());
+        Ok(exporter)
+    }
+
+    /// What sends log records.
+    pub(super) fn logs(&self) -> Result<LogExporter, Failure> {
+        let builder = LogExporter::builder()
+            .with_http()
+            .with_http_client(client()?)
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(format!("{}/v1/logs", self.url))
+            .with_headers(self.headers.clone())
+            .with_timeout(PATIENCE);
+        let mut exporter = builder.build().map_err(|error| unusable(&error))?;
+        exporter.set_resource(&resource());
+        Ok(exporter)
+    }
+}
+
+fn client() -> Result<reqwest::Client, Failure> {
+    // Somebody else may have installed it before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().timeout(PATIENCE).build().map_err(|error| unusable(&error))
+}
+
+/// What this process says of itself. `OTEL_RESOURCE_ATTRIBUTES` adds to it.
+fn resource() -> Resource {
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    Resource::builder().with_service_name("loadhost").with_attribute(version).build()
+}
+
+fn unusable(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::new(ExitCode::Configuration, "nothing can be exported to the collector of `--otlp`")
+        .because(error)
+        .hint("see `--otlp` and `--otlp-header`")
+        .of("otlp")
+}

@@ -1,0 +1,239 @@
+"""OpenTelemetry: what a collector and a target get to see of a run's iterations and of a log."""
+
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from house import Fleet, loadhost, scenario, until
+
+TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-01")
+
+
+class Server(ThreadingHTTPServer):
+    """Keeps what it was asked, and answers `status`."""
+
+    daemon_threads = True
+
+    def __init__(self, status: int = 200):
+        self.asked: list[tuple[str, dict[str, str], bytes]] = []
+        self.status = status
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                headers = {key.lower(): value for key, value in self.headers.items()}
+                server.asked.append((self.path, headers, body))
+                self.send_response(server.status)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            do_GET = do_POST = answer
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def servers() -> Iterator[tuple[Server, Server]]:
+    """A target and a collector."""
+    target, collector = Server(), Server()
+    try:
+        yield target, collector
+    finally:
+        for server in (target, collector):
+            server.shutdown()
+            server.server_close()
+
+
+def fields(message: bytes) -> list[tuple[int, Any]]:
+    """The fields of a protobuf message: numbers as they are, the rest as bytes."""
+    found, at = [], 0
+
+    def varint() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    while at < len(message):
+        key = varint()
+        match key & 7:
+            case 0:
+                value: Any = varint()
+            case 1:
+                value = struct.unpack_from("<Q", message, at)[0]
+                at += 8
+            case 2:
+                length = varint()
+                value = message[at:at + length]
+                at += length
+            case 5:
+                value = struct.unpack_from("<I", message, at)[0]
+                at += 4
+            case other:
+                raise AssertionError(f"wire type {other}")
+        found.append((key >> 3, value))
+    return found
+
+
+def inside(message: bytes, *path: int) -> list[bytes]:
+    """All messages at a path of field numbers."""
+    messages = [message]
+    for number in path:
+        messages = [value for one in messages for key, value in fields(one) if key == number]
+    return messages
+
+
+def attributes(message: bytes, number: int) -> dict[str, Any]:
+    found = {}
+    for pair in inside(message, number):
+        [key], [value] = inside(pair, 1), inside(pair, 2)
+        [(kind, known)] = fields(value)
+        found[key.decode()] = known.decode() if kind == 1 else known
+    return found
+
+
+def spans(collector: Server) -> list[dict[str, Any]]:
+    """All that were sent, by the field numbers of opentelemetry/proto/trace/v1."""
+    found = []
+    for path, headers, body in collector.asked:
+        assert headers["content-type"] == "application/x-protobuf" and path in ("/v1/traces", "/v1/logs")
+        if path == "/v1/logs":
+            continue
+        for resource in inside(body, 1, 1):
+            assert attributes(resource, 1)["service.name"] == "loadhost"
+        for span in inside(body, 1, 2, 2):
+            one = dict(fields(span))
+            status = dict(fields(one[15])) if 15 in one else {}
+            found.append({
+                "trace": one[1].hex(), "id": one[2].hex(), "parent": one.get(4, b"").hex(), "name": one[5].decode(),
+                "kind": one[6], "start": one[7], "end": one[8], "attributes": attributes(span, 9),
+                "status": status.get(3, 0), "why": status.get(2, b"").decode(),
+            })
+    return found
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    command = [loadhost(), "run", "--quiet", scenario("hostile"), *arguments]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_collector_gets_the_spans_that_the_target_was_told_of(servers: tuple[Server, Server]) -> None:
+    target, collector = servers
+    said = run("--host", target.url.replace("://", "://ann:sesame1@"), "--users", "2", "--iterations", "40", "--otlp",
+               collector.url, "--otlp-header", "x-key=k1", "--trace-sample", "1", "--trace-propagate", "--seed", "7")
+    found = spans(collector)
+    assert "warning" not in said
+    assert all(headers["x-key"] == "k1" for _, headers, _ in collector.asked)
+    requests = {(span["trace"], span["id"]): span for span in found if span["kind"] == 3}
+    told = [TRACEPARENT.fullmatch(headers["traceparent"]) for _, headers, _ in target.asked]
+    assert all(told) and len(told) == 40
+    assert {one.groups() for one in told if one} == set(requests), "the target was told of other spans"
+    assert len({span["trace"] for span in found}) == 40 and len(found) == 120
+    by_id = {span["id"]: span for span in found}
+    for span in requests.values():
+        task = by_id[span["parent"]]
+        root = by_id[task["parent"]]
+        assert (root["name"], task["name"], span["name"]) == ("iteration", "task attack", "GET /")
+        assert root["parent"] == "" and {one["trace"] for one in (root, task)} == {span["trace"]}
+        assert root["start"] <= task["start"] <= span["start"] <= span["end"] <= task["end"] <= root["end"]
+        known = span["attributes"]
+        assert known["url.full"] == f"{target.url}/" and known["http.response.status_code"] == 200
+        assert (known["server.address"], known["server.port"]) == ("127.0.0.1", target.server_address[1])
+        assert (known["http.request.method"], known["url.template"], span["status"]) == ("GET", "/", 0)
+        assert root["attributes"]["loadhost.vu"] in (0, 1) and root["attributes"]["loadhost.worker"] == "local"
+
+
+def test_a_sample_follows_from_the_seed_and_others_carry_no_header(servers: tuple[Server, Server]) -> None:
+    target, collector = servers
+    sampled = []
+    for _ in range(2):
+        target.asked.clear()
+        run("--host", target.url, "--users", "1", "--iterations", "200", "--otlp", collector.url, "--trace-sample", "0.2",
+            "--trace-propagate", "--seed", "7")
+        sampled.append([n for n, (_, headers, _) in enumerate(target.asked) if "traceparent" in headers])
+    assert sampled[0] == sampled[1] and 15 < len(sampled[0]) < 70, sampled
+    roots = [span["attributes"]["loadhost.iteration"] for span in spans(collector) if span["name"] == "iteration"]
+    assert sorted(roots) == sorted(sampled[0] * 2)
+    target.asked.clear()
+    run("--host", target.url, "--users", "1", "--iterations", "20")
+    assert len(target.asked) == 20 and not any("traceparent" in headers for _, headers, _ in target.asked)
+
+
+def test_failures_of_requests_and_iterations_stand_in_their_spans(servers: tuple[Server, Server]) -> None:
+    target, collector = servers
+    target.status = 503
+    run("--host", target.url, "--users", "1", "--iterations", "3", "--otlp", collector.url, "--trace-sample", "1")
+    found = spans(collector)
+    requests = [span for span in found if span["kind"] == 3]
+    assert len(requests) == 3 and not any("traceparent" in headers for _, headers, _ in target.asked)
+    for span in requests:
+        assert (span["status"], span["attributes"]["error.type"]) == (2, "503"), span
+        assert "503" in span["why"], span
+    collector.asked.clear()
+    run("--host", target.url, "--users", "1", "--iterations", "1", "--otlp", collector.url, "--trace-sample", "1",
+        "--param", "mode=trap")
+    [root] = [span for span in spans(collector) if span["name"] == "iteration"]
+    assert (root["status"], root["attributes"]["error.type"]) == (2, "trap-unreachable"), root
+
+
+def test_a_collector_that_takes_nothing_costs_spans_and_not_the_run(servers: tuple[Server, Server]) -> None:
+    target, collector = servers
+    collector.status = 400
+    said = run("--host", target.url, "--users", "1", "--iterations", "30", "--otlp", collector.url, "--trace-sample", "1")
+    assert len(target.asked) == 30
+    assert said.count("does not take traces") == 1 and "90 spans were not taken" in said, said
+    said = run("--host", target.url, "--trace-sample", "1", code=104)
+    assert "`--otlp URL`" in said, said
+    said = run("--host", target.url, "--trace-sample", "2", code=104)
+    assert "from 0 to 1" in said, said
+
+
+def test_a_collector_gets_the_log_with_run_worker_and_user(servers: tuple[Server, Server]) -> None:
+    target, collector = servers
+    run("--host", target.url, "--users", "1", "--iterations", "1", "--otlp", collector.url, "--param", "mode=trap",
+        "--log-level", "debug")
+    records = []
+    for path, _, body in collector.asked:
+        assert path == "/v1/logs"
+        records += [(dict(fields(record)), attributes(record, 6)) for record in inside(body, 1, 2, 2)]
+    [(crash, known)] = [one for one in records if "the user crashed" in dict(fields(one[0][5])).get(1, b"").decode()]
+    assert (crash[2], crash[3].decode()) == (17, "ERROR")
+    assert (known["loadhost.worker"], known["loadhost.vu"], known["code"]) == ("local", 0, "trap-unreachable")
+    assert known["loadhost.run"] and known["code.namespace"] == "guest"
+    sources = {one["code.namespace"].split("::")[0] for _, one in records}
+    assert "loadhost_control" in sources and not sources & {"hyper", "reqwest", "hyper_util"}, sources
+
+
+def test_a_worker_of_a_fleet_sends_its_own(fleet: Fleet, servers: tuple[Server, Server]) -> None:
+    target, collector = servers
+    [master] = fleet.masters(1)
+    worker = fleet.worker("w-1", "--otlp", collector.url, "--otlp-interval", "200ms", "--trace-sample", "1")
+    until("the worker is ready", worker.ready)
+    started = subprocess.run(
+        [loadhost(), "start", scenario("hostile"), "--wait", "--url", master.url, "--host", target.url, "--users", "2",
+         "--iterations", "20"], capture_output=True, text=True, timeout=60)
+    assert started.returncode == 0, started.stdout + started.stderr
+    until("all spans are there", lambda: len(spans(collector)) == 60)
+    assert {span["attributes"].get("loadhost.worker", "w-1") for span in spans(collector)} == {"w-1"}

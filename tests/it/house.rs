@@ -34,6 +34,7 @@ const TECHNOLOGIES: &[(&str, &str)] = &[
     ("async-nats", "loadhost-cluster"),
     ("axum", "loadhost-web"),
     ("clap", "loadhost"),
+    ("opentelemetry-otlp", "loadhost"),
     ("anyhow", "loadhost"),
 ];
 

@@ -150,3 +150,8 @@ def test_a_real_run_asks_the_kernel_for_nothing_that_the_units_forbid(fleet: Fle
         assert {"execve", "mmap"} < calls, calls
         refused = calls - allowed(f"loadhost-{name}")
         assert not refused, f"{name}: {sorted(refused)} are not in its SystemCallFilter"
+
+
+def test_memory_and_cpu_have_limits() -> None:
+    assert (value("loadhost-master", "MemoryMax"), value("loadhost-master", "CPUQuota")) == ("4G", "200%")
+    assert value("loadhost-worker", "MemoryMax") == "90%"

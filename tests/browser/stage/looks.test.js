@@ -62,6 +62,8 @@ for (const [theme, lang, width] of [['light', 'en', 1280], ['dark', 'zh', 1280],
     await drawn(page);
     for (const tab of ['statistics', 'failures', 'checks', 'metrics', 'tasks', 'workers', 'logs', 'details']) {
       await page.locator(`[data-testid=tab-${tab}]`).click();
+      // Panels are fetched when they are opened.
+      await page.waitForFunction(() => document.getElementById('tab-panel')?.textContent.trim());
       assert.deepEqual(await lowContrast(page), [], `contrast, ${tab}`);
       assert.deepEqual(await tooWide(page), [], `room, ${tab}`);
       assert.deepEqual(await nameless(page), [], `names, ${tab}`);
@@ -71,6 +73,26 @@ for (const [theme, lang, width] of [['light', 'en', 1280], ['dark', 'zh', 1280],
     await picture(page, `run-${theme}-${lang}-${width}`, { fullPage: true });
   });
 }
+
+pages('a threshold that was broken and holds again stays marked after a reload', async ({ t, open }) => {
+  const threshold = 'http_req_duration p(95) < 50ms';
+  const state = doc(3, {
+    thresholds: { 0: { text: threshold, state: 'ok', value: 20, broken_since_seconds: null, abort_after_seconds: null } },
+    breaches: [{ threshold, at_seconds: 30, until_seconds: 55 }, { threshold, at_seconds: 80, until_seconds: 85 }],
+  });
+  const stage = await new Stage(() => snapshot(state)).open(t);
+  const page = await open({ url: stage.url, path: '#/runs/01STAGE' });
+  for (let n = 0; n < 2; n += 1) {
+    await drawn(page);
+    const marks = await page.evaluate(() => document.querySelector('[data-testid=charts]').charts.marks.map(({ t: at, kind }) => [at, kind]));
+    assert.deepEqual(marks.filter(([, kind]) => kind === 'bad'), [[30, 'bad'], [80, 'bad']]);
+    await page.locator('[data-testid=tab-details]').click();
+    const events = page.locator('[data-testid=notes] li');
+    await events.filter({ hasText: 'until 0:55' }).waitFor();
+    assert.equal(await events.filter({ hasText: threshold }).count(), 2);
+    await page.reload();
+  }
+});
 
 pages('names from scenarios and targets are text, whatever they hold', async ({ t, open }) => {
   const evil = '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>${7*7}{{7*7}}';

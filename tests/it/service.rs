@@ -198,7 +198,8 @@ async fn client(urls: [String; 2], stop: Arc<AtomicBool>, lost: Arc<Mutex<Vec<St
             asked += 1;
             match ask(&format!("{url}/api/v1/workers")).await {
                 Ok((200, _)) => {}
-                other => lost.lock().unwrap().push(format!("{url}: {other:?}")),
+                Ok((status, said)) => lost.lock().unwrap().push(format!("{url}: {status} {said}")),
+                Err(error) => lost.lock().unwrap().push(format!("{url}: {error:#}")),
             }
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -206,7 +207,8 @@ async fn client(urls: [String; 2], stop: Arc<AtomicBool>, lost: Arc<Mutex<Vec<St
     asked
 }
 
-#[tokio::test]
+// The client asks while commands are waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_is_taken_out_of_service_before_it_stops_and_nobody_misses_it() -> Result<()> {
     let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
     // A lease that nobody could wait for here.

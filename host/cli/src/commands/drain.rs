@@ -149,3 +149,31 @@ fn busy(view: &FleetView, workers: &[WorkerId]) -> Vec<String> {
     };
     workers.iter().filter_map(of).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use loadhost_web::api::dto::Master;
+
+    /// Names, whether they lead, and whether they drain.
+    fn fleet(masters: &[(&str, bool, bool)]) -> Fleet {
+        let masters = masters.iter().map(|(id, leads, draining)| Master {
+            id: (*id).to_string(),
+            url: None,
+            leads: *leads,
+            draining: *draining,
+        });
+        Fleet { masters: masters.collect(), ..Fleet::of(&FleetView::default(), "m1".to_string()) }
+    }
+
+    #[test]
+    fn a_master_is_waited_for_until_another_leads() {
+        let still = |masters| in_charge(&fleet(masters), &["m1".to_string()]);
+        assert_eq!(still(&[("m1", true, false)]), ["m1 (it leads or stands for election)"]);
+        assert_eq!(still(&[("m1", true, true)]), ["m1 (it leads or stands for election)"]);
+        let nobody = ["m1 (nobody else leads yet)"];
+        assert_eq!(still(&[("m1", false, true), ("m2", false, false)]), nobody);
+        assert!(still(&[("m1", false, true), ("m2", true, false)]).is_empty());
+        assert!(still(&[("m2", false, false)]).is_empty(), "who is gone is missed by nobody");
+    }
+}

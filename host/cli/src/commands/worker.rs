@@ -4,7 +4,7 @@ mod faces;
 mod processes;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use loadhost_cluster::subjects::Names;
@@ -17,6 +17,7 @@ use loadhost_engine::sandbox::WasmWorkshop;
 use loadhost_engine::scenario::StructureCaps;
 use loadhost_model::id::{Incarnation, WorkerId};
 use loadhost_model::text::format_duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Layers, machine_name, runtime};
@@ -112,8 +113,8 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
         ceilings: Ceilings { cpu, memory },
         weight,
         heartbeat,
-        drain: drain.others,
-        leave: drain.users,
+        drain: drain.others(),
+        leave: drain.users(),
     };
     let channels = Channels {
         assignments: link.assignments.clone(),
@@ -130,7 +131,7 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
     };
     greeter.abort();
     let is_over = stop.second.is_cancelled() || outcome.is_err();
-    let patience = if is_over { Duration::ZERO } else { drain.farewell };
+    let patience = if is_over { Duration::ZERO } else { drain.farewell() };
     let lost = link.close(patience).await;
     if lost > 0 {
         eprintln!("warning: {lost} seconds of measurements could not be handed over");
@@ -144,14 +145,11 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
 }
 
 /// How long a worker that was told to stop does what, all within its deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 struct Drain {
-    /// Until others have its users; then those that are left end.
-    others: Duration,
-    /// Until the iterations of its users have ended; then they are cut off.
-    users: Duration,
-    /// For the last intervals to be handed over.
-    farewell: Duration,
+    deadline: Duration,
+    /// When it was told.
+    began: OnceLock<Instant>,
 }
 
 impl Drain {
@@ -168,14 +166,30 @@ impl Drain {
     }
 
     fn within(deadline: Duration) -> Self {
-        let farewell = deadline / 5;
-        Self { others: deadline * 2 / 5, users: deadline - farewell, farewell }
+        Self { deadline, began: OnceLock::new() }
+    }
+
+    /// Until others have its users; then those that are left end.
+    fn others(&self) -> Duration {
+        self.deadline * 2 / 5
+    }
+
+    /// Until the iterations of its users have ended; then they are cut off.
+    fn users(&self) -> Duration {
+        self.deadline * 4 / 5
     }
 
     /// Whatever keeps the worker from ending by itself.
-    async fn is_over(self, asked: &CancellationToken) {
+    async fn is_over(&self, asked: &CancellationToken) {
         asked.cancelled().await;
-        tokio::time::sleep(self.users + self.farewell / 2).await;
+        let began = *self.began.get_or_init(Instant::now);
+        tokio::time::sleep_until(began + self.deadline * 9 / 10).await;
+    }
+
+    /// For the last intervals to be handed over: what is left.
+    fn farewell(&self) -> Duration {
+        let since = self.began.get().map_or(Duration::ZERO, Instant::elapsed);
+        self.deadline.saturating_sub(since)
     }
 }
 
@@ -252,11 +266,17 @@ fn weight(settings: &Effective) -> Result<u32, Failure> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn all_of_a_drain_is_within_its_deadline() {
-        let drain = Drain::within(Duration::from_secs(25));
+    #[tokio::test(start_paused = true)]
+    async fn all_of_a_drain_is_within_its_deadline() {
+        let (drain, asked) = (Drain::within(Duration::from_secs(20)), CancellationToken::new());
         let seconds = Duration::from_secs;
-        let (others, users, farewell) = (seconds(10), seconds(20), seconds(5));
-        assert_eq!(drain, Drain { others, users, farewell });
+        assert_eq!((drain.others(), drain.users()), (seconds(8), seconds(16)));
+        let over = tokio::time::timeout(seconds(60), drain.is_over(&asked)).await;
+        assert!(over.is_err(), "nobody has told it to stop");
+        asked.cancel();
+        let told = Instant::now();
+        drain.is_over(&asked).await;
+        assert_eq!(told.elapsed(), seconds(18));
+        assert_eq!(drain.farewell(), seconds(2));
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exposure, Ops, Role, bind};
+use super::{Exposure, NotReady, Ops, Role, Shown, bind};
 use crate::testing::fleet::{Obedient, Silence, request, status};
 use crate::testing::{master, served};
 
@@ -52,7 +52,7 @@ async fn alive_is_not_ready_and_the_reason_is_told() {
         let connected = connected.clone();
         move || match connected.load(Ordering::Relaxed) {
             true => Ok(()),
-            false => Err("no leader is heard".to_string()),
+            false => Err("no leader is heard".to_string().into()),
         }
     });
     let served = served(ops).await;
@@ -65,6 +65,26 @@ async fn alive_is_not_ready_and_the_reason_is_told() {
     assert_eq!(served.get("/ready").await.0, 200);
     served.stop.cancel();
     served.task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn who_drains_says_so_and_each_port_answers_its_part_only() {
+    let why = "it was told to stop";
+    let ops = Ops::new(Role::Worker(watch::channel(None).1))
+        .ready_if(move || Err(NotReady::Draining(why.to_string())));
+    let health = served(ops.clone().only(Shown::Health)).await;
+    let (status, body) = health.get("/ready").await;
+    let refusal: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &refusal["code"]), (503, &json!("draining")));
+    assert_eq!(refusal["message"], json!(why));
+    assert_eq!((health.get("/health").await.0, health.get("/metrics").await.0), (200, 404));
+    let metrics = served(ops.only(Shown::Metrics)).await;
+    assert_eq!(metrics.get("/metrics").await.0, 200);
+    assert_eq!((metrics.get("/health").await.0, metrics.get("/ready").await.0), (404, 404));
+    for (port, has, lacks) in [(&health, "/ready", "/metrics"), (&metrics, "/metrics", "/ready")] {
+        let (_, page) = port.get("/").await;
+        assert!(page.contains(has) && !page.contains(lacks), "{page}");
+    }
 }
 
 #[tokio::test]

@@ -71,6 +71,7 @@ def test_the_door(fleet: Fleet) -> None:
     balanced.each_header_is_said_once(site, haproxy.url, trust)
     balanced.the_pages_files_are_asked_for_anew(haproxy.url, trust)
     balanced.a_login_holds_on_all_masters(site, haproxy.url, trust)
+    balanced.the_masters_know_who_asks(site, haproxy.url, trust)
     balanced.uploads_are_bounded_as_the_masters_do(site, haproxy.url, trust)
     balanced.logins_are_counted_by_the_clients_address(site, haproxy.url, trust)
 
@@ -86,6 +87,12 @@ def test_the_door(fleet: Fleet) -> None:
 def test_changes_are_sent_once(fleet: Fleet) -> None:
     folders = (fleet.folder / f"haproxy-{n}" for n in count())
     balanced.changes_are_sent_once(fleet, lambda masters: fleet.keep(Haproxy(next(folders), masters)))
+
+
+def test_cookies_go_by_tls_only(fleet: Fleet) -> None:
+    masters = [fleet.keep(Doomed(answered=("/fine", "/ready", "/health"))) for _ in range(3)]
+    haproxy = fleet.keep(Haproxy(fleet.folder / "haproxy", [master.address for master in masters]))
+    balanced.cookies_go_by_tls_only(haproxy.url, haproxy.certificate)
 
 
 def test_a_run_outlives_its_leader(fleet: Fleet) -> None:

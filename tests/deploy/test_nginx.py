@@ -8,7 +8,7 @@ from pathlib import Path
 
 from house import DEPLOY, Fleet, Process, ask, free_port, tool, until
 from house import balanced
-from house.balancers import Certificate, Site, shipped
+from house.balancers import Certificate, Doomed, Site, shipped
 
 CONF = DEPLOY / "nginx" / "loadhost.conf"
 
@@ -49,6 +49,7 @@ def test_the_door(fleet: Fleet) -> None:
     balanced.each_header_is_said_once(site, nginx.url, trust)
     balanced.the_pages_files_are_asked_for_anew(nginx.url, trust)
     balanced.a_login_holds_on_all_masters(site, nginx.url, trust)
+    balanced.the_masters_know_who_asks(site, nginx.url, trust)
     balanced.uploads_are_bounded_as_the_masters_do(site, nginx.url, trust)
     balanced.logins_are_counted_by_the_clients_address(site, nginx.url, trust)
     balanced.the_balancer_lives_without_masters(site, nginx.url, trust)
@@ -57,6 +58,12 @@ def test_the_door(fleet: Fleet) -> None:
 def test_changes_are_sent_once(fleet: Fleet) -> None:
     folders = (fleet.folder / f"nginx-{n}" for n in count())
     balanced.changes_are_sent_once(fleet, lambda masters: fleet.keep(Nginx(next(folders), masters)))
+
+
+def test_cookies_go_by_tls_only(fleet: Fleet) -> None:
+    masters = [fleet.keep(Doomed(answered=("/fine", "/ready", "/health"))) for _ in range(3)]
+    nginx = fleet.keep(Nginx(fleet.folder / "nginx", [master.address for master in masters]))
+    balanced.cookies_go_by_tls_only(nginx.url, nginx.certificate)
 
 
 def test_a_run_outlives_its_leader(fleet: Fleet) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import subprocess
@@ -77,16 +78,36 @@ def a_login_holds_on_all_masters(site: Site, url: str, context: ssl.SSLContext) 
     good = ask(session, "POST", who, {"Origin": url}, context=context)
     assert good.status == 200, good.text
     cookie = good.headers["set-cookie"]
+    assert cookie.startswith("__Host-")
     for word in ["; Secure", "; HttpOnly", "; SameSite=Strict"]:
         assert cookie.count(word) == 1, cookie
     shown = {"Cookie": cookie.split(";")[0], "Origin": url}
     for _ in range(4):
         assert ask(session, headers=shown, context=context).json()["user"] == "alice"
     for master in site.masters:
-        assert master.ask("/api/v1/session", headers=shown).json()["user"] == "alice"
+        behind = {**shown, "X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.9"}
+        assert master.ask("/api/v1/session", headers=behind).json()["user"] == "alice"
     # A change by cookie is our page's only.
     wanted = {"scenario": "0" * 64}
     assert ask(f"{url}/api/v1/plans", "POST", wanted, shown, context=context).json()["code"] != "foreign-page"
+
+
+def the_masters_know_who_asks(site: Site, url: str, context: ssl.SSLContext) -> None:
+    """By the address that the balancer sees, whatever the client says."""
+    line = connect(url, context, source="127.0.0.9")
+    wrong = {"user": "alice", "password": "not hers"}
+    forged = {"X-Forwarded-For": "192.0.2.7", "X-Real-IP": "192.0.2.7", "Forwarded": "for=192.0.2.7"}
+    line.request("POST", "/api/v1/session", json.dumps(wrong), {**forged, "content-type": "application/json"})
+    assert line.getresponse().status == 401
+    line.close()
+    told = until("a master's audit has it", lambda: [t for m in site.masters if "wrong user" in (t := m.output())])
+    assert "from=127.0.0.9" in told[0] and "192.0.2.7" not in told[0], told
+
+
+def cookies_go_by_tls_only(url: str, certificate: Certificate) -> None:
+    """Also those of a master that does not know about the balancer's TLS: it answers `/fine`."""
+    fine = until("it answers", lambda: (told := ask(f"{url}/fine", context=certificate.trust())).status == 200 and told)
+    assert fine.headers["set-cookie"].lower() == "a=b; path=/; secure"
 
 
 def logins_are_counted_by_the_clients_address(site: Site, url: str, context: ssl.SSLContext) -> None:

@@ -60,7 +60,7 @@ class Certificate:
 class Doomed:
     """Takes a request whole, and hangs up without a word: a master that dies while it works. Counts by method and path.
 
-    What is asked in `answered` is answered, on connections that are kept.
+    What is asked in `answered` is answered, with a cookie, on connections that are kept.
     """
 
     def __init__(self, answered: tuple[str, ...] = ()):
@@ -86,7 +86,7 @@ class Doomed:
                 else:
                     self.rfile.read(int(headers.get("content-length") or 0))
                 if path in answered:
-                    self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\n")
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nset-cookie: a=b; Path=/\r\ncontent-length: 3\r\n\r\nok\n")
                     return True
                 with lock:
                     doomed.taken[f"{method} {path}"] += 1
@@ -112,7 +112,7 @@ class Doomed:
 
 
 class Site:
-    """Three masters with a login, a worker and a shop: what a balancer stands before."""
+    """Three masters with a login that trust their balancer, a worker and a shop: what a balancer stands before."""
 
     PASSWORD = "correct horse battery staple"
 
@@ -123,7 +123,7 @@ class Site:
         self.token = re.search(r"lh_\S+", self._user("token", "ci", "--role", "admin")).group(0)  # type: ignore[union-attr]
         self.bearer = {"Authorization": f"Bearer {self.token}"}
         self.shop = fleet.shop("--delay", "3ms")
-        self.masters = fleet.masters(3, "--web-users", str(self.users), *flags)
+        self.masters = fleet.masters(3, "--web-users", str(self.users), "--trusted-proxy", "127.0.0.1", *flags)
         self.addresses = [urlsplit(master.url).netloc for master in self.masters]
         self.worker = fleet.worker("one")
         until("the worker is ready", self.worker.ready)

@@ -11,13 +11,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 
-def connect(url: str, context: ssl.SSLContext | None, timeout: float = 10.0) -> http.client.HTTPConnection:
-    """To be kept for several requests."""
+def connect(url: str, context: ssl.SSLContext | None, timeout: float = 10.0, source: str = "") -> http.client.HTTPConnection:
+    """To be kept for several requests; from this address of the machine's own."""
     where = urlsplit(url)
     assert where.hostname
+    own = (source, 0) if source else None
     if where.scheme == "https":
-        return http.client.HTTPSConnection(where.hostname, where.port, timeout=timeout, context=context)
-    return http.client.HTTPConnection(where.hostname, where.port, timeout=timeout)
+        return http.client.HTTPSConnection(where.hostname, where.port, timeout=timeout, context=context, source_address=own)
+    return http.client.HTTPConnection(where.hostname, where.port, timeout=timeout, source_address=own)
 
 
 def headers_of(url: str, context: ssl.SSLContext | None, path: str, **headers: str) -> list[tuple[str, str]]:

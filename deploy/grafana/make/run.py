@@ -23,7 +23,7 @@ def at_a_glance() -> list[Json]:
         stat("Failed", "Share of the requests of the last ten seconds.", [query(most("loadhost_failure_ratio"), "failed")], 3,
              "percentunit", above(0.01, 0.05), decimals=2),
         stat("Response time p95", "Of the last ten seconds, from the intended start on.",
-             [query(most("loadhost_request_duration_seconds", time="response", quantile="0.95"), "p95")], 4, "s"),
+             [query(most("loadhost_request_duration_seconds", time="response", percentile="95"), "p95")], 4, "s"),
         stat("Thresholds broken", "Of those that the run was given.", [query(most("loadhost_thresholds", state="failing"), "broken")], 3,
              thresholds=above(None, 1)),
         stat("Numbers", "Whether workers are quick enough for response times to be the target's.",
@@ -49,7 +49,7 @@ def times() -> list[Json]:
     response, service = "loadhost_response_time_seconds", "loadhost_service_time_seconds"
     by_name = "sum by (method, name)"
     columns = [("requests", "short", f"{by_name} ({led('loadhost_requests_total')})"), ("failures", "short", f"{by_name} ({led('loadhost_request_failures_total')})")]
-    columns += [(name, "s", f"max by (method, name) ({led('loadhost_response_time_quantile_seconds', quantile=which)})") for which, name in QUANTILES]
+    columns += [(name, "s", f"max by (method, name) ({led('loadhost_response_time_percentile_seconds', percentile=str(round(float(which) * 100)))})") for which, name in QUANTILES]
     return [
         lines("Response time", "From the intended start to the end of the answer, over all names.",
               [query(quantile(which, response), name) for which, name in QUANTILES], 12, "s"),

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -17,6 +18,8 @@ use loadhost_engine::scenario::StructureCaps;
 use loadhost_engine::shared::DataSource;
 use loadhost_model::data::MAX_DATA_BYTES;
 use loadhost_model::id::{ClusterId, Digest, WorkerId};
+
+use loadhost_web::ops::BrokerState;
 
 use crate::config::{Effective, refuse};
 use crate::exit_code::ExitCode;
@@ -239,13 +242,30 @@ pub(crate) async fn lost(connection: &Connection) -> Failure {
 }
 
 /// Modules out of the broker's store.
-pub(crate) struct StoredModules(pub(crate) ModuleStore);
+pub(crate) struct StoredModules {
+    store: ModuleStore,
+    fetched: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl StoredModules {
+    pub(crate) fn new(store: ModuleStore) -> Self {
+        Self { store, fetched: AtomicU64::new(0), refused: AtomicU64::new(0) }
+    }
+
+    /// Modules that were fetched, and those that could not be had or were not trusted.
+    pub(crate) fn counts(&self) -> [u64; 2] {
+        [self.fetched.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed)]
+    }
+}
 
 impl ModuleSource for StoredModules {
     fn fetch(&self, digest: Digest) -> BoxFuture<'_, Result<Vec<u8>, ModuleError>> {
         let most = StructureCaps::default().file_bytes;
         Box::pin(async move {
-            let fetched = self.0.fetch(digest, most, MODULE_TIME).await;
+            let fetched = self.store.fetch(digest, most, MODULE_TIME).await;
+            let counter = if fetched.is_ok() { &self.fetched } else { &self.refused };
+            counter.fetch_add(1, Ordering::Relaxed);
             fetched.map_err(|error| ModuleError {
                 digest,
                 code: error.step(),
@@ -259,9 +279,18 @@ impl ModuleSource for StoredModules {
 impl DataSource for StoredModules {
     fn fetch(&self, digest: Digest) -> BoxFuture<'_, Result<Arc<[u8]>, String>> {
         Box::pin(async move {
-            let fetched = self.0.fetch_file(digest, MAX_DATA_BYTES as u64, MODULE_TIME).await;
+            let fetched = self.store.fetch_file(digest, MAX_DATA_BYTES as u64, MODULE_TIME).await;
             fetched.map(Arc::from).map_err(|error| error.to_string())
         })
+    }
+}
+
+/// How it stands with the server, for metrics.
+pub(crate) fn state(connection: &Connection) -> impl Fn() -> BrokerState + Send + Sync + 'static {
+    let connection = connection.clone();
+    move || BrokerState {
+        connected: connection.connected(),
+        reconnects: connection.counters().connects.get().saturating_sub(1),
     }
 }
 

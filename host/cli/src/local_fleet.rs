@@ -53,6 +53,7 @@ pub(crate) fn start<W: Workshop>(
         drain: Duration::ZERO,
         // The run's own graceful stop ends it.
         leave: Duration::from_secs(24 * 3600),
+        activity: Arc::default(),
     };
     let channels = Channels { assignments, reports: to_coordinator, clock_offset };
     let agent = tokio::spawn(agent::run(config, workshop, channels, stop));

@@ -198,9 +198,23 @@ pub(crate) fn url(front: &Front) -> String {
     format!("{scheme}://{address}{}", front.doors.base.with_slash().trim_end_matches('/'))
 }
 
-/// Serves where [`bind`] listens, if it does. Who asked before waits until now.
+/// Serves where [`bind`] listens, if it does, and pushes metrics to the collector of `ops`, if there is one. Who asked
+/// before waits until now.
 pub(crate) fn serve(front: Option<Front>, ops: Ops, stop: CancellationToken) -> Option<Served> {
-    front.map(|front| tokio::spawn(loadhost_web::ops::serve(front, ops, stop)))
+    if front.is_none() && ops.collector.is_none() {
+        return None;
+    }
+    Some(tokio::spawn(async move {
+        let pushed = loadhost_web::ops::push(ops.clone(), stop.clone());
+        let served = async {
+            match front {
+                Some(front) => loadhost_web::ops::serve(front, ops, stop).await,
+                None => Ok(()),
+            }
+        };
+        let (pushed, served) = tokio::join!(pushed, served);
+        pushed.map_err(std::io::Error::other).and(served)
+    }))
 }
 
 /// Waits for the end of what [`serve`] started.

@@ -76,6 +76,8 @@ pub struct Coordinator {
     starting: HashMap<RunId, Answer<Result<(), StartError>>>,
     waiting: HashMap<RunId, Vec<Answer<Arc<RunReport>>>>,
     shown: Instant,
+    /// What merging intervals took.
+    aggregation: Duration,
 }
 
 impl Coordinator {
@@ -135,6 +137,7 @@ impl Coordinator {
             starting: HashMap::new(),
             waiting: HashMap::new(),
             shown: now,
+            aggregation: Duration::ZERO,
         };
         coordinator.make_shapes();
         coordinator.apply(effects);
@@ -211,6 +214,11 @@ impl Coordinator {
             // Nobody may be listening, and that is fine.
             Report::Log(line) => drop(self.logs.send(Arc::new(line))),
             Report::Position(position) => self.position = position,
+            Report::Interval(interval) => {
+                let began = Instant::now();
+                self.feed(Input::Report(Report::Interval(interval)));
+                self.aggregation += began.elapsed();
+            }
             report => self.feed(Input::Report(report)),
         }
     }
@@ -404,7 +412,9 @@ impl Coordinator {
     fn publish(&mut self) {
         if self.machine.has_news() || self.shown.elapsed() >= REFRESH {
             self.shown = Instant::now();
-            self.views.send_replace(Arc::new(self.machine.show(self.now())));
+            let mut view = self.machine.show(self.now());
+            view.aggregation = self.aggregation;
+            self.views.send_replace(Arc::new(view));
         }
     }
 

@@ -115,6 +115,9 @@ impl Aggregate {
         }
         let sums = Sums::of(&interval.statistics);
         self.ledger.count(&interval.worker, interval.incarnation, sums.iterations);
+        if interval.begin.as_secs() < self.through {
+            self.ledger.count_late();
+        }
         let counted = interval.begin >= self.counted_from;
         self.timeline.take(&interval, &sums, counted, |at| Wanted::at(&plan.profile, at));
         self.generators.judge(&interval, &mut self.timeline);

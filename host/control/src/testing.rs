@@ -107,6 +107,7 @@ pub(crate) fn status(worker: &WorkerId, incarnation: u64, state: WorkerState) ->
         users: 0,
         cpu: 0.1,
         memory: 1 << 20,
+        lag: 0,
         applied: (Term(0), 0),
         share_from: 0,
         run: None,

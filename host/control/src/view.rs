@@ -52,6 +52,9 @@ pub struct FleetView {
     pub runs: Vec<Arc<RunView>>,
     /// Reports that no run could use, by reason.
     pub ignored: BTreeMap<String, u64>,
+    /// What merging workers' reports took since the coordinator began.
+    #[serde(default)]
+    pub aggregation: Duration,
 }
 
 impl FleetView {
@@ -94,6 +97,9 @@ pub struct WorkerView {
     pub cpu: f64,
     /// Resident, in bytes.
     pub memory: u64,
+    /// How late a timer of its shards fired at worst in the last second, in microseconds.
+    #[serde(default)]
+    pub lag: u64,
     /// Whether it is heard of.
     pub liveness: Liveness,
     /// Since its last word.
@@ -165,6 +171,12 @@ pub struct RunView {
     pub workers: u32,
     /// Lost ones among them.
     pub workers_lost: u32,
+    /// Workers that it waits for, or that share it and are not lost for good.
+    #[serde(default)]
+    pub workers_expected: u32,
+    /// While load is made: how long ago the last second ended that all workers have told of.
+    #[serde(default)]
+    pub statistics_age: Duration,
     /// Workers that were lost, failed or left while load was made, oldest first.
     #[serde(default)]
     pub losses: Vec<Loss>,
@@ -267,6 +279,9 @@ pub struct Collection {
     pub duplicates: u64,
     /// Known to have been made, but not here.
     pub missing: u64,
+    /// Merged after the second that they tell of had been shown without them.
+    #[serde(default)]
+    pub late: u64,
 }
 
 /// How well the generators do.

@@ -11,6 +11,7 @@
 //! the `Ledger`, so they do no harm. The heartbeat has a task of its own and never waits
 //! for a command.
 
+mod activity;
 mod heartbeat;
 mod intervals;
 mod job;
@@ -32,6 +33,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+pub use activity::{Activity, Counts};
 use job::{Job, Ties, Wanted};
 use ledger::Ledger;
 use workshop::Workshop;
@@ -70,6 +72,8 @@ pub struct AgentConfig {
     pub drain: Duration,
     /// From the same moment on: iterations that go on longer are cut off.
     pub leave: Duration,
+    /// Where it counts what it does.
+    pub activity: Arc<Activity>,
 }
 
 impl AgentConfig {
@@ -144,6 +148,7 @@ fn first_status(config: &AgentConfig, capacity: u32) -> WorkerStatus {
         users: 0,
         cpu: 0.0,
         memory: resident_bytes(),
+        lag: 0,
         applied: (Term::default(), 0),
         share_from: 0,
         run: None,

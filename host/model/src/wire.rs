@@ -155,6 +155,9 @@ pub struct WorkerStatus {
     pub cpu: f64,
     /// Resident, in bytes.
     pub memory: u64,
+    /// How late a timer of its shards fired at worst in the last second, in microseconds.
+    #[serde(default)]
+    pub lag: u64,
     /// The last assignment that was applied.
     pub applied: (Term, u64),
     /// Since when the share of that assignment holds, in microseconds since the Unix epoch by

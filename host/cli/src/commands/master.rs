@@ -25,7 +25,7 @@ use super::run::{Prepared, prepare_from, scenario_path};
 use super::{Layers, machine_name, runtime, trace};
 use crate::args::RunArgs;
 use crate::ceilings::Ceilings;
-use crate::config::{Effective, refuse};
+use crate::config::{Commands, Effective, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
 use crate::load_shape::StoredShapes;
@@ -33,7 +33,7 @@ use crate::progress::Broker;
 use crate::session::{Outputs, conduct};
 use crate::signals::Stop;
 use crate::workbench::Bench;
-use crate::{broker, ops, scenario_file, site};
+use crate::{broker, ops, scenario_file, site, telemetry};
 
 /// For the end of a master that has lost its broker for good.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -153,6 +153,8 @@ async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Ou
     let faces = Ops::new(Role::Master(node.handle().clone()))
         .ready_if(readiness(&node, stop.first.clone()))
         .counting(move || [counters(), bench.counters()].concat())
+        .with_broker(broker::state(&connection))
+        .pushed_to(telemetry::collector(settings, Commands::MASTER)?)
         .with_site(site);
     let served = ops::serve(listener, faces, server_stop.clone());
     let drain_delay = settings.duration("drain-delay")?.unwrap_or_default();

@@ -138,9 +138,13 @@ async fn faces(
     handle: &Handle,
     stop: CancellationToken,
 ) -> Result<Option<Served>, Failure> {
-    let Some(front) = ops::bind(settings, "listen", None).await? else { return Ok(None) };
-    let faces = Ops::new(Role::Master(handle.clone())).with_site(site::of_one_run(handle)?);
-    Ok(ops::serve(Some(front), faces, stop))
+    let front = ops::bind(settings, "listen", None).await?;
+    let mut faces = Ops::new(Role::Master(handle.clone()))
+        .pushed_to(telemetry::collector(settings, Commands::RUN)?);
+    if front.is_some() {
+        faces = faces.with_site(site::of_one_run(handle)?);
+    }
+    Ok(ops::serve(front, faces, stop))
 }
 
 /// Makes the loaded scenario ready on this machine.

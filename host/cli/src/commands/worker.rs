@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use loadhost_cluster::subjects::Names;
 use loadhost_cluster::{AgentConfig as LinkConfig, AgentLink, ModuleStore};
-use loadhost_engine::agent::{self, AgentConfig, Channels};
+use loadhost_engine::agent::{self, Activity, AgentConfig, Channels};
 use loadhost_engine::capacity::{Allowance, raise_open_files};
 use loadhost_engine::http::Grants;
 use loadhost_engine::load::governor::Ceilings;
 use loadhost_engine::sandbox::WasmWorkshop;
-use loadhost_engine::scenario::StructureCaps;
+use loadhost_engine::scenario::{Compiling, StructureCaps};
 use loadhost_model::id::{Incarnation, WorkerId};
 use loadhost_model::text::format_duration;
+use loadhost_web::ops::Work;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -88,21 +89,24 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
     };
     let link = stop.or(link).await?;
     let server_stop = CancellationToken::new();
-    let faces = Faces::bind(settings).await?;
-    let served = faces.serve((&connection, &link), &stop.first, &server_stop);
     let allowance = Allowance { memory, processes: part.map_or(1, |part| part.count) };
     let modules = ModuleStore::new(&connection, &Names::new(cluster)).trusting(trust);
     let grants = Grants { private: settings.switch("allow-private")?, refused };
-    let modules = Arc::new(StoredModules(modules));
-    let workshop = WasmWorkshop::new(
-        modules.clone(),
-        scenario_file::compiling(settings),
-        grants,
-        StructureCaps::default(),
-    )
-    .within(allowance)
-    .with_data(modules)
-    .watched_by(watchers);
+    let modules = Arc::new(StoredModules::new(modules));
+    let (compiling, activity) = (scenario_file::compiling(settings), Arc::new(Activity::default()));
+    let faces = Faces::bind(settings).await?;
+    let work = {
+        let (activity, modules, compiling) = (activity.clone(), modules.clone(), compiling.clone());
+        move || work_of(&activity, &modules, &compiling, memory)
+    };
+    let faces_of = faces::of(&connection, &link, &stop.first)
+        .with_work(work)
+        .pushed_to(telemetry::collector(settings, Commands::WORKER)?);
+    let served = faces.serve(&faces_of, &server_stop);
+    let workshop = WasmWorkshop::new(modules.clone(), compiling, grants, StructureCaps::default())
+        .within(allowance)
+        .with_data(modules)
+        .watched_by(watchers);
     let greeter = tokio::spawn(greet(id.clone(), link.leader.clone()));
     let config = AgentConfig {
         worker: id,
@@ -115,6 +119,7 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
         heartbeat,
         drain: drain.others(),
         leave: drain.users(),
+        activity,
     };
     let channels = Channels {
         assignments: link.assignments.clone(),
@@ -237,6 +242,31 @@ fn tags(settings: &Effective) -> BTreeMap<String, String> {
 fn suffix() -> String {
     let random = ulid::Ulid::generate().to_string().to_ascii_lowercase();
     random[random.len() - 5..].to_string()
+}
+
+/// What it did so far, for its metrics.
+fn work_of(
+    activity: &Activity,
+    modules: &StoredModules,
+    compiling: &Compiling,
+    memory_limit: Option<u64>,
+) -> Work {
+    let counts = activity.counts();
+    let ([hits, compiled, unfit], [fetched, untrusted]) = (compiling.counts(), modules.counts());
+    Work {
+        requests: counts.requests,
+        failures: counts.failures,
+        dropped_arrivals: counts.dropped_arrivals,
+        crashed_users: counts.crashed_users,
+        modules: vec![
+            ("hit", hits),
+            ("compiled", compiled),
+            ("fetched", fetched),
+            ("refused", unfit + untrusted),
+        ],
+        module_bytes: compiling.kept_bytes(),
+        memory_limit,
+    }
 }
 
 fn heartbeat(settings: &Effective) -> Result<Duration, Failure> {

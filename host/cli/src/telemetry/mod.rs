@@ -102,6 +102,14 @@ pub(crate) fn start(settings: &Effective, command: u8) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Where metrics are pushed to, if `--otlp` says so.
+pub(crate) fn collector(
+    settings: &Effective,
+    command: u8,
+) -> Result<Option<loadhost_web::ops::Collector>, Failure> {
+    Otlp::of(settings, command)?.map(|otlp| otlp.metrics()).transpose()
+}
+
 fn layer(format: Format, to: &Outlet, coloured: bool) -> AnyLayer {
     match format {
         Format::Json => JsonLines(to.clone()).boxed(),

@@ -4,8 +4,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use loadhost_web::ops::Collector;
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{
     LogExporter, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
@@ -14,6 +17,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::LogExporter as _;
 use opentelemetry_sdk::trace::SpanExporter as _;
 
+use crate::commands::machine_name;
 use crate::config::{Commands, Effective, by_key, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -77,6 +81,29 @@ impl Otlp {
         Ok(exporter)
     }
 
+    /// Where metrics are pushed to.
+    pub(super) fn metrics(&self) -> Result<Collector, Failure> {
+        let (client, url) = (client()?, format!("{}/v1/metrics", self.url));
+        let headers = reqwest::header::HeaderMap::try_from(&self.headers);
+        let headers = headers.map_err(|error| unusable(&error))?;
+        let send = move |body: Vec<u8>| {
+            let request = client
+                .post(&url)
+                .headers(headers.clone())
+                .header(reqwest::header::CONTENT_TYPE, "application/x-protobuf")
+                .body(body);
+            let sent: BoxFuture<'static, Result<(), String>> = Box::pin(async move {
+                let answer = request.send().await.map_err(|error| chain(&error.without_url()))?;
+                if answer.status().is_success() {
+                    return Ok(());
+                }
+                Err(format!("it answers {}", answer.status()))
+            });
+            sent
+        };
+        Ok(Collector { send: Arc::new(send), every: self.interval, resource: resource() })
+    }
+
     /// What sends log records.
     pub(super) fn logs(&self) -> Result<LogExporter, Failure> {
         let builder = LogExporter::builder()
@@ -101,7 +128,16 @@ fn client() -> Result<reqwest::Client, Failure> {
 /// What this process says of itself. `OTEL_RESOURCE_ATTRIBUTES` adds to it.
 fn resource() -> Resource {
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-    Resource::builder().with_service_name("loadhost").with_attribute(version).build()
+    // Those of several workers would be one series without it.
+    let instance = format!("{}-{}", machine_name(), std::process::id());
+    let instance = KeyValue::new("service.instance.id", instance);
+    Resource::builder().with_service_name("loadhost").with_attributes([version, instance]).build()
+}
+
+/// With what is behind it.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn unusable(error: &(dyn std::error::Error + 'static)) -> Failure {

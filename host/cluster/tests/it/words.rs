@@ -186,6 +186,7 @@ pub(crate) fn status(worker_id: &str) -> WorkerStatus {
         users: 0,
         cpu: 0.0,
         memory: 0,
+        lag: 0,
         applied: (Term(0), 0),
         share_from: 0,
         run: None,

@@ -85,6 +85,7 @@ pub(crate) fn status(
         users: 0,
         cpu: 0.0,
         memory: 0,
+        lag: 0,
         applied,
         share_from: 0,
         run,

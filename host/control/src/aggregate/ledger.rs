@@ -57,6 +57,9 @@ pub(crate) struct Ledger {
     sources: BTreeMap<(WorkerId, Incarnation), Source>,
     merged: u64,
     duplicates: u64,
+    /// Merged after their second had been shown.
+    #[serde(default)]
+    late: u64,
 }
 
 impl Ledger {
@@ -70,6 +73,11 @@ impl Ledger {
             self.duplicates += 1
         }
         fresh
+    }
+
+    /// An accepted interval told of a second that had been shown without it.
+    pub(crate) fn count_late(&mut self) {
+        self.late += 1;
     }
 
     /// An accepted interval told of so many iterations.
@@ -125,6 +133,7 @@ impl Ledger {
             merged: self.merged,
             duplicates: self.duplicates,
             missing: self.sources.values().map(Source::missing).sum(),
+            late: self.late,
         }
     }
 }
@@ -142,7 +151,7 @@ mod tests {
             ledger.accept(&worker, incarnation, *seq);
         }
         ledger.expect(&worker, incarnation, last);
-        let Collection { merged, duplicates, missing } = ledger.collection();
+        let Collection { merged, duplicates, missing, .. } = ledger.collection();
         assert_eq!((merged, duplicates, missing), expected, "{seqs:?}");
         assert_eq!(ledger.is_complete(&worker, incarnation), missing == 0, "{seqs:?}");
         assert_eq!(ledger.missing_of(&worker), missing);
@@ -184,7 +193,10 @@ mod tests {
         let mut ledger = Ledger::default();
         let accepted = seqs.iter().filter(|seq| ledger.accept(&worker, incarnation, **seq)).count();
         assert_eq!(accepted as u64, end - 1);
-        assert_eq!(ledger.collection(), Collection { merged: end - 1, duplicates: 1, missing: 1 });
+        assert_eq!(
+            ledger.collection(),
+            Collection { merged: end - 1, duplicates: 1, missing: 1, late: 0 }
+        );
         assert!(ledger.is_complete(&worker, incarnation), "nobody waits for it any longer");
     }
 }

@@ -24,6 +24,7 @@ impl Machine {
             workers: self.show_workers(now),
             runs: finished.chain(active).collect(),
             ignored: self.ignored.clone(),
+            aggregation: Duration::ZERO,
         }
     }
 
@@ -48,6 +49,7 @@ impl Machine {
                     users: status.users,
                     cpu: status.cpu,
                     memory: status.memory,
+                    lag: status.lag,
                     liveness: worker.liveness,
                     silent_for: now.mono.saturating_sub(worker.heard),
                     state: status.state.clone(),
@@ -70,6 +72,12 @@ impl Machine {
         let mut view = RunView {
             workers: count(run.parts.iter().filter(|part| part.standing != Standing::Out).count()),
             workers_lost: count(run.parts.iter().filter(|part| part.lost).count()),
+            workers_expected: run.expected_workers(),
+            statistics_age: if running {
+                elapsed.saturating_sub(run.aggregate.known())
+            } else {
+                Duration::ZERO
+            },
             losses: run.losses.clone(),
             unserved: run.unserved(),
             unconfirmed_shares: run.unconfirmed,
@@ -97,6 +105,14 @@ impl Machine {
     }
 }
 
+impl Run {
+    /// Those it waits for, or those that share it.
+    fn expected_workers(&self) -> u32 {
+        let sharing = self.parts.iter().filter(|part| part.standing != Standing::Out).count();
+        self.expect_workers.max(u32::try_from(sharing).unwrap_or(u32::MAX))
+    }
+}
+
 /// What never changes, and nothing else.
 fn blank(run: &Run) -> RunView {
     RunView {
@@ -115,6 +131,8 @@ fn blank(run: &Run) -> RunView {
         remaining: None,
         workers: 0,
         workers_lost: 0,
+        workers_expected: 0,
+        statistics_age: Duration::ZERO,
         losses: Vec::new(),
         unserved: 0.0,
         unconfirmed_shares: 0,

@@ -10,12 +10,22 @@ use loadhost_model::wire::Report;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::activity::Activity;
 use crate::load::clock::RunClock;
 use crate::load::loader::Loader;
 use crate::load::vu::VuFactory;
 
 /// The length of an interval, and the grid that all workers cut theirs on.
 const SECOND: Duration = Duration::from_secs(1);
+
+/// How the shards did.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// 0 to 1 over all of them.
+    pub(super) cpu: f64,
+    /// How late a timer fired at worst, in microseconds.
+    pub(super) lag: u64,
+}
 
 /// Cuts intervals and sends them.
 #[derive(Debug)]
@@ -27,6 +37,7 @@ pub(super) struct Intervals {
     reports: mpsc::Sender<Report>,
     /// Number of the last interval that was made.
     made: Arc<AtomicU64>,
+    activity: Arc<Activity>,
     /// Of the last interval that was sent: where the next one begins.
     end: Duration,
     /// The second that is due next.
@@ -42,13 +53,13 @@ impl Intervals {
         (worker, incarnation): (WorkerId, Incarnation),
         clock: RunClock,
         reports: mpsc::Sender<Report>,
-        made: Arc<AtomicU64>,
+        (made, activity): (Arc<AtomicU64>, Arc<Activity>),
     ) -> Self {
         // A worker that joins late begins with the second that it comes in.
         let begin = Duration::from_secs(clock.elapsed().as_secs());
         let (end, due) = (begin, begin + SECOND);
         let drained = Instant::now();
-        Self { run, worker, incarnation, clock, reports, made, end, due, drained }
+        Self { run, worker, incarnation, clock, reports, made, activity, end, due, drained }
     }
 
     /// When the next interval is due.
@@ -57,9 +68,9 @@ impl Intervals {
     }
 
     /// Sends the interval that is due. If there is no room for it, nothing is drained: the next
-    /// interval will have it all, and so loses and doubles nothing. The CPU share of the interval,
+    /// interval will have it all, and so loses and doubles nothing. How the shards did in the interval,
     /// if it was sent.
-    pub(super) fn cut<F: VuFactory>(&mut self, loader: &mut Loader<F>, term: Term) -> Option<f64> {
+    pub(super) fn cut<F: VuFactory>(&mut self, loader: &mut Loader<F>, term: Term) -> Option<Pace> {
         let now = Duration::from_secs(self.clock.elapsed().as_secs());
         let end = now.max(self.due);
         self.due = end + SECOND;
@@ -69,9 +80,10 @@ impl Intervals {
             return None;
         };
         let interval = self.interval(loader, term, end, false);
-        let cpu = interval.statistics.health.cpu;
+        let health = &interval.statistics.health;
+        let pace = Pace { cpu: health.cpu, lag: health.loop_lag.max().unwrap_or(0) };
         permit.send(Report::Interval(Box::new(interval)));
-        Some(cpu)
+        Some(pace)
     }
 
     /// Sends the last interval, and waits for room for it.
@@ -92,6 +104,9 @@ impl Intervals {
     ) -> Interval {
         let now = Instant::now();
         let span = now.saturating_duration_since(std::mem::replace(&mut self.drained, now));
+        let users = loader.users();
+        let statistics = loader.drain(span);
+        self.activity.add(&statistics);
         let seq = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         Interval {
             run: self.run.clone(),
@@ -101,8 +116,8 @@ impl Intervals {
             term,
             begin: std::mem::replace(&mut self.end, end),
             end,
-            users: loader.users(),
-            statistics: loader.drain(span),
+            users,
+            statistics,
             last,
         }
     }

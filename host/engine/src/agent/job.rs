@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::intervals::Intervals;
+use super::intervals::{Intervals, Pace};
 use super::once::{Hook, Once};
 use super::workshop::{PrepareError, Stage, Workshop};
 use super::{AgentConfig, instant_of};
@@ -329,8 +329,9 @@ impl<W: Workshop> Job<W> {
     ) {
         let plan = &wanted.work.plan;
         let source = (self.config.worker.clone(), self.config.incarnation);
-        let (reports, made) = (self.reports.clone(), Arc::clone(&self.made));
-        let mut intervals = Intervals::new(plan.run.clone(), source, clock, reports, made);
+        let counts = (Arc::clone(&self.made), Arc::clone(&self.config.activity));
+        let reports = self.reports.clone();
+        let mut intervals = Intervals::new(plan.run.clone(), source, clock, reports, counts);
         let mut wanted = wanted.clone();
         let mut aborted: Option<Abort> = None;
         let mut governor = Governor::new(self.config.ceilings);
@@ -341,10 +342,10 @@ impl<W: Workshop> Job<W> {
             tokio::select! {
                 biased;
                 () = tokio::time::sleep_until(intervals.next_due()) => {
-                    let cpu = intervals.cut(&mut loader, wanted.applied.0);
-                    self.show(&loader, cpu);
+                    let pace = intervals.cut(&mut loader, wanted.applied.0);
+                    self.show(&loader, pace);
                     self.say_editions(&wanted.work, &editions, &loader);
-                    let used = cpu.unwrap_or(self.status.borrow().cpu);
+                    let used = pace.map_or(self.status.borrow().cpu, |pace| pace.cpu);
                     let (allowed, cap) = governor.look(used, resident_bytes());
                     loader.allow(allowed, cap);
                     self.note_end_of_time(&wanted, clock);
@@ -421,10 +422,12 @@ impl<W: Workshop> Job<W> {
         }
     }
 
-    fn show(&self, loader: &LoaderOf<W>, cpu: Option<f64>) {
+    fn show(&self, loader: &LoaderOf<W>, pace: Option<Pace>) {
         let users = loader.users().values().sum();
         self.status.send_if_modified(|status| {
-            status.cpu = cpu.unwrap_or(status.cpu);
+            if let Some(pace) = pace {
+                (status.cpu, status.lag) = (pace.cpu, pace.lag);
+            }
             status.users = users;
             false // for the next heartbeat; no reason to send one
         });

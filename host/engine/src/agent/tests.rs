@@ -168,6 +168,7 @@ impl Boss {
             heartbeat: Duration::from_millis(50),
             drain: Duration::from_millis(500),
             leave: Duration::from_secs(2),
+            activity: Arc::default(),
         };
         let stop = CancellationToken::new();
         let agent = tokio::spawn(run(config, script, channels, stop.clone()));

@@ -75,6 +75,13 @@ impl Cache {
         self.evictions.load(Ordering::Relaxed)
     }
 
+    /// Bytes of compiled scenarios in the folder.
+    pub fn bytes(&self) -> u64 {
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let compiled = files.filter(|file| file.path().extension().is_some_and(|e| e == EXTENSION));
+        compiled.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
+    }
+
     fn path(&self, key: &Key) -> PathBuf {
         self.dir.join(format!("{}-{:016x}.{EXTENSION}", key.digest, key.engine))
     }

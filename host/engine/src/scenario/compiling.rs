@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::Engine;
 
@@ -15,12 +16,20 @@ use crate::sandbox::engine::Recipe;
 pub struct Compiling {
     cache: Option<Arc<Cache>>,
     apart: Option<Apart>,
+    counts: Arc<Counts>,
+}
+
+/// Of all clones.
+#[derive(Debug, Default)]
+struct Counts {
+    compiled: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl From<Option<Arc<Cache>>> for Compiling {
     /// In this process, with this cache.
     fn from(cache: Option<Arc<Cache>>) -> Self {
-        Self { cache, apart: None }
+        Self { cache, apart: None, counts: Arc::default() }
     }
 }
 
@@ -35,6 +44,18 @@ impl Compiling {
         self
     }
 
+    /// Scenarios that were found compiled, that were compiled, and that were refused by the compiler, in this order.
+    pub fn counts(&self) -> [u64; 3] {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let hits = self.cache.as_ref().map_or(0, |cache| cache.hits());
+        [hits, of(&self.counts.compiled), of(&self.counts.refused)]
+    }
+
+    /// Bytes of what is kept; None: nothing is.
+    pub fn kept_bytes(&self) -> Option<u64> {
+        self.cache.as_ref().map(|cache| cache.bytes())
+    }
+
     /// What was compiled before.
     pub(super) fn known(&self, key: &Key) -> Option<Artefact> {
         self.cache.as_ref()?.get(key)
@@ -47,11 +68,14 @@ impl Compiling {
         (engine, recipe): (&Engine, Recipe),
         wasm: &[u8],
     ) -> Result<Artefact, ScenarioError> {
-        let artefact = match &self.apart {
-            Some(apart) => apart.compile(recipe, wasm)?,
+        let compiled = match &self.apart {
+            Some(apart) => apart.compile(recipe, wasm),
             None => Artefact::compile(engine, wasm)
-                .map_err(|error| ScenarioError::Compile(format!("{error:#}")))?,
+                .map_err(|error| ScenarioError::Compile(format!("{error:#}"))),
         };
+        let counter = if compiled.is_ok() { &self.counts.compiled } else { &self.counts.refused };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let artefact = compiled?;
         if let Some(cache) = &self.cache {
             cache.put(key, &artefact);
         }

@@ -12,11 +12,13 @@
 
 mod listen;
 mod metrics;
+#[cfg(test)]
+mod metrics_doc_tests;
 mod routes;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use loadhost_control::Handle;
 use loadhost_model::wire::WorkerStatus;
@@ -26,6 +28,9 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{self, Front};
 use crate::api::Desk;
 use crate::site::Site;
+
+use metrics::Metrics;
+pub use metrics::{Collector, MetricsError, push};
 
 pub use listen::{Exposure, ListenError, bind};
 
@@ -69,6 +74,56 @@ pub enum Role {
     Worker(watch::Receiver<Option<WorkerStatus>>),
 }
 
+/// Sources of counters, which may come one by one.
+#[derive(Clone, Default)]
+pub(crate) struct Counters(Arc<Mutex<Vec<CounterSource>>>);
+
+impl Counters {
+    fn add(&self, source: CounterSource) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(source);
+    }
+
+    /// Of all sources; two may have the same name.
+    pub(crate) fn all(&self) -> Vec<(&'static str, u64)> {
+        let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.iter().flat_map(|source| source()).collect()
+    }
+}
+
+/// How it stands with the NATS server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BrokerState {
+    /// Whether it is connected at this moment.
+    pub connected: bool,
+    /// How often it was connected again.
+    pub reconnects: u64,
+}
+
+/// Asked at each `/metrics`.
+pub type BrokerSource = Arc<dyn Fn() -> BrokerState + Send + Sync>;
+
+/// What a worker counts itself, over all of its runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Finished requests, failed ones included.
+    pub requests: u64,
+    /// Failed among them.
+    pub failures: u64,
+    /// Arrivals dropped because no user was free.
+    pub dropped_arrivals: u64,
+    /// Users that ended with a trap, a timeout or a panic.
+    pub crashed_users: u64,
+    /// Modules by what was done for them: `hit`, `compiled`, `fetched`, `refused`.
+    pub modules: Vec<(&'static str, u64)>,
+    /// Bytes of compiled modules on disk; None: they are not kept.
+    pub module_bytes: Option<u64>,
+    /// Bytes above which load is shed; None: there is no limit.
+    pub memory_limit: Option<u64>,
+}
+
+/// Asked at each `/metrics`.
+pub type WorkSource = Arc<dyn Fn() -> Work + Send + Sync>;
+
 /// What is served.
 #[derive(Clone)]
 pub struct Ops {
@@ -76,8 +131,16 @@ pub struct Ops {
     pub role: Role,
     /// Whether work can be taken.
     pub readiness: Readiness,
-    /// Counters of the transport, shown as `loadhost_transport_events_total{event=…}`.
-    pub transport: CounterSource,
+    /// Shown as `loadhost_transport_events_total{event=…}`.
+    pub(crate) counters: Counters,
+    /// How it stands with the broker; None: there is none.
+    pub broker: Option<BrokerSource>,
+    /// What a worker counts.
+    pub work: Option<WorkSource>,
+    /// Where metrics are pushed to; None: nowhere.
+    pub collector: Option<Collector>,
+    /// One for all clones, made when it is needed first.
+    metrics: Arc<Mutex<Option<Arc<Metrics>>>>,
     /// Page and API; None: there is neither.
     pub site: Option<Site>,
     /// Which of it.
@@ -87,8 +150,17 @@ pub struct Ops {
 impl Ops {
     /// Of this role, always ready, without a transport.
     pub fn new(role: Role) -> Self {
-        let (readiness, transport) = (Arc::new(|| Ok(())), Arc::new(Vec::new));
-        Self { role, readiness, transport, site: None, shown: Shown::All }
+        Self {
+            role,
+            readiness: Arc::new(|| Ok(())),
+            counters: Counters::default(),
+            broker: None,
+            work: None,
+            collector: None,
+            metrics: Arc::default(),
+            site: None,
+            shown: Shown::All,
+        }
     }
 
     /// Ready when `readiness` says so.
@@ -112,13 +184,42 @@ impl Ops {
         self
     }
 
-    /// Showing these counters.
+    /// Showing these counters too.
     pub fn counting(
-        mut self,
-        transport: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
+        self,
+        counters: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
     ) -> Self {
-        self.transport = Arc::new(transport);
+        self.counters.add(Arc::new(counters));
         self
+    }
+
+    /// Showing how it stands with the broker.
+    pub fn with_broker(mut self, broker: impl Fn() -> BrokerState + Send + Sync + 'static) -> Self {
+        self.broker = Some(Arc::new(broker));
+        self
+    }
+
+    /// Showing what a worker counts.
+    pub fn with_work(mut self, work: impl Fn() -> Work + Send + Sync + 'static) -> Self {
+        self.work = Some(Arc::new(work));
+        self
+    }
+
+    /// Whose metrics [`push`] sends.
+    pub fn pushed_to(mut self, collector: Option<Collector>) -> Self {
+        self.collector = collector;
+        self
+    }
+
+    /// The one meter provider that all clones read.
+    fn metrics(&self) -> Result<Arc<Metrics>, MetricsError> {
+        let mut made = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = &*made {
+            return Ok(metrics.clone());
+        }
+        let metrics = Arc::new(Metrics::new(self)?);
+        *made = Some(metrics.clone());
+        Ok(metrics)
     }
 }
 
@@ -126,18 +227,13 @@ impl Ops {
 ///
 /// # Errors
 /// If the metrics cannot be set up, or the listener fails.
-pub async fn serve(front: Front, mut ops: Ops, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(front: Front, ops: Ops, stop: CancellationToken) -> std::io::Result<()> {
     let Front { listener, access, doors } = front;
-    let (transport, door) = (ops.transport.clone(), doors.counters.clone());
-    ops = ops.counting(move || {
-        let mut counts = transport();
-        counts.extend(door.counts());
-        counts
-    });
+    let door = doors.counters.clone();
+    let ops = ops.counting(move || door.counts());
     let desk = ops.site.clone().map(|site| Desk::new(site, stop.clone()));
     if let Some(desk) = desk.clone() {
-        let transport = ops.transport.clone();
-        ops = ops.counting(move || [transport(), desk.counts()].concat());
+        ops.counters.add(Arc::new(move || desk.counts()));
     }
     let routes = routes::router(ops, &access, desk.as_ref()).map_err(std::io::Error::other)?;
     let tended = desk.map(|desk| tokio::spawn(desk.tend(stop.clone())));

@@ -19,7 +19,7 @@ use crate::refusal::Refusal;
 pub(super) struct Shared {
     pub(super) ops: Ops,
     /// Of a port that shows them.
-    metrics: Option<Metrics>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 pub(super) fn router(
@@ -35,7 +35,7 @@ pub(super) fn router(
     if shown != Shown::Health {
         routes = routes.route("/metrics", get(metrics_text));
     }
-    let metrics = (shown != Shown::Health).then(|| Metrics::new(&ops)).transpose()?;
+    let metrics = (shown != Shown::Health).then(|| ops.metrics()).transpose()?;
     let shared = Arc::new(Shared { ops, metrics });
     routes = match desk {
         Some(desk) => routes

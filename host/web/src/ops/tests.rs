@@ -125,8 +125,8 @@ async fn a_run_is_shown_changed_and_stopped() {
     let row = "{method=\"GET\",name=\"/item/{id}\"}";
     assert_eq!(value_of(&metrics, &format!("loadhost_requests_total{row}")), 10.0);
     assert_eq!(value_of(&metrics, &format!("loadhost_request_failures_total{row}")), 3.0);
-    let median = "{method=\"GET\",name=\"/item/{id}\",quantile=\"0.5\"}";
-    let median = value_of(&metrics, &format!("loadhost_response_time_quantile_seconds{median}"));
+    let median = "{method=\"GET\",name=\"/item/{id}\",percentile=\"50\"}";
+    let median = value_of(&metrics, &format!("loadhost_response_time_percentile_seconds{median}"));
     assert!((median - 0.020).abs() < 0.000_05, "{median}");
     for time in ["response", "service"] {
         let at_most = |le: &str| {

@@ -142,6 +142,7 @@ pub(crate) fn status(name: &str, users: u32) -> WorkerStatus {
         users,
         cpu: 0.25,
         memory: 4096,
+        lag: 0,
         applied: (Term(0), 0),
         share_from: 0,
         run: None,

@@ -49,16 +49,11 @@ impl Faces {
         Ok(Self(bound))
     }
 
-    /// Answers there until `stop`. `asked` is cancelled once this process was told to stop.
-    pub(super) fn serve(
-        self,
-        (connection, link): (&Connection, &AgentLink),
-        asked: &CancellationToken,
-        stop: &CancellationToken,
-    ) -> Vec<Served> {
-        let faces = faces(connection, link, asked.clone());
+    /// Answers there until `stop`, and pushes metrics if they have a collector.
+    pub(super) fn serve(self, faces: &Ops, stop: &CancellationToken) -> Vec<Served> {
         let ports = self.0.into_iter();
-        ports.map(|(at, shown)| at.serve(faces.clone().only(shown), stop.clone())).collect()
+        let ports = ports.map(|(at, shown)| at.serve(faces.clone().only(shown), stop.clone()));
+        ports.chain(ops::serve(None, faces.clone(), stop.clone())).collect()
     }
 }
 
@@ -95,7 +90,9 @@ fn words(shown: Shown) -> &'static str {
     }
 }
 
-fn faces(connection: &Connection, link: &AgentLink, asked: CancellationToken) -> Ops {
+/// Of this worker. `asked` is cancelled once this process was told to stop.
+pub(super) fn of(connection: &Connection, link: &AgentLink, asked: &CancellationToken) -> Ops {
+    let asked = asked.clone();
     let (leader, broker) = (link.leader.clone(), connection.clone());
     let ready = move || {
         if asked.is_cancelled() {
@@ -115,6 +112,7 @@ fn faces(connection: &Connection, link: &AgentLink, asked: CancellationToken) ->
     Ops::new(Role::Worker(link.status.clone()))
         .ready_if(ready)
         .counting(broker::counters(connection))
+        .with_broker(broker::state(connection))
 }
 
 #[cfg(test)]

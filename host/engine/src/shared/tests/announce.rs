@@ -19,6 +19,7 @@ fn status() -> WorkerStatus {
         users: 0,
         cpu: 0.0,
         memory: 0,
+        lag: 0,
         applied: (Term(1), 1),
         share_from: 0,
         run: None,

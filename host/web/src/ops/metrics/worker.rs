@@ -1,33 +1,74 @@
-//! A worker's metrics, from its last status.
+//! A worker's metrics, from its last status and from what it counts itself.
 
 use loadhost_model::wire::{WorkerState, WorkerStatus};
-use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 use tokio::sync::watch;
 
-use super::gauge;
+use super::{about, counter, events, gauge, one_of, single};
+use crate::ops::{Work, WorkSource};
 
-pub(super) fn observe(meter: &Meter, status: &watch::Receiver<Option<WorkerStatus>>) {
-    let single = |name, help, value: fn(&WorkerStatus) -> f64| {
+type Status = watch::Receiver<Option<WorkerStatus>>;
+
+pub(super) fn observe(meter: &Meter, status: &Status, work: Option<&WorkSource>) {
+    of_status(meter, status);
+    if let Some(work) = work {
+        counts(meter, work);
+    }
+}
+
+fn of_status(meter: &Meter, status: &Status) {
+    let of = |name, unit, help, value: fn(&WorkerStatus) -> f64| {
         let status = status.clone();
-        gauge(meter, name, help, move |observer| {
-            if let Some(status) = &*status.borrow() {
-                observer.observe(value(status), &[]);
-            }
-        });
+        single(meter, about(name, unit, help), move || status.borrow().as_ref().map(value));
     };
-    single("loadhost_users", "Users running", |status| status.users.into());
-    single("loadhost_capacity_users", "Users that fit", |status| status.capacity.into());
-    single("loadhost_cpu_ratio", "CPU over all shards, 1 is saturated", |status| status.cpu);
-    single("loadhost_memory_bytes", "Resident memory", |status| status.memory as f64);
+    of("loadhost_users", "{user}", "Users running", |status| status.users.into());
+    let help = "Users running on this worker: the same, under a name to scale workers by";
+    of("loadhost_users_per_worker", "{user}", help, |status| status.users.into());
+    of("loadhost_capacity_users", "{user}", "Users that fit", |status| status.capacity.into());
+    let help = "CPU over all shards in the last second, 1 is saturated";
+    of("loadhost_cpu_ratio", "1", help, |status| status.cpu);
+    let help = "How late a timer fired at worst in the last second that load was made";
+    of("loadhost_lag_seconds", "s", help, |status| match status.state {
+        WorkerState::Running | WorkerState::Stopping => status.lag as f64 / 1e6,
+        _ => 0.0,
+    });
+    let help = "Whether it takes no new work";
+    of("loadhost_draining", "1", help, |status| f64::from(u8::from(status.draining)));
     let status = status.clone();
     let help = "Where it is in its run: 1 for the state it is in";
-    gauge(meter, "loadhost_worker_state", help, move |observer| {
+    gauge(meter, about("loadhost_worker_state", "1", help), move |observer| {
         let current = status.borrow().as_ref().map(|status| name_of(&status.state));
-        for state in STATES {
-            let here = f64::from(u8::from(current == Some(state)));
-            observer.observe(here, &[KeyValue::new("state", state)]);
-        }
+        one_of(observer, &STATES, current);
+    });
+}
+
+fn counts(meter: &Meter, work: &WorkSource) {
+    let of = |name, unit, help, value: fn(&Work) -> u64| {
+        let work = work.clone();
+        counter(meter, about(name, unit, help), move |observer| {
+            observer.observe(value(&work()), &[]);
+        });
+    };
+    of("loadhost_requests", "{request}", "Finished requests, of all runs", |work| work.requests);
+    let help = "Failed requests, of all runs";
+    of("loadhost_request_failures", "{request}", help, |work| work.failures);
+    let help = "Arrivals dropped because no user was free, of all runs";
+    of("loadhost_dropped_arrivals", "{arrival}", help, |work| work.dropped_arrivals);
+    let help = "Users that ended with a trap, a timeout or a panic, of all runs";
+    of("loadhost_user_crashes", "{user}", help, |work| work.crashed_users);
+    let events_of = work.clone();
+    let help = "Modules by what was done for them: found compiled, compiled, fetched, refused";
+    let about_modules = about("loadhost_module_cache_events", "{module}", help);
+    events(meter, about_modules, "event", move || events_of().modules);
+    let size = work.clone();
+    let help = "Compiled modules kept on disk";
+    single(meter, about("loadhost_module_cache_bytes", "By", help), move || {
+        size().module_bytes.map(|bytes| bytes as f64)
+    });
+    let limit = work.clone();
+    let help = "Memory above which load is shed, if there is a limit";
+    single(meter, about("loadhost_memory_limit_bytes", "By", help), move || {
+        limit().memory_limit.map(|bytes| bytes as f64)
     });
 }
 

@@ -107,7 +107,7 @@ def test_masters_leave_without_an_error(fleet: Fleet) -> None:
     trust = haproxy.certificate.trust()
     until("all masters are up", haproxy.all_up)
     leader = site.leader()
-    run = site.start(haproxy.url, trust, users=6, **{"run-time": "8s"})
+    run = site.start(haproxy.url, trust, users=6, **{"run-time": "6s"})
     page = site.page_of(leader, haproxy.url, trust, run)
     visitor = Visitor(haproxy.url, trust, balanced.READ, site.bearer)
     writer = Visitor(haproxy.url, trust, [f"/api/v1/runs/{run}"], site.bearer, body={"note": "still here"})

@@ -26,6 +26,8 @@ for device in null zero urandom; do
     touch "$root/dev/$device"
     mount --bind "/dev/$device" "$root/dev/$device"
 done
+ln -s /proc/self/fd "$root/dev/fd"
+ln -s /proc/self/fd/0 "$root/dev/stdin"
 while [ "$1" != -- ]; do
     mount --bind "$1" "$root$2"
     [ "$3" = rw ] || mount -o remount,bind,ro "$root$2"

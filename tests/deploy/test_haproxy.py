@@ -72,6 +72,8 @@ def test_the_door(fleet: Fleet) -> None:
     balanced.the_pages_files_are_asked_for_anew(haproxy.url, trust)
     balanced.a_login_holds_on_all_masters(site, haproxy.url, trust)
     balanced.the_masters_know_who_asks(site, haproxy.url, trust)
+    # The log has it, too, also of what takes one more step, and with the master that took it.
+    haproxy.says(r"^127\.0\.0\.9:.* changes_once loadhost/master\d .* 401 ")
     balanced.uploads_are_bounded_as_the_masters_do(site, haproxy.url, trust)
     balanced.logins_are_counted_by_the_clients_address(site, haproxy.url, trust)
 

@@ -78,10 +78,10 @@ impl Watch {
 
     /// An iteration begins.
     pub(crate) fn begin(&mut self, due: Due, client: &mut Client) {
-        if let Some(sampler) = &mut self.spans {
-            if let Some(marks) = sampler.begin(due) {
-                client.mark_requests(Some(marks));
-            }
+        if let Some(sampler) = &mut self.spans
+            && let Some(marks) = sampler.begin(due)
+        {
+            client.mark_requests(Some(marks));
         }
     }
 

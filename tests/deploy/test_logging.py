@@ -283,7 +283,7 @@ def test_filebeat_reads_the_files_and_fields_that_there_are() -> None:
         assert set(steps["drop_fields"]["fields"]) <= known
 
 
-def test_the_locust_compatible_signal_of_a_stop_leaves_whole_lines(fleet: Fleet) -> None:
+def test_a_worker_that_is_told_to_stop_leaves_whole_lines(fleet: Fleet) -> None:
     log = fleet.folder / "worker.log"
     fleet.masters(1)
     worker = fleet.worker("w-9", "--log-file", str(log), *JSON, "--log-level", "debug")

@@ -77,10 +77,11 @@ copy dist/signals-core.mjs signals-core.js
 copy dist/signals-core.d.ts signals-core.d.ts
 
 # The minified form is half as large on the wire as the module that the package brings, so the page gets
-# that one with an export; the single-file report takes it as it is.
+# that one with an export, which the single-file report takes off again.
 fetch uplot "$uplot" uplot
-copy dist/uPlot.iife.min.js uplot.iife.min.js
-{ cat "$work/out/uplot.iife.min.js"; printf '\nexport default uPlot;\n'; } >"$work/out/uplot.js"
+copy dist/uPlot.iife.min.js uplot.js
+printf '\nexport default uPlot;\n' >>"$work/out/uplot.js"
+sed -i '$d' "$work/VERSIONS"
 record uplot.js
 copy dist/uPlot.min.css uplot.css
 copy dist/uPlot.d.ts uplot.d.ts

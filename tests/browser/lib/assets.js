@@ -18,10 +18,7 @@ export function files() {
 
 /** Those that a browser gets. */
 export const served = () =>
-  files().filter((file) => /\.(js|css|html|svg)$/.test(file) && !REPORT_ONLY.has(file));
-
-/** Only the single-file report carries these. */
-const REPORT_ONLY = new Set(['vendor/uplot.iife.min.js', 'report.js', 'report.css', 'report.html']);
+  files().filter((file) => /\.(js|css|html|svg)$/.test(file));
 
 export const read = (file) => readFileSync(join(ASSETS, file));
 export const text = (file) => read(file).toString('utf8');

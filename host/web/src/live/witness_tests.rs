@@ -71,6 +71,7 @@ fn worker(name: &str, users: u32, run: Option<&RunId>) -> WorkerView {
         users,
         cpu: 0.25,
         memory: 4096,
+        lag: 1_500,
         liveness: Liveness::Alive,
         silent_for: Duration::ZERO,
         state: WorkerState::Running,

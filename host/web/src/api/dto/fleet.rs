@@ -8,7 +8,7 @@ use loadhost_model::wire::WorkerState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{instant, rounded};
+use super::{instant, ms, rounded};
 
 /// Masters and workers at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -62,6 +62,9 @@ pub struct Worker {
     pub cpu: f64,
     /// Resident.
     pub memory_bytes: u64,
+    /// How late a timer of its threads fired at worst in the last second.
+    #[serde(default)]
+    pub lag_ms: f64,
     /// `alive`, `suspect` or `lost`.
     pub liveness: String,
     /// Since its last word, in whole seconds.
@@ -114,6 +117,7 @@ impl From<&WorkerView> for Worker {
             users: view.users,
             cpu: rounded(view.cpu),
             memory_bytes: view.memory,
+            lag_ms: ms(view.lag),
             liveness: word(&view.liveness),
             silent_seconds: view.silent_for.as_secs(),
             state: state.to_string(),

@@ -140,7 +140,8 @@ static SCRIPT: LazyLock<String> = LazyLock::new(|| {
         .lines()
         .map(|line| line.strip_prefix("export ").unwrap_or(line))
         .collect();
-    let uplot = include_str!("../../../assets/vendor/uplot.iife.min.js");
+    let uplot =
+        include_str!("../../../assets/vendor/uplot.js").replace("export default uPlot;", "");
     let own = include_str!("report.js");
     format!("(() => {{\n{uplot}\n{}\n{own}\n}})();", charts.join("\n"))
 });

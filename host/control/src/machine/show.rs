@@ -74,7 +74,7 @@ impl Machine {
             workers_lost: count(run.parts.iter().filter(|part| part.lost).count()),
             workers_expected: run.expected_workers(),
             statistics_age: if running {
-                elapsed.saturating_sub(run.aggregate.known())
+                elapsed.saturating_sub(run.aggregate.spoken())
             } else {
                 Duration::ZERO
             },
@@ -106,10 +106,15 @@ impl Machine {
 }
 
 impl Run {
-    /// Those it waits for, or those that share it.
+    /// Those it waits for, or those that share it. A lost one is among them until another one has come in its place.
     fn expected_workers(&self) -> u32 {
-        let sharing = self.parts.iter().filter(|part| part.standing != Standing::Out).count();
-        self.expect_workers.max(u32::try_from(sharing).unwrap_or(u32::MAX))
+        let taking_part = || self.parts.iter().filter(|part| part.standing != Standing::Out);
+        let lost = taking_part().filter(|part| part.lost);
+        let first_lost = lost.clone().map(|part| part.seat).min();
+        let here = taking_part().filter(|part| !part.lost);
+        let replaced = here.clone().filter(|part| part.late && Some(part.seat) > first_lost);
+        let missing = first_lost.map_or(0, |_| lost.count().saturating_sub(replaced.count()));
+        self.expect_workers.max(u32::try_from(here.count() + missing).unwrap_or(u32::MAX))
     }
 }
 

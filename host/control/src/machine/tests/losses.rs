@@ -82,3 +82,17 @@ fn a_worker_that_has_just_given_its_share_away_may_lose_what_it_has_not_sent() {
     let notes = stage.notes();
     assert!(notes.contains("; it had no share of the load any more; up to "), "{notes}");
 }
+
+#[test]
+fn a_lost_worker_is_expected_until_another_one_comes_in_its_place_or_it_is_back() {
+    let mut stage = Stage::running(&["a", "b"], on_loss(LossPolicy::Rebalance));
+    stage.goes_on(&["a", "b"], 20);
+    assert_eq!(stage.view().workers_expected, 2);
+    stage.goes_on(&["a"], 35);
+    assert_eq!(stage.view().workers_expected, 2, "b is missed though others have its share");
+    stage.hears(status(&worker("c"), 1, WorkerState::Idle));
+    stage.goes_on(&["a", "c"], 60);
+    assert_eq!(stage.view().workers_expected, 2, "c is there for b");
+    stage.goes_on(&["a", "b", "c"], 60);
+    assert_eq!(stage.view().workers_expected, 3, "b is back");
+}

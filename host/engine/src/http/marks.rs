@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn the_header_is_as_the_standard_has_it() {
         assert_eq!(
-            traceparent(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736, 0xf067_aa0b_a902_b7),
+            traceparent(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736, 0x00f0_67aa_0ba9_02b7),
             "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"
         );
     }

@@ -188,6 +188,11 @@ impl Connection {
         if info.cluster.is_some() && info.connect_urls.len() >= 3 { 3 } else { 1 }
     }
 
+    /// Whether what is asked may be answered by a node that is a moment behind the others.
+    pub(crate) fn has_several_nodes(&self) -> bool {
+        self.client.server_info().cluster.is_some()
+    }
+
     /// The broker's version.
     pub fn server_version(&self) -> String {
         self.client.server_info().version

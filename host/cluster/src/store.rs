@@ -20,6 +20,7 @@ use async_nats::jetstream::stream::StorageType;
 use loadhost_model::id::Digest;
 use sha2::Digest as _;
 use tokio::io::AsyncReadExt;
+use tokio::time::Instant;
 use tracing::info;
 
 use crate::connect::Connection;
@@ -33,6 +34,10 @@ const SIGNATURES: &str = "loadhost-signatures";
 const ATTEMPTS: usize = 3;
 /// A file that is read back is given up after so long, and a second more for each of [`SLOWEST`] bytes.
 const STANDSTILL: Duration = Duration::from_secs(5);
+/// A node of a broker of several may be so far behind the one that took a file.
+const BEHIND: Duration = Duration::from_secs(5);
+/// Until a file that it lacks is asked for again; who asks may get another node's answer.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// Bytes per second, at least.
 const SLOWEST: u64 = 1 << 20;
 
@@ -244,7 +249,9 @@ impl ModuleStore {
         store.put(meta, &mut &bytes[..]).await.map_err(|e| self.broker(e))?;
         let signatures = signatures.len();
         info!(digest = digest.short(), bytes = size, signatures, "module stored");
-        read().await.map(drop)
+        let read =
+            tokio::time::timeout(BEHIND + patience, self.read_soon(store, digest, size)).await;
+        read.unwrap_or(Err(StoreError::TimedOut { digest, patience })).map(drop)
     }
 
     /// Fetches a module of `most` bytes at most, and makes sure that it is the right one and,
@@ -288,12 +295,32 @@ impl ModuleStore {
             let store = self.connection.jetstream.get_object_store(&self.bucket).await;
             // The bucket is made with the first module that is stored.
             let missing = |_| StoreError::Missing { digest, bucket: self.bucket.clone() };
-            self.read(&store.map_err(missing)?, digest, most).await
+            self.read_soon(&store.map_err(missing)?, digest, most).await
         };
         // An object with missing chunks would be waited for without end.
         match tokio::time::timeout(patience, fetch).await {
             Ok(result) => result,
             Err(_) => Err(StoreError::TimedOut { digest, patience }),
+        }
+    }
+
+    /// What has been stored, though perhaps only a moment ago and at another node than the one that answers.
+    async fn read_soon(
+        &self,
+        store: &ObjectStore,
+        digest: Digest,
+        most: u64,
+    ) -> Result<Stored, StoreError> {
+        let end = Instant::now() + BEHIND;
+        loop {
+            match self.read(store, digest, most).await {
+                Err(StoreError::Missing { .. })
+                    if self.connection.has_several_nodes() && Instant::now() < end =>
+                {
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+                read => return read,
+            }
         }
     }
 

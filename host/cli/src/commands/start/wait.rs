@@ -24,6 +24,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const LINE: Duration = Duration::from_secs(5);
 /// For a master that does not answer to be there again: longer than a leader takes to follow another.
 const AWAY: Duration = Duration::from_secs(60);
+/// For a master that stands by to hear of the run: behind a balancer, each look may be at another master.
+const UNHEARD: Duration = Duration::from_secs(10);
 /// For the results of a run that is over to be kept.
 const KEPT_WITHIN: Duration = Duration::from_secs(15);
 
@@ -91,16 +93,21 @@ async fn asked_to_stop(client: &Client, run: &str, stop: &Stop) {
 
 /// The run once it is over.
 async fn follow(client: &Client, run: &RunId, quiet: bool) -> Result<RunView, Failure> {
-    let (mut said, mut heard) = (None::<Instant>, Instant::now());
+    let (mut said, mut heard, mut known) = (None::<Instant>, Instant::now(), Instant::now());
     loop {
         match client.state().await {
             Ok((_, fleet)) => {
                 heard = Instant::now();
                 let Some(view) = fleet.run(run) else {
+                    if known.elapsed() < UNHEARD {
+                        tokio::time::sleep(LOOK).await;
+                        continue;
+                    }
                     let message = format!("run {run} is not there any more");
                     return Err(Failure::new(ExitCode::Unexpected, message)
                         .hint("`loadhost runs` lists those that are kept"));
                 };
+                known = heard;
                 if view.state == RunState::Finished {
                     return Ok(view.clone());
                 }

@@ -268,7 +268,7 @@ async fn a_worker_is_lost_only_after_the_time_that_its_masters_were_given() -> R
     let (mut worker, _folder) = Program::new(args)?.args(["--heartbeat", "500ms"]).spawn()?;
     let liveness = async || -> Result<Value> {
         let fleet = master.get("api/v1/workers").await?.json::<Value>().await?;
-        Ok(fleet["workers"][0]["liveness"].clone())
+        Ok(fleet["workers"]["quiet"]["liveness"].clone())
     };
     let becomes = async |wanted: &str| {
         eventually(PATIENCE, async || {

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import email
+import email.message
+import email.policy
 import http.server
 import json
 import os
 import re
 import shutil
+import socketserver
 import subprocess
 import threading
 import urllib.parse
@@ -24,7 +28,7 @@ RULES = PROMETHEUS / "loadhost.rules.yml"
 FASTER = {
     r"(scrape_interval|evaluation_interval): \d+s": r"\1: 1s",
     r"\bfor: \d+[smh]": "for: 1s",
-    r"group_wait: \d+[smh]": "group_wait: 0s",
+    r"group_wait: \d+[smh]": "group_wait: 1s",
     r"group_interval: \d+[smh]": "group_interval: 1s",
 }
 
@@ -92,12 +96,15 @@ class Prometheus(Process):
 
 
 class Alertmanager(Process):
-    """With the shipped file, but for addresses and patience."""
+    """With the shipped file, but for addresses, patience, and mail that goes to this machine without TLS."""
 
-    def __init__(self, folder: Path, places: dict[str, str]):
+    def __init__(self, folder: Path, webhook: str, mail: str = "127.0.0.1:9"):
         folder.mkdir()
         (folder / "smtp-password").write_text("secret")
-        places = {"/etc/alertmanager/smtp-password": f"{folder}/smtp-password", **places}
+        places = {
+            "/etc/alertmanager/smtp-password": f"{folder}/smtp-password", "http://127.0.0.1:9095/loadhost": webhook,
+            "smtp_smarthost: 'mail.example.com:587'": f"smtp_smarthost: '{mail}'\n  smtp_require_tls: false",
+        }
         (folder / "alertmanager.yml").write_text(faster(placed(ALERTMANAGER.read_text(), places)))
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
@@ -106,9 +113,10 @@ class Alertmanager(Process):
         super().__init__("alertmanager", command)
         until("Alertmanager is ready", lambda: ask(f"{self.url}/-/ready").status == 200)
 
-    def alerts(self) -> dict[str, str]:
-        """The state of each, by name."""
-        return {one["labels"]["alertname"]: one["status"]["state"] for one in ask(f"{self.url}/api/v2/alerts").json()}
+    def alerts(self, fleet: str) -> dict[str, str]:
+        """The state of each of a fleet, by name."""
+        told = ask(f"{self.url}/api/v2/alerts").json()
+        return {one["labels"]["alertname"]: one["status"]["state"] for one in told if one["labels"]["fleet"] == fleet}
 
 
 class NodeExporter(Process):
@@ -149,16 +157,45 @@ class Told:
         self._server.server_close()
 
 
+class Mailbox:
+    """A mail server that takes all there is, with a password, and keeps it."""
+
+    ANSWERS = {b"EHLO": b"250-mail\r\n250 AUTH PLAIN", b"AUTH": b"235 come in", b"DATA": b"354 go on", b"QUIT": b"221 bye"}
+
+    def __init__(self) -> None:
+        self.mails: list[email.message.EmailMessage] = []
+        mailbox = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                self.wfile.write(b"220 mail\r\n")
+                while word := self.rfile.readline()[:4].upper():
+                    self.wfile.write(mailbox.ANSWERS.get(word, b"250 well") + b"\r\n")
+                    if word == b"DATA":
+                        text = b"".join(iter(self.rfile.readline, b".\r\n"))
+                        mailbox.mails.append(email.message_from_bytes(text, policy=email.policy.default))  # type: ignore[arg-type]
+                        self.wfile.write(b"250 taken\r\n")
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
 class Watched:
     """Two masters with a login, two workers, a shop, a machine, and a Prometheus that asks them as the shipped file says."""
 
-    def __init__(self, fleet: Fleet, alertmanager: str = "127.0.0.1:9"):
+    def __init__(self, fleet: Fleet, alertmanager: str = "127.0.0.1:9", error_rate: str = "0.01"):
         self.fleet = fleet
         users = fleet.folder / "users.toml"
         self.token = self._token(users)
-        self.shop = fleet.shop("--delay", "2ms", "--error-rate", "0.01")
+        self.shop = fleet.shop("--delay", "2ms", "--error-rate", error_rate)
         self.masters: list[Master] = fleet.masters(2, "--web-users", str(users))
-        self.workers: list[Worker] = [fleet.worker(name) for name in ("one", "two")]
+        self.workers: list[Worker] = [fleet.worker("one", "--memory-limit", "2GiB"), fleet.worker("two")]
         self.machine: NodeExporter = fleet.keep(NodeExporter())
         self.prometheus: Prometheus = fleet.keep(Prometheus(self._configured(alertmanager)))
 
@@ -209,3 +246,8 @@ class Watched:
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
+
+    def end(self) -> None:
+        """At once: nobody waits for workers that hand over what they have."""
+        for member in [*self.workers, *self.masters]:
+            member.kill()

@@ -212,7 +212,7 @@ def test_a_killed_worker_is_told_and_so_is_its_replacement(watched: Watched, tol
     together = [{one["labels"]["alertname"] for one in message["alerts"]} for message in told.messages if message["groupLabels"]["scope"] == "workers"]
     assert {"LoadhostWorkersMissing", "LoadhostWorkerDown"} in together, "both in one message"
 
-    watched.workers.append(watched.fleet.worker("one"))
+    watched.workers.append(watched.fleet.worker("replacement"))
     watched.list_workers()
     until("the fleet is whole again", lambda: told.of("LoadhostWorkersMissing", "resolved"), within=30)
     until("nobody waits for the killed one", lambda: told.of("LoadhostWorkerDown", "resolved", **which), within=30)

@@ -64,7 +64,12 @@ def test_the_pods_make_a_load_and_leave_in_time(cluster: Cluster, token: list[st
         assert ask(f"{masters[0].url}/metrics").status == 401
         assert ask(f"{masters[0].url}/api/v1/workers").status == 401
 
-        # Whichever master is asked, as the Ingress would.
+        # Whichever master is asked, as the Ingress would. What one node of the broker took, another may not have yet when it is asked.
+        for number in range(15):
+            rows = cluster.folder / f"rows-{number}.csv"
+            rows.write_text(f"user\nuser-{number}\n")
+            pushed = subprocess.run([loadhost(), "push", rows, "--url", masters[number % 3].url, "--token", token[0]], capture_output=True, text=True)
+            assert pushed.returncode == 0, pushed.stderr
         run = subprocess.run([loadhost(), "start", "--wait", "--url", masters[2].url, "--token", token[0], scenario(), "--host", shop.url,
                               "--users", "20", "--iterations", "20", "--expect-workers", "2"], capture_output=True, text=True, timeout=90)
         assert run.returncode == 0, run.stdout + run.stderr + workers[0].process.output()

@@ -70,7 +70,7 @@ class Cluster:
     """What runs; `end` leaves nothing of it."""
 
     def __init__(self, objects: Objects, image: Image, folder: Path, workers: int):
-        self.objects, self.loadhost, self._folder = objects, image, folder
+        self.objects, self.loadhost, self.folder = objects, image, folder
         self.nats = root_of(Path(tool("nats-server")), folder / "nats-root")
         self._started: list[Container] = []
         net = f"127.{random.randint(10, 250)}.{random.randint(1, 250)}"
@@ -113,7 +113,7 @@ class Cluster:
         group = pod.spec["securityContext"]["fsGroup"]
         volumes = {volume["name"]: volume for volume in pod.spec.get("volumes", [])}
         volume = volumes.get(mount["name"], {"emptyDir": {}})
-        folder = self._folder / name / mount["name"]
+        folder = self.folder / name / mount["name"]
         folder.mkdir(parents=True)
         kind = next(kind for kind in ("secret", "configMap", "emptyDir") if kind in volume)
         if kind == "emptyDir":

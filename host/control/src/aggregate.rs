@@ -74,6 +74,9 @@ pub(crate) struct Aggregate {
     users_gauge: Option<GaugeStats>,
     /// Seconds before this one are shown: all workers have spoken of them.
     through: u64,
+    /// Up to here all workers that make load have spoken, however late one of them is.
+    #[serde(default)]
+    spoken: Duration,
 }
 
 impl Aggregate {
@@ -94,6 +97,7 @@ impl Aggregate {
             users: BTreeMap::new(),
             users_gauge: None,
             through: 0,
+            spoken: Duration::ZERO,
         }
     }
 
@@ -179,6 +183,8 @@ impl Aggregate {
         let spoken = live
             .map(|worker| self.users.get(worker).map_or(Duration::ZERO, |users| users.end))
             .min();
+        // Who has just come has said nothing yet, which takes nothing back.
+        self.spoken = self.spoken.max(spoken.unwrap_or(self.end));
         let patient = self.end.saturating_sub(PATIENCE);
         let through = spoken.map_or(self.end.as_secs(), |spoken| spoken.max(patient).as_secs());
         let further = through > self.through;
@@ -283,6 +289,11 @@ impl Aggregate {
     /// How far the numbers are complete.
     pub(crate) fn known(&self) -> Duration {
         Duration::from_secs(self.through)
+    }
+
+    /// Up to where all workers that make load have spoken.
+    pub(crate) fn spoken(&self) -> Duration {
+        self.spoken
     }
 
     /// Users running.

@@ -393,7 +393,7 @@ impl<W: Workshop> Agent<W> {
             *status.shared = job.shared.word(Instant::now());
             status.capacity = self.config.capacity(self.workshop.capacity());
             status.users = 0;
-            status.cpu = 0.0;
+            (status.cpu, status.lag) = (0.0, 0);
             status.state = WorkerState::Idle;
         });
     }

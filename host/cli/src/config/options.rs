@@ -258,7 +258,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("log-max-size", "SIZE", RUN | Commands::WORKER, PROGRAM, "When a log file or an access log is as large, it becomes FILE.1, and a new one is begun").default("100MB"),
     Opt::with("log-backups", "N", RUN | Commands::WORKER, PROGRAM, "Files FILE.1, FILE.2, … that are kept of each").default("5"),
     Opt::with("access-log", "FILE", Commands::RUN | Commands::WORKER, PROGRAM, "Write a line of JSON for each request (docs/logging.md); without headers, bodies and values of queries"),
-    Opt::with("otlp", "URL", RUN | Commands::WORKER, PROGRAM, "Send OpenTelemetry to the collector here (OTLP over HTTP), such as http://127.0.0.1:4318 (docs/logging.md)"),
+    Opt::with("otlp", "URL", RUN | Commands::WORKER, PROGRAM, "Send OpenTelemetry to the collector here (OTLP over HTTP), such as http://127.0.0.1:4318 (docs/logging.md); default: what OTEL_EXPORTER_OTLP_ENDPOINT says"),
     Opt::with("otlp-headers", "NAME=VALUE", RUN | Commands::WORKER, PROGRAM, "A header for the collector, such as a key").flag("otlp-header").shape(Map).secret(),
     Opt::with("otlp-interval", "DURATION", RUN | Commands::WORKER, PROGRAM, "How often it is sent").default("10s"),
     Opt::with("trace-sample", "SHARE", Commands::RUN | Commands::WORKER, PROGRAM, "Send a trace of so many of the iterations, from 0 to 1, such as 0.01").default("0"),

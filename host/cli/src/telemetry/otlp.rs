@@ -24,6 +24,8 @@ use crate::failure::Failure;
 
 /// For one export, with the attempts that it takes.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What other programs go by; `--otlp` and LOADHOST_OTLP come before it.
+const STANDARD: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// Between two exports, at least.
 const SHORTEST: Duration = Duration::from_millis(100);
 
@@ -48,15 +50,21 @@ impl Otlp {
     /// What is set. None: nothing is to be exported by this command.
     pub(crate) fn of(settings: &Effective, command: u8) -> Result<Option<Self>, Failure> {
         let is_one = [Commands::RUN, Commands::MASTER, Commands::WORKER].contains(&command);
-        let Some(item) = settings.item("otlp").filter(|item| is_one && !item.text.is_empty())
-        else {
+        let item = settings.item("otlp").filter(|item| !item.text.is_empty());
+        let standard = std::env::var(STANDARD).ok().filter(|text| !text.is_empty());
+        let Some(text) = item.map(|item| item.text.clone()).or(standard).filter(|_| is_one) else {
             return Ok(None);
         };
         debug_assert!(by_key("otlp").is_some_and(|option| option.commands.has(command)));
-        let url = item.text.trim_end_matches('/').to_string();
+        let url = text.trim_end_matches('/').to_string();
         let is_http = url.starts_with("http://") || url.starts_with("https://");
         if !is_http || url.parse::<reqwest::Url>().is_err() {
-            return Err(refuse("otlp", item, "it is a URL such as `http://127.0.0.1:4318`"));
+            let wanted = "it is a URL such as `http://127.0.0.1:4318`";
+            return Err(match item {
+                Some(item) => refuse("otlp", item, wanted),
+                None => Failure::new(ExitCode::Configuration, format!("{STANDARD} is `{text}`"))
+                    .hint(wanted),
+            });
         }
         let interval = settings.duration("otlp-interval")?.unwrap_or(PATIENCE);
         if let Some(item) = settings.item("otlp-interval").filter(|_| interval < SHORTEST) {
@@ -122,7 +130,10 @@ impl Otlp {
 fn client() -> Result<reqwest::Client, Failure> {
     // Somebody else may have installed it before.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().timeout(PATIENCE).build().map_err(|error| unusable(&error))
+    // Another host is not to get the headers, which are mostly keys.
+    let redirects = reqwest::redirect::Policy::none();
+    let builder = reqwest::Client::builder().timeout(PATIENCE).redirect(redirects);
+    builder.build().map_err(|error| unusable(&error))
 }
 
 /// What this process says of itself. `OTEL_RESOURCE_ATTRIBUTES` adds to it.

@@ -129,7 +129,7 @@ fn a_worker_status_survives_json() {
         users: 10,
         cpu: 0.5,
         memory: 1 << 30,
-        lag: 0,
+        lag: 1_250,
         applied: (Term(1), 7),
         share_from: 0,
         run: Some(RunId::new("01J9").unwrap()),

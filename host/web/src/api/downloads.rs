@@ -114,7 +114,7 @@ pub(super) async fn report(
     At(run): At<String>,
     Asked(look): Asked<Look>,
 ) -> Result<Response, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     let theme = match look.theme.as_deref() {
         Some("light") => Theme::Light,
         Some("dark") => Theme::Dark,
@@ -145,7 +145,7 @@ pub(super) async fn report(
     params(("run" = String, Path, description = "Its id, or `current`")),
     responses((status = 200, body = Object)))]
 pub(super) async fn json(State(desk): Shared, At(run): At<String>) -> Result<Response, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     let text = made(&desk, &run, Results::to_json).await?;
     let text = text.map_err(|error| Refusal::internal(error.to_string()))?;
     Ok(file(&run, "results.json", "application/json", text))
@@ -156,7 +156,7 @@ pub(super) async fn json(State(desk): Shared, At(run): At<String>) -> Result<Res
     params(("run" = String, Path, description = "Its id, or `current`")),
     responses((status = 200, body = String, content_type = "application/xml")))]
 pub(super) async fn junit(State(desk): Shared, At(run): At<String>) -> Result<Response, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     let text = made(&desk, &run, export::junit).await?;
     let text = text.map_err(|error| Refusal::internal(error.to_string()))?;
     Ok(file(&run, "junit.xml", "application/xml", text))
@@ -167,7 +167,7 @@ pub(super) async fn junit(State(desk): Shared, At(run): At<String>) -> Result<Re
     params(("run" = String, Path, description = "Its id, or `current`")),
     responses((status = 200, body = String, content_type = "text/csv")))]
 pub(super) async fn stats(State(desk): Shared, At(run): At<String>) -> Result<Response, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     Ok(file(&run, "stats.csv", CSV, made(&desk, &run, export::stats_csv).await?))
 }
 
@@ -176,7 +176,7 @@ pub(super) async fn stats(State(desk): Shared, At(run): At<String>) -> Result<Re
     params(("run" = String, Path, description = "Its id, or `current`")),
     responses((status = 200, body = String, content_type = "text/csv")))]
 pub(super) async fn history(State(desk): Shared, At(run): At<String>) -> Result<Response, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     let text = made(&desk, &run, export::stats_history_csv).await?;
     Ok(file(&run, "stats_history.csv", CSV, text))
 }
@@ -189,7 +189,7 @@ pub(super) async fn failures(
     State(desk): Shared,
     At(run): At<String>,
 ) -> Result<Response, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     Ok(file(&run, "failures.csv", CSV, made(&desk, &run, export::failures_csv).await?))
 }
 
@@ -201,7 +201,7 @@ pub(super) async fn exceptions(
     State(desk): Shared,
     At(run): At<String>,
 ) -> Result<Response, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     Ok(file(&run, "exceptions.csv", CSV, made(&desk, &run, export::exceptions_csv).await?))
 }
 
@@ -214,7 +214,7 @@ pub(super) async fn compare(
     State(desk): Shared,
     At((run, baseline)): At<(String, String)>,
 ) -> Result<Json<Comparison>, Refusal> {
-    let (run, baseline) = (desk.run(&run)?, desk.run(&baseline)?);
+    let (run, baseline) = (desk.run(&run).await?, desk.run(&baseline).await?);
     let (after, before) = (Material::of(&desk, &run).await?, Material::of(&desk, &baseline).await?);
     let compared =
         beside(move || export::compare(&before.results(&baseline), &after.results(&run)));

@@ -148,7 +148,7 @@ pub(super) async fn logs(
         return Ok(Json(LogLines { lines }));
     };
     // Those of a run that is over lie with its results.
-    let kept = desk.archive.read(desk.run(&run)?.as_str()).await?;
+    let kept = desk.archive.read(desk.run(&run).await?.as_str()).await?;
     let mut lines = kept.map(|kept| kept.logs).unwrap_or_default();
     lines.drain(..lines.len().saturating_sub(limit));
     Ok(Json(LogLines { lines }))

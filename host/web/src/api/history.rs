@@ -139,7 +139,7 @@ pub(super) async fn detail(
     State(desk): Shared,
     At(run): At<String>,
 ) -> Result<Json<RunDetail>, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     // A run that goes on is shown whether or not the store answers.
     let _ = tokio::time::timeout(PATIENCE, desk.archive.refresh()).await;
     let view = desk.site.handle.view().borrow().clone();
@@ -162,7 +162,7 @@ pub(super) async fn points(
     State(desk): Shared,
     At(run): At<String>,
 ) -> Result<Json<Points>, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     if let Some(rows) = desk.hub.rows(&run).filter(|rows| !rows.is_empty()) {
         return Ok(Json(Points::new(rows)));
     }
@@ -189,7 +189,7 @@ pub(super) async fn workers(
     State(desk): Shared,
     At(run): At<String>,
 ) -> Result<Json<RunWorkers>, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     let view = desk.site.handle.view().borrow().clone();
     let shown = view.run(&run).filter(|_| !desk.archive.was_deleted(run.as_str()));
     let seen = shown.map(|run| desk.hub.seen(&run.run).shown(run.module)).unwrap_or_default();
@@ -219,7 +219,7 @@ pub(super) async fn write(
     At(run): At<String>,
     Body(written): Body<Written>,
 ) -> Result<Json<RunShortRemark>, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     if !is_known(&desk, &run).await? {
         return Err(unknown_run(&run));
     }
@@ -251,7 +251,7 @@ pub(super) async fn delete(
     State(desk): Shared,
     At(run): At<String>,
 ) -> Result<StatusCode, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     let view = desk.site.handle.view().borrow().clone();
     let shown = view.run(&run);
     if shown.is_some_and(|run| run.state != RunState::Finished) {

@@ -32,7 +32,7 @@ pub(super) async fn live(
 ) -> Result<Response, Refusal> {
     let run = match follow.run.as_deref() {
         None | Some("" | "current") => None,
-        Some(name) => Some(desk.run(name)?),
+        Some(name) => Some(desk.run(name).await?),
     };
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let reader = desk.hub.enter(run.clone(), last).map_err(|reason| match (reason, run) {

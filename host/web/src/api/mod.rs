@@ -22,7 +22,7 @@ mod tests;
 mod upload;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use loadhost_control::view::RunState;
 use loadhost_model::id::{Digest, RunId};
@@ -47,6 +47,11 @@ const MAX_UPLOADS: usize = 4;
 
 /// For starts that wait for workers, at the end of the process: the coordinator has let go of them by then.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// A run that is younger may be on its way to the masters that stand by: they hear of it with the leader's next view.
+const YOUNG: Duration = Duration::from_secs(5);
+/// For that view.
+const HEARD_WITHIN: Duration = Duration::from_secs(3);
 
 /// What all handlers share.
 pub struct Desk {
@@ -101,12 +106,18 @@ impl Desk {
         Ok((digest, known))
     }
 
-    /// The run of this name; `current` is the only one that goes on.
-    fn run(&self, name: &str) -> Result<RunId, Refusal> {
+    /// The run of this name; `current` is the only one that goes on. One that has just begun at another master is waited for.
+    async fn run(&self, name: &str) -> Result<RunId, Refusal> {
         if name != "current" {
-            return RunId::new(name).map_err(|error| {
+            let run = RunId::new(name).map_err(|error| {
                 Refusal::bad_request(error.to_string(), "GET /api/v1/runs lists the runs")
-            });
+            })?;
+            if is_young(&run) {
+                let mut view = self.site.handle.view();
+                let heard = view.wait_for(|view| view.run(&run).is_some());
+                let _ = tokio::time::timeout(HEARD_WITHIN, heard).await;
+            }
+            return Ok(run);
         }
         let view = self.site.handle.view().borrow().clone();
         let mut on = view.runs.iter().filter(|run| run.state != RunState::Finished);
@@ -161,6 +172,15 @@ impl Desk {
             ("web_breaches_forgotten", self.hub.maker.witness.forgotten()),
         ]
     }
+}
+
+/// Whether it may have begun at another master, of which this one has not heard yet. Names of runs are ULIDs, which tell
+/// when they were made.
+fn is_young(run: &RunId) -> bool {
+    let Ok(ulid) = run.as_str().parse::<ulid::Ulid>() else { return false };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let made = Duration::from_millis(ulid.timestamp_ms());
+    now.abs_diff(made) < YOUNG
 }
 
 fn unknown_run(run: &RunId) -> Refusal {

@@ -186,7 +186,7 @@ pub(super) async fn stop(
     At(run): At<String>,
     Body(stop): Body<Stop>,
 ) -> Result<Json<Named>, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     let mode = match stop.mode {
         How::Graceful => StopMode::Graceful,
         How::Now => StopMode::Now,
@@ -204,7 +204,7 @@ pub(super) async fn change(
     At(run): At<String>,
     Body(wanted): Body<ChangeOf>,
 ) -> Result<Json<Named>, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     let change = wanted.change.parsed()?;
     match &wanted.phase {
         Some(phase) => desk.site.handle.change_phase(&run, phase, change).await?,
@@ -222,7 +222,7 @@ pub(super) async fn reset(
     At(run): At<String>,
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Json<Named>, Refusal> {
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     desk.site.handle.reset(&run).await?;
     Ok(Json(Named { run: run.to_string() }))
 }
@@ -245,7 +245,7 @@ pub(super) async fn scenario(
     Body(wanted): Body<NewVersion>,
 ) -> Result<Json<Named>, Refusal> {
     desk.workbench()?;
-    let run = desk.run(&run)?;
+    let run = desk.run(&run).await?;
     let (digest, scenario) = desk.scenario(&wanted.scenario).await?;
     desk.site.handle.change_scenario(&run, digest, Arc::new(scenario.description)).await?;
     Ok(Json(Named { run: run.to_string() }))

@@ -14,7 +14,7 @@ mod worker;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use loadhost_control::Handle;
 use loadhost_control::distribution::Distribution;
@@ -110,6 +110,16 @@ impl Metrics {
         let mut families = self.registry.gather();
         families.extend(buckets::families(&self.distributions().await));
         Ok(TextEncoder::new().encode_to_string(&families)?)
+    }
+
+    /// Since when histograms count: they begin anew with each run.
+    fn began_of_run(&self) -> SystemTime {
+        let started = self.distributions.as_ref().and_then(|handle| {
+            let view = handle.view();
+            let started = view.borrow().runs.last().and_then(|run| run.started);
+            started.map(|micros| UNIX_EPOCH + Duration::from_micros(micros))
+        });
+        started.map_or(self.began, |started| started.max(self.began))
     }
 
     /// Empty for a worker, and where the coordinator does not answer in time.

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{BrokerState, Collector, Ops, Role, Work};
 use crate::export::fixture;
-use crate::testing::status;
+use crate::testing::fleet::status;
 
 /// A metric, as far as the text tells.
 #[derive(Debug, Default, PartialEq, Eq)]

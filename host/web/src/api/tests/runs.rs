@@ -1,6 +1,12 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use loadhost_control::{FleetView, Handle, RunView};
+use loadhost_model::id::RunId;
 use serde_json::{Value, json};
 
-use super::{coordinator, master};
+use super::{coordinator, master, site};
+use crate::export::fixture;
 use crate::ops::{Ops, Role};
 use crate::testing::served;
 
@@ -169,4 +175,25 @@ async fn what_cannot_be_done_is_refused_in_one_form() {
             assert!(refusal[part].as_str().is_some_and(|text| !text.is_empty()), "{refusal}");
         }
     }
+}
+
+/// Behind a balancer the next request may reach a master that has not heard of the run yet.
+#[tokio::test]
+async fn a_run_that_has_just_begun_at_another_master_is_no_unknown_run() {
+    let (handle, desk) = Handle::pair();
+    let folder = tempfile::tempdir().unwrap();
+    let site = site(handle.clone(), folder.path());
+    let served = served(Ops::new(Role::Master(handle)).with_site(site)).await;
+    let run = RunId::new(ulid::Ulid::generate().to_string()).unwrap();
+    let path = format!("/api/v1/runs/{run}");
+    let heard = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let view = RunView { run: run.clone(), ..fixture::view() };
+        let fleet = FleetView { runs: vec![Arc::new(view)], ..FleetView::default() };
+        desk.views.send(Arc::new(fleet)).unwrap();
+    };
+    let ((status, body), ()) = tokio::join!(served.get(&path), heard);
+    assert_eq!(status, 200, "{body}");
+    let old = ulid::Ulid::from_parts(1, 7);
+    assert_eq!(served.get(&format!("/api/v1/runs/{old}")).await.0, 404);
 }

@@ -30,11 +30,13 @@ pub(super) fn observe(meter: &Meter, view: &View, site: Option<&Site>) {
 fn leadership(meter: &Meter, view: &View, standing: Option<&WhoLeads>) {
     let (own, who) = (view.clone(), standing.cloned());
     let help = "Whether this master leads";
-    single(meter, about("loadhost_leader", "1", help), move || {
+    single(meter, about("loadhost_leader", "", help), move || {
         let leads = match &who {
             Some(who) => {
                 let standing = who();
-                standing.leader.is_some_and(|leader| leader == standing.master)
+                // Who is cut off may be followed by somebody else already.
+                standing.trouble.is_none()
+                    && standing.leader.is_some_and(|leader| leader == standing.master)
             }
             None => !own.borrow().deposed,
         };
@@ -42,8 +44,11 @@ fn leadership(meter: &Meter, view: &View, standing: Option<&WhoLeads>) {
     });
     let who = standing.cloned();
     let help = "Whether this master knows a leader";
-    single(meter, about("loadhost_leader_known", "1", help), move || {
-        let known = who.as_ref().is_none_or(|who| who().leader.is_some());
+    single(meter, about("loadhost_leader_known", "", help), move || {
+        let known = who.as_ref().is_none_or(|who| {
+            let standing = who();
+            standing.trouble.is_none() && standing.leader.is_some()
+        });
         Some(f64::from(u8::from(known)))
     });
     let who = standing.cloned();
@@ -53,7 +58,7 @@ fn leadership(meter: &Meter, view: &View, standing: Option<&WhoLeads>) {
     });
     let view = view.clone();
     let help = "Leadership under which the fleet acts";
-    single(meter, about("loadhost_term", "1", help), move || Some(view.borrow().term.0 as f64));
+    single(meter, about("loadhost_term", "", help), move || Some(view.borrow().term.0 as f64));
 }
 
 fn fleet(meter: &Meter, view: &View) {
@@ -176,7 +181,7 @@ fn run(meter: &Meter, view: &View) {
     of_counters("loadhost_user_crashes", "{user}", help, |run| run.counters.crashed_users);
     let saturated = view.clone();
     let help = "Whether generators are too busy for their numbers to be trusted";
-    single(meter, about("loadhost_generator_saturated", "1", help), move || {
+    single(meter, about("loadhost_generator_saturated", "", help), move || {
         latest(&saturated).map(|run| f64::from(u8::from(run.generator.saturated.is_some())))
     });
     let judged = view.clone();
@@ -196,7 +201,7 @@ fn run(meter: &Meter, view: &View) {
     });
     let view = view.clone();
     let help = "Where the latest run is: 1 for the state it is in";
-    gauge(meter, about("loadhost_run_state", "1", help), move |observer| {
+    gauge(meter, about("loadhost_run_state", "", help), move |observer| {
         with_latest(&view, |run| {
             let current = STATES.iter().find(|(_, state)| run.state == *state);
             one_of(observer, &STATES.map(|(name, _)| name), current.map(|(name, _)| *name));

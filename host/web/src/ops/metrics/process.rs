@@ -13,7 +13,7 @@ use super::{Exports, about, counter, events, gauge, seconds, single};
 use crate::ops::Ops;
 
 pub(super) fn observe(meter: &Meter, ops: &Ops, exports: &Arc<Exports>) {
-    gauge(meter, about("loadhost_build_info", "1", "Of the program: always 1"), |observer| {
+    gauge(meter, about("loadhost_build_info", "", "Of the program: always 1"), |observer| {
         observer.observe(1.0, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
     });
     of_system(meter);
@@ -24,7 +24,7 @@ pub(super) fn observe(meter: &Meter, ops: &Ops, exports: &Arc<Exports>) {
     if let Some(broker) = ops.broker.clone() {
         let state = broker.clone();
         let help = "Whether the NATS server is connected";
-        single(meter, about("loadhost_broker_connected", "1", help), move || {
+        single(meter, about("loadhost_broker_connected", "", help), move || {
             Some(f64::from(u8::from(state().connected)))
         });
         let help = "Connections to the NATS server that were made anew";

@@ -25,7 +25,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Collector {
     /// Sends the body of one request, with a time limit of its own.
-    pub send: Send,
+    pub send: Sender,
     /// Between two exports.
     pub every: Duration,
     /// What the process says of itself.
@@ -33,7 +33,7 @@ pub struct Collector {
 }
 
 /// Says why it failed.
-pub type Send =
+pub(super) type Sender =
     Arc<dyn Fn(Vec<u8>) -> BoxFuture<'static, Result<(), String>> + std::marker::Send + Sync>;
 
 /// Pushes the metrics of `ops` to its collector until `stop`, and once more then. Returns at once if there is no collector.
@@ -92,7 +92,7 @@ impl Metrics {
         let mut collected = ResourceMetrics::default();
         self.reader.collect(&mut collected).map_err(|error| error.to_string())?;
         let mut request = ExportMetricsServiceRequest::from(&collected);
-        let times = (self.began, SystemTime::now());
+        let times = (self.began_of_run(), SystemTime::now());
         let histograms = buckets::pushed(&self.distributions().await, times);
         let scopes = request.resource_metrics.iter_mut().flat_map(|one| &mut one.scope_metrics);
         if let Some(scope) = scopes.into_iter().next() {

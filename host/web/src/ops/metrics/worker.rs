@@ -33,10 +33,10 @@ fn of_status(meter: &Meter, status: &Status) {
         _ => 0.0,
     });
     let help = "Whether it takes no new work";
-    of("loadhost_draining", "1", help, |status| f64::from(u8::from(status.draining)));
+    of("loadhost_draining", "", help, |status| f64::from(u8::from(status.draining)));
     let status = status.clone();
     let help = "Where it is in its run: 1 for the state it is in";
-    gauge(meter, about("loadhost_worker_state", "1", help), move |observer| {
+    gauge(meter, about("loadhost_worker_state", "", help), move |observer| {
         let current = status.borrow().as_ref().map(|status| name_of(&status.state));
         one_of(observer, &STATES, current);
     });

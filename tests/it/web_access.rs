@@ -267,6 +267,8 @@ async fn https_is_served_below_a_base_path_and_certificates_are_renewed() -> Res
         master.url
     );
     speaks(first.clone(), &master).await?;
+    let stranger = Program::new(["status", "--url", &master.url])?.run()?.expect_code(102)?;
+    stranger.expect_said(&["certificate", "is not trusted", "`--ca FILE`"])?;
 
     let none = reqwest::redirect::Policy::none();
     let http = builder().tls_certs_only([first.clone()]).redirect(none).build()?;

@@ -236,14 +236,30 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        Failure::new(ExitCode::NobodyAnswers, format!("nobody answers at {}", self.base))
-            .because(error)
+        let because = |what: String| Failure::new(ExitCode::NobodyAnswers, what).because(error);
+        if is_about_a_certificate(error) {
+            let what = format!("the certificate that is shown at {} is not trusted", self.base);
+            return because(what).hint("give the one that signed it with `--ca FILE`");
+        }
+        because(format!("nobody answers at {}", self.base))
     }
 
     fn stranger(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
         let what = format!("what answers at {} is no master of this version", self.base);
         Failure::new(ExitCode::NobodyAnswers, what).because(error)
     }
+}
+
+/// TLS tells of it in words only, at the end of the chain.
+fn is_about_a_certificate(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("certificate") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl Refusal {

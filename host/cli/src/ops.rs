@@ -163,7 +163,8 @@ fn proxies(settings: &Effective) -> Result<Proxies, Failure> {
     item.text.parse().map_err(|error: NoProxies| refuse("trusted-proxy", item, &error.to_string()))
 }
 
-fn connections(settings: &Effective) -> Result<usize, Failure> {
+/// At once.
+pub(crate) fn connections(settings: &Effective) -> Result<usize, Failure> {
     let key = "max-connections";
     let most = settings.number::<u32>(key)?.unwrap_or_default();
     match settings.item(key) {

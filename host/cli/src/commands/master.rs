@@ -189,6 +189,9 @@ async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Ou
 
 /// Without what only the broker and the listener know.
 fn config(settings: &Effective) -> Result<NodeConfig, Failure> {
+    // Used later, and told now if they are wrong.
+    ops::connections(settings)?;
+    Ceilings::of_master(settings)?;
     let incarnation = Incarnation(ulid::Ulid::generate().random() as u64);
     let id = format!("{}-{}", machine_name(), std::process::id());
     let usual = FleetConfig::new(broker::cluster(settings)?, id, incarnation);

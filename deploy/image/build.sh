@@ -16,30 +16,13 @@ done
 version=$("$program" --version | awk '{print $2}')
 tag=${1:-localhost/loadhost:$version}
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
-certificates=${CERTIFICATES:-/etc/ssl/certs/ca-certificates.crt}
-[ -s "$certificates" ] || fail "$certificates is not there" "apt-get install ca-certificates, or name a file with CERTIFICATES"
-
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
-install -d "$root"/usr/local/bin "$root"/etc/ssl/certs "$root"/home "$root"/proc "$root"/sys "$root"/dev
-install -d -m 1777 "$root/tmp"
-# What distroless' `nonroot` has; owned by root, as nothing of the image is to be written to.
-install -d -m 0755 "$root/home/nonroot"
-strip --strip-all -o "$root/usr/local/bin/loadhost" "$program"
-chmod 0755 "$root/usr/local/bin/loadhost"
-# Each library where the program looks for it, the loader itself among them.
-ldd "$program" | grep -oE '/[^ )]+' | sort -u | while read -r library; do
-    install -D -m 0755 "$(readlink -f "$library")" "$root$library"
-done
-install -m 0644 "$certificates" "$root/etc/ssl/certs/ca-certificates.crt"
-printf 'root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n' >"$root/etc/passwd"
-printf 'root:x:0:\nnonroot:x:65532:\n' >"$root/etc/group"
-# Names come from /etc/hosts and DNS: without it glibc would look for modules that are not here.
-printf 'hosts: files dns\n' >"$root/etc/nsswitch.conf"
+deploy/image/root.sh "$program" "$root"
 
 # Of the Containerfile, the last stage without what it is made from.
-sed -e '1,/^FROM gcr.io/d' -e '/^COPY /d' deploy/image/Containerfile >"$work/tail"
+sed -e '1,/^FROM scratch/d' -e '/^COPY /d' deploy/image/Containerfile >"$work/tail"
 { echo "FROM scratch"; echo "COPY root /"; cat "$work/tail"; } >"$work/Containerfile"
 # Docker's format, as OCI's has no health check.
 buildah build --quiet --format docker --isolation chroot --timestamp "${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}" \

@@ -39,7 +39,11 @@ export function pages(name, body) {
       for (const { page } of opened) await picture(page, `failed-${name}`).catch(() => {});
       throw error;
     } finally {
-      for (const { context } of opened) await context.close();
+      for (const { context } of opened) {
+        // A file of the checkout may still be on its way.
+        await context.unrouteAll({ behavior: 'ignoreErrors' });
+        await context.close();
+      }
     }
   });
 }
@@ -67,14 +71,14 @@ async function openPage({ url, path = '', lang = 'en', theme = 'light', width = 
       console.error(`policy: ${event.violatedDirective} forbids ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`);
     });
   });
-  if (process.env.LOADHOST_PAGE_FROM === 'checkout') await fromCheckout(page);
+  if (process.env.LOADHOST_PAGE_FROM === 'checkout') await fromCheckout(context);
   await page.goto(file ? `file://${file}` : `${url}/${path}`);
   return { page, context, wrong: () => faults.filter((fault) => !allowed.some((pattern) => pattern.test(fault))) };
 }
 
 /** The page's files as they lie in the checkout, in the program's answers: for work on the page without a build. */
-async function fromCheckout(page) {
-  await page.route(/\/assets\/|\/(#.*)?$/, async (route) => {
+async function fromCheckout(context) {
+  await context.route(/\/assets\/|\/(#.*)?$/, async (route) => {
     const path = new URL(route.request().url()).pathname;
     const name = path === '/' ? 'index.html' : path.slice(path.indexOf('/assets/') + 8);
     if (!served().includes(name)) return route.continue();

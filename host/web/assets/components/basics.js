@@ -54,11 +54,14 @@ export function StatePill({ run }) {
   return html`<span class=${`pill ${kind}`} data-testid="run-state" data-state=${run.state}><i class="dot"></i>${word}</span>`;
 }
 
-/** Thresholds as a list, whatever form they come in. @param {import('../types').Run} run @returns {import('../types').Threshold[]} */
-export const thresholdsOf = (run) => (Array.isArray(run.thresholds) ? run.thresholds : Object.values(run.thresholds ?? {}));
+/** What comes in a row, or each under a key. @template T @param {Record<string, T> | T[] | undefined} all @returns {T[]} */
+export const list = (all) => (Array.isArray(all) ? all : Object.values(all ?? {}));
+
+/** @param {import('../types').Run} run @returns {import('../types').Threshold[]} */
+export const thresholdsOf = (run) => list(run.thresholds);
 
 /** @param {import('../types').Run} run @returns {import('../types').Note[]} */
-export const notesOf = (run) => (Array.isArray(run.notes) ? run.notes : Object.values(run.notes ?? {}));
+export const notesOf = (run) => list(run.notes);
 
 /** What is wrong, fault by fault. @param {any} error @returns {import('../types').Fault[]} */
 export const faultsIn = (error) => (error.faults?.length ? error.faults : [error]);

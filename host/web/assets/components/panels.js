@@ -6,8 +6,7 @@ import { get } from '../api.js';
 import { t } from '../i18n.js';
 import { clock, count, dateTime, ms, NONE, percent, rate, short, span, time } from '../format.js';
 import { Icon } from '../icons.js';
-import { Copy, endWord, Faults, notesOf } from './basics.js';
-import { list } from './requests.js';
+import { Copy, endWord, Faults, list, notesOf } from './basics.js';
 import { Table } from './table.js';
 import { WorkersTable } from './workers-table.js';
 
@@ -302,7 +301,7 @@ function Shared({ shared }) {
 
 /** @param {{run: Run}} props @returns {import('../types').View} */
 function Losses({ run }) {
-  const losses = list(/** @type {any} */ (run.losses));
+  const losses = list(run.losses);
   if (!losses.length) return null;
   return html`<ul class="events">${losses.map((loss) => html`<li class="bad"><b>${clock(loss.at_seconds)}</b> ${lossWords(loss)}</li>`)}</ul>`;
 }

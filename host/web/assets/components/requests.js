@@ -2,14 +2,10 @@
 import { html, useMemo, useState } from '../ui.js';
 import { t } from '../i18n.js';
 import { bytes, count, ms, percent, rate, short } from '../format.js';
+import { list } from './basics.js';
 import { Table } from './table.js';
 
 /** @typedef {import('../types').Run} Run @typedef {import('../types').Row} Row @typedef {import('../types').Times} Times */
-
-/** @type {Record<string, any[]>} */
-const NOTHING = {};
-/** @template T @param {Record<string, T> | T[] | undefined} all @returns {T[]} */
-export const list = (all) => (Array.isArray(all) ? all : Object.values(all ?? /** @type {any} */ (NOTHING)));
 
 /** @param {string} key @param {string} label @param {(row: Row) => Times | null} of @param {keyof Times} which @param {boolean} [off] */
 const timesColumn = (key, label, of, which, off = false) => ({
@@ -127,4 +123,3 @@ function windowTotal(run) {
     service_time_ms: window.service_time_ms,
   };
 }
-

@@ -5,7 +5,7 @@ import { lang, t } from '../i18n.js';
 import { clock, count, percent, rate, short, time } from '../format.js';
 import { Charts } from '../charts.js';
 import { Icon } from '../icons.js';
-import { notesOf } from './basics.js';
+import { list, notesOf } from './basics.js';
 
 /** @returns {import('../charts.js').Spec[]} */
 export function specs() {
@@ -99,7 +99,7 @@ export function marksOf({ run: { value: run }, points }) {
   const marks = [];
   for (const note of notesOf(run))
     if (note.at_seconds != null) marks.push({ t: note.at_seconds, kind: note.kind === 'warning' ? 'warning' : 'info', text: note.message });
-  for (const loss of Object.values(run.losses ?? {}))
+  for (const loss of list(run.losses))
     marks.push({ t: loss.at_seconds, kind: 'bad', text: t('mark_lost', { worker: loss.worker }) });
   for (const { threshold, at_seconds: since } of run.breaches ?? [])
     marks.push({ t: since, kind: 'bad', text: t('mark_broken', { threshold }) });

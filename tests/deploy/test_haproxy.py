@@ -11,9 +11,9 @@ import subprocess
 from itertools import count
 from pathlib import Path
 
-from house import DEPLOY, Fleet, Process, ask, free_port, loadhost, tool, until
+from house import DEPLOY, Fleet, Process, ask, free_port, loadhost, shipped, tool, until
 from house import balanced
-from house.balancers import Certificate, Doomed, Site, shipped
+from house.balancers import Certificate, Doomed, Site
 from house.readers import Visitor
 
 CONF = DEPLOY / "haproxy" / "haproxy.cfg"

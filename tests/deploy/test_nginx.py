@@ -6,9 +6,9 @@ import os
 from itertools import count
 from pathlib import Path
 
-from house import DEPLOY, Fleet, Process, ask, free_port, tool, until
+from house import DEPLOY, Fleet, Process, ask, free_port, shipped, tool, until
 from house import balanced
-from house.balancers import Certificate, Doomed, Site, shipped
+from house.balancers import Certificate, Doomed, Site
 
 CONF = DEPLOY / "nginx" / "loadhost.conf"
 

@@ -23,15 +23,6 @@ from .process import until
 from .readers import Page
 
 
-def shipped(file: Path, places: dict[str, str]) -> str:
-    """The file as it is shipped, but for these places, each of which must be there."""
-    text = file.read_text()
-    for place, becomes in places.items():
-        assert place in text, f"{file} has no {place!r}"
-        text = text.replace(place, becomes)
-    return text
-
-
 class Certificate:
     """For 127.0.0.1, signed by itself."""
 

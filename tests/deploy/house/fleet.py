@@ -34,6 +34,15 @@ def tool(name: str) -> str:
     return found
 
 
+def shipped(file: Path, places: dict[str, str]) -> str:
+    """The file as it is shipped, but for these places, each of which must be there."""
+    text = file.read_text()
+    for place, becomes in places.items():
+        assert place in text, f"{file} has no {place!r}"
+        text = text.replace(place, becomes)
+    return text
+
+
 class NatsServer(Process):
     """One server with JetStream in a folder of its own."""
 

@@ -17,7 +17,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
-from .fleet import DEPLOY, Fleet, Master, Worker, loadhost, scenario, tool
+from .fleet import DEPLOY, Fleet, Master, Worker, loadhost, scenario, shipped, tool
 from .http import ask
 from .process import Process, free_port, until
 
@@ -37,14 +37,6 @@ def faster(text: str) -> str:
     """With a test's patience, and nothing else changed."""
     for pattern, instead in FASTER.items():
         text = re.sub(pattern, instead, text)
-    return text
-
-
-def placed(text: str, places: dict[str, str]) -> str:
-    """With these in place of addresses that must be there."""
-    for place, instead in places.items():
-        assert place in text, f"nothing to be replaced: {place!r}"
-        text = text.replace(place, instead)
     return text
 
 
@@ -105,7 +97,7 @@ class Alertmanager(Process):
             "/etc/alertmanager/smtp-password": f"{folder}/smtp-password", "http://127.0.0.1:9095/loadhost": webhook,
             "smtp_smarthost: 'mail.example.com:587'": f"smtp_smarthost: '{mail}'\n  smtp_require_tls: false",
         }
-        (folder / "alertmanager.yml").write_text(faster(placed(ALERTMANAGER.read_text(), places)))
+        (folder / "alertmanager.yml").write_text(faster(shipped(ALERTMANAGER, places)))
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [tool("prometheus-alertmanager"), f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/data",
@@ -219,19 +211,19 @@ class Watched:
             "node1:9100": address(self.machine.url), "          - 'node2:9100'\n          - 'node3:9100'\n": "",
             "alertmanager:9093": alertmanager,
         }
-        (folder / "prometheus.yml").write_text(faster(placed((PROMETHEUS / "prometheus.yml").read_text(), places)))
+        (folder / "prometheus.yml").write_text(faster(shipped(PROMETHEUS / "prometheus.yml", places)))
         self.list_workers(folder)
         return folder
 
     def list_workers(self, folder: Path | None = None) -> None:
         """Writes the list of workers anew, for those that run."""
         running = [address(worker.url) for worker in self.workers if worker.running()]
-        shipped = (PROMETHEUS / "workers.yml").read_text()
-        lines = [line for line in shipped.splitlines() if "worker-" not in line or "worker-1:" in line]
         several = "\n    - ".join(f"'{one}'" for one in running)
+        text = shipped(PROMETHEUS / "workers.yml", {"'worker-1:9090'": several})
+        lines = [line for line in text.splitlines() if "worker-" not in line]
         file = (folder or self.prometheus.folder) / "workers.yml"
         unfinished = file.with_suffix(".new")
-        unfinished.write_text(placed("\n".join(lines) + "\n", {"'worker-1:9090'": several}))
+        unfinished.write_text("\n".join(lines) + "\n")
         shutil.move(unfinished, file)
 
     def leader(self) -> Master:

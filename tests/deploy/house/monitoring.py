@@ -5,7 +5,6 @@ from __future__ import annotations
 import email
 import email.message
 import email.policy
-import http.server
 import json
 import os
 import re
@@ -17,6 +16,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
+from .collector import Server
 from .fleet import DEPLOY, Fleet, Master, Worker, loadhost, scenario, shipped, tool
 from .http import ask
 from .process import Process, free_port, until
@@ -118,25 +118,12 @@ class NodeExporter(Process):
         until("the node exporter answers", lambda: ask(self.url).status == 200)
 
 
-class Told:
+class Told(Server):
     """Whom Alertmanager's webhook tells; keeps each message."""
 
-    def __init__(self) -> None:
-        self.messages: list[dict[str, Any]] = []
-        told = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                told.messages.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_arguments: Any) -> None:
-                """Says nothing."""
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _, _, body in self.asked]
 
     def of(self, alert: str, status: str, **labels: str) -> list[dict[str, Any]]:
         """Alerts of this name and status (`firing`, `resolved`) with these labels, as they were told."""
@@ -145,8 +132,8 @@ class Told:
         return [one for one in alerts if one["status"] == status and wanted.items() <= one["labels"].items()]
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.shutdown()
+        self.server_close()
 
 
 class Mailbox:

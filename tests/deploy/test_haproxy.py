@@ -65,18 +65,11 @@ class Haproxy(Process):
 def test_the_door(fleet: Fleet) -> None:
     site = Site(fleet)
     haproxy = fleet.keep(Haproxy(fleet.folder / "haproxy", site.addresses))
-    trust = haproxy.certificate.trust()
-    balanced.only_tls_of_today_is_spoken(haproxy.url, haproxy.certificate)
-    balanced.plain_http_is_sent_to_https(haproxy.plain)
-    balanced.each_header_is_said_once(site, haproxy.url, trust)
-    balanced.the_pages_files_are_asked_for_anew(haproxy.url, trust)
-    balanced.a_login_holds_on_all_masters(site, haproxy.url, trust)
-    balanced.the_masters_know_who_asks(site, haproxy.url, trust)
+    balanced.the_door_is_kept(site, haproxy)
     # The log has it, too, also of what takes one more step, and with the master that took it.
     haproxy.says(r"^127\.0\.0\.9:.* changes_once loadhost/master\d .* 401 ")
-    balanced.uploads_are_bounded_as_the_masters_do(site, haproxy.url, trust)
-    balanced.logins_are_counted_by_the_clients_address(site, haproxy.url, trust)
 
+    trust = haproxy.certificate.trust()
     until("all masters are up", haproxy.all_up)
     fleet.nats.kill()
     until("no master is ready", lambda: list(haproxy.states().values()) == ["DOWN"] * 3)

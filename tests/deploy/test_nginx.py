@@ -43,16 +43,8 @@ class Nginx(Process):
 def test_the_door(fleet: Fleet) -> None:
     site = Site(fleet)
     nginx = fleet.keep(Nginx(fleet.folder / "nginx", site.addresses))
-    trust = nginx.certificate.trust()
-    balanced.only_tls_of_today_is_spoken(nginx.url, nginx.certificate)
-    balanced.plain_http_is_sent_to_https(nginx.plain)
-    balanced.each_header_is_said_once(site, nginx.url, trust)
-    balanced.the_pages_files_are_asked_for_anew(nginx.url, trust)
-    balanced.a_login_holds_on_all_masters(site, nginx.url, trust)
-    balanced.the_masters_know_who_asks(site, nginx.url, trust)
-    balanced.uploads_are_bounded_as_the_masters_do(site, nginx.url, trust)
-    balanced.logins_are_counted_by_the_clients_address(site, nginx.url, trust)
-    balanced.the_balancer_lives_without_masters(site, nginx.url, trust)
+    balanced.the_door_is_kept(site, nginx)
+    balanced.the_balancer_lives_without_masters(site, nginx.url, nginx.certificate.trust())
 
 
 def test_changes_are_sent_once(fleet: Fleet) -> None:

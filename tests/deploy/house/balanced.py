@@ -24,6 +24,27 @@ SAID = ["content-security-policy", "x-content-type-options", "x-frame-options", 
 READ = ["/", "/health", "/api/v1/runs", "/api/v1/workers"]
 
 
+class Balancer(Protocol):
+    """One that runs."""
+
+    url: str
+    plain: str
+    certificate: Certificate
+
+
+def the_door_is_kept(site: Site, balancer: Balancer) -> None:
+    """Who gets in, by which way, and with how much. The last of it leaves logins locked."""
+    url, trust = balancer.url, balancer.certificate.trust()
+    only_tls_of_today_is_spoken(url, balancer.certificate)
+    plain_http_is_sent_to_https(balancer.plain)
+    each_header_is_said_once(site, url, trust)
+    the_pages_files_are_asked_for_anew(url, trust)
+    a_login_holds_on_all_masters(site, url, trust)
+    the_masters_know_who_asks(site, url, trust)
+    uploads_are_bounded_as_the_masters_do(site, url, trust)
+    logins_are_counted_by_the_clients_address(site, url, trust)
+
+
 def only_tls_of_today_is_spoken(url: str, certificate: Certificate) -> None:
     """And HTTP/2, if the client can: browsers open few connections by HTTP/1.1, and streams need one each."""
     where = (urlsplit(url).hostname, urlsplit(url).port)
@@ -147,13 +168,6 @@ def twice_by_http2(url: str, chain: Path, first: str, then: str) -> str:
     words = ["-s", "--http2", "--max-time", "10", "--cacert", str(chain), "-o", "/dev/null", "-w", "%{http_code} "]
     command = [tool("curl"), *words, url + first, "--next", *words, "-X", "POST", url + then]
     return subprocess.run(command, capture_output=True, text=True).stdout
-
-
-class Balancer(Protocol):
-    """One that runs."""
-
-    url: str
-    certificate: Certificate
 
 
 def changes_are_sent_once(fleet: Fleet, begin: Callable[[list[str]], Balancer]) -> None:

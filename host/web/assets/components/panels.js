@@ -34,7 +34,7 @@ function RunWorkers({ run }) {
   // Afterwards they do other work: the run's own are those that were seen.
   const kept = useAnswer(`runs/${encodeURIComponent(run.run)}/workers`, over);
   if (kept?.error) return html`<${Faults} error=${kept.error} />`;
-  if (over) return kept ? html`<p class="muted small">${t('workers_at_end')}</p><${WorkersTable} workers=${list(kept.workers)} />` : null;
+  if (over) return kept ? html`<p class="note muted">${t('workers_at_end')}</p><${WorkersTable} workers=${list(kept.workers)} />` : null;
   return html`<${WorkersTable} workers=${list(fleet.value?.workers).filter((worker) => worker.run === run.run)} />`;
 }
 

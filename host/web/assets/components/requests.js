@@ -103,7 +103,7 @@ export function Requests({ run }) {
     <button type="button" aria-pressed=${mode === 'total'} onClick=${() => setWanted('total')}>${t('whole_run')}</button>
     <button type="button" aria-pressed=${mode === 'window'} onClick=${() => setWanted('window')}
         data-testid="window">${t('last_seconds', { n: run.window.seconds || 10 })}</button></div>`;
-  const note = html`${mode === 'window' && html`<p class="muted small">${t('times_of_run')}</p>`}${
+  const note = html`${mode === 'window' && html`<p class="note muted">${t('times_of_run')}</p>`}${
     run.rows_omitted > 0 && html`<p class="note warn" data-testid="rows-omitted">${t('rows_omitted', { n: count(run.rows_omitted) })}</p>`
   }`;
   const pinned = mode === 'window' ? windowTotal(run) : run.total;

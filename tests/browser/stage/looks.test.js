@@ -64,6 +64,7 @@ for (const [theme, lang, width] of [['light', 'en', 1280], ['dark', 'zh', 1280],
       await page.locator(`[data-testid=tab-${tab}]`).click();
       // Panels are fetched when they are opened.
       await page.waitForFunction(() => document.getElementById('tab-panel')?.textContent.trim());
+      assert.deepEqual(await crooked(page), [], `columns, ${tab}`);
       assert.deepEqual(await lowContrast(page), [], `contrast, ${tab}`);
       assert.deepEqual(await tooWide(page), [], `room, ${tab}`);
       assert.deepEqual(await nameless(page), [], `names, ${tab}`);
@@ -73,6 +74,15 @@ for (const [theme, lang, width] of [['light', 'en', 1280], ['dark', 'zh', 1280],
     await picture(page, `run-${theme}-${lang}-${width}`, { fullPage: true });
   });
 }
+
+/** Cells of a table's first row that do not stand below their heading. */
+const crooked = (page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll('#tab-panel tbody tr:first-child')].flatMap((row) => {
+      const headings = row.closest('table').querySelectorAll('thead th');
+      return [...row.children].filter((cell, n) => Math.abs(cell.getBoundingClientRect().left - headings[n].getBoundingClientRect().left) > 1).map((cell) => cell.textContent);
+    }),
+  );
 
 pages('a threshold that was broken and holds again stays marked after a reload', async ({ t, open }) => {
   const threshold = 'http_req_duration p(95) < 50ms';

@@ -88,7 +88,7 @@ export function Table(props) {
       ${columns.some((column) => column.off) && html`<${Choice} columns=${columns} off=${off} toggle=${toggle} />`}
     </div>
     <div class="table-box" ref=${box} onScroll=${virtual ? look : undefined} tabindex="0" role="region" aria-label=${props.label}>
-      <table class=${props.onPick ? 'pick' : ''} aria-rowcount=${sorted.length + (pinned ? 2 : 1)} aria-label=${props.label}>
+      <table class=${props.onPick ? 'pickable' : ''} aria-rowcount=${sorted.length + (pinned ? 2 : 1)} aria-label=${props.label}>
         <thead><tr aria-rowindex="1">${shown.map((column) => head(column, order, sortBy))}</tr></thead>
         <tbody>
           ${pinned && line(pinned, 2, 'pinned')}

@@ -277,8 +277,8 @@ async fn a_master_that_is_told_to_stop_serves_for_its_delay_and_says_that_it_dra
     let nats = Nats::start()?;
     let mut leader = Member::leading(&nats.url(), &["--drain-delay", "2s"])?;
     let mut next = Member::standing_by(&nats.url(), &[])?;
-    leader.ask_to_stop()?;
     let asked = Instant::now();
+    leader.ask_to_stop()?;
     eventually(PATIENCE, async || {
         let (status, why) = ask(&format!("{}/ready", leader.url())).await?;
         ensure!(status == 503 && why.contains("told to stop"), "{status} {why}");

@@ -157,11 +157,15 @@ async fn behind_a_trusted_proxy_it_is_the_client_who_is_noted_and_whose_cookie_i
         let answer = asked.header("x-forwarded-proto", "https").send().await?;
         let cookie = answer.headers()["set-cookie"].to_str()?.to_string();
         ensure!(cookie.contains("; Secure") == is_secure, "{cookie}");
-        let log = master.log();
-        ensure!(
-            log.contains(&format!("from={from} ")) || log.contains(&format!("from={from}\n")),
-            "{log}"
-        );
+        eventually(SOON, async || {
+            let log = master.log();
+            ensure!(
+                log.contains(&format!("from={from} ")) || log.contains(&format!("from={from}\n")),
+                "{log}"
+            );
+            Ok(())
+        })
+        .await?;
     }
     Ok(())
 }
@@ -198,16 +202,21 @@ async fn one_logs_in_by_password_or_token_and_each_change_is_noted() -> Result<(
     ensure!(http.get(master.at("/metrics")).bearer_auth(&token).send().await?.status() == 200);
     Program::new(["status", "--url", &master.url, "--token", &token])?.run()?.expect_code(0)?;
 
-    let log = master.log();
-    for line in [
+    let lines = [
         "wrong user or password",
         "who=\"olga\"",
         "who=\"ci\"",
         "why=\"role-too-small\"",
         "status=404",
-    ] {
-        ensure!(log.contains(line), "no {line} in\n{log}");
-    }
+    ];
+    let log = eventually(SOON, async || {
+        let log = master.log();
+        for line in lines {
+            ensure!(log.contains(line), "no {line} in\n{log}");
+        }
+        Ok(log)
+    })
+    .await?;
     for secret in [PASSWORD, "wrong-and-secret", &token, "session="] {
         ensure!(!log.contains(secret), "{secret} in\n{log}");
     }

@@ -1,11 +1,15 @@
 //! The program on a terminal: a pseudo terminal of `script`, whose screen is a stream of bytes.
 
+use std::num::NonZeroU16;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::{Process, Program};
+
+const ROWS: NonZeroU16 = NonZeroU16::MIN.saturating_add(39);
+const COLUMNS: NonZeroU16 = NonZeroU16::MIN.saturating_add(99);
 
 /// A terminal in which a shell has run the program and then asks for the terminal's mode.
 pub struct Terminal {
@@ -27,8 +31,9 @@ impl Terminal {
     pub fn of_lines(program: Program) -> Result<Terminal> {
         let (command, folder) = program.on_a_terminal();
         // The shell outlives signals that the keyboard makes, to tell how the terminal was left.
-        let line =
-            format!("stty rows 40 cols 100; trap : INT QUIT; {command}; echo CODE=$?; stty -a");
+        let line = format!(
+            "stty rows {ROWS} cols {COLUMNS}; trap : INT QUIT; {command}; echo CODE=$?; stty -a"
+        );
         let mut script = Command::new("script");
         script.args(["-qe", "-c", &line, "/dev/null"]).current_dir(folder.path());
         script.env("TERM", "xterm").env("NO_COLOR", "1").env("SHELL", "/bin/sh");
@@ -41,10 +46,15 @@ impl Terminal {
         self.process.write(keys.as_bytes())
     }
 
-    /// Waits until `text` was drawn. Cells that did not change are not drawn again, so only what is
-    /// new in one piece can be waited for.
+    /// Waits until `text` is to be read on the screen, in however many pieces it was drawn.
     pub fn wait_for(&mut self, text: &str) -> Result<()> {
-        self.process.wait_until(Duration::from_secs(20), |screen| screen.find(text)).map(drop)
+        let shows = |drawn: &str| {
+            let mut screen = vt100::Parser::new(ROWS, COLUMNS, 0);
+            screen.process(drawn.as_bytes());
+            screen.screen().contents().find(text)
+        };
+        let told = |drawn: &str| drawn.find(text).or_else(|| shows(drawn));
+        self.process.wait_until(Duration::from_secs(20), told).map(drop)
     }
 
     /// All that was drawn so far.

@@ -9,6 +9,7 @@ pub mod export;
 pub mod library;
 pub mod live;
 pub mod locust;
+mod machine;
 pub mod ops;
 mod refusal;
 pub mod site;

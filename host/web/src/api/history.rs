@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use loadhost_control::view::RunState;
+use loadhost_control::FleetView;
+use loadhost_control::view::{RunState, RunView};
 use loadhost_model::id::RunId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -143,10 +144,15 @@ pub(super) async fn detail(
     // A run that goes on is shown whether or not the store answers.
     let _ = tokio::time::timeout(PATIENCE, desk.archive.refresh()).await;
     let view = desk.site.handle.view().borrow().clone();
-    if let Some(live) = view.run(&run).filter(|_| !desk.archive.was_deleted(run.as_str())) {
+    if let Some(live) = shown(&desk, &view, &run) {
         return Ok(Json(desk.hub.maker.detail(live)));
     }
     Ok(Json(kept(&desk, &run).await?.detail))
+}
+
+/// The run as the view has it, unless it was deleted.
+fn shown<'view>(desk: &Desk, view: &'view FleetView, run: &RunId) -> Option<&'view RunView> {
+    view.run(run).filter(|_| !desk.archive.was_deleted(run.as_str()))
 }
 
 /// What is kept of a run.
@@ -191,7 +197,7 @@ pub(super) async fn workers(
 ) -> Result<Json<RunWorkers>, Refusal> {
     let run = desk.run(&run).await?;
     let view = desk.site.handle.view().borrow().clone();
-    let shown = view.run(&run).filter(|_| !desk.archive.was_deleted(run.as_str()));
+    let shown = shown(&desk, &view, &run);
     let seen = shown.map(|run| desk.hub.seen(&run.run).shown(run.module)).unwrap_or_default();
     if shown.is_some_and(|run| run.state != RunState::Finished) || !seen.is_empty() {
         return Ok(Json(RunWorkers { workers: seen }));
@@ -206,8 +212,7 @@ pub(super) async fn workers(
 
 async fn is_known(desk: &Desk, run: &RunId) -> Result<bool, Refusal> {
     let view = desk.site.handle.view().borrow().clone();
-    let live = view.run(run).is_some() && !desk.archive.was_deleted(run.as_str());
-    Ok(live || desk.archive.summary(run.as_str()).await?.is_some())
+    Ok(shown(desk, &view, run).is_some() || desk.archive.summary(run.as_str()).await?.is_some())
 }
 
 /// Writes about a run.

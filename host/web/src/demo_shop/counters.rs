@@ -11,6 +11,7 @@ use loadhost_model::histogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::routes::Endpoint;
+use crate::machine::cpu_time;
 
 /// Methods that are counted apart; the rest count as the last.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OTHER"];
@@ -184,10 +185,4 @@ impl Counted<'_> {
         *path.statuses.entry(status).or_default() += 1;
         path.latency.record(micros);
     }
-}
-
-/// User and system time of this process.
-fn cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

@@ -98,6 +98,7 @@ impl Metrics {
             }
             Role::Worker(status) => {
                 worker::observe(&meter, status, ops.work.as_ref());
+                worker::observe_kept(&meter, ops.kept_modules.clone());
                 None
             }
         };

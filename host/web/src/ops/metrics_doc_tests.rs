@@ -56,13 +56,9 @@ async fn of_master() -> String {
 
 async fn of_worker() -> String {
     let (_sender, receiver) = watch::channel(Some(status("w1", 3)));
-    let work = || Work {
-        modules: vec![("hit", 1)],
-        module_bytes: Some(1),
-        memory_limit: Some(1),
-        ..Work::default()
-    };
-    let ops = with_all(Ops::new(Role::Worker(receiver))).with_work(work);
+    let work = || Work { modules: vec![("hit", 1)], memory_limit: Some(1), ..Work::default() };
+    let ops =
+        with_all(Ops::new(Role::Worker(receiver))).with_work(work).keeping_modules(|| Some(1));
     ops.metrics().unwrap().text().await.unwrap()
 }
 

@@ -115,14 +115,15 @@ pub struct Work {
     pub crashed_users: u64,
     /// Modules by what was done for them: `hit`, `compiled`, `fetched`, `refused`.
     pub modules: Vec<(&'static str, u64)>,
-    /// Bytes of compiled modules on disk; None: they are not kept.
-    pub module_bytes: Option<u64>,
     /// Bytes above which load is shed; None: there is no limit.
     pub memory_limit: Option<u64>,
 }
 
 /// Asked at each `/metrics`.
 pub type WorkSource = Arc<dyn Fn() -> Work + Send + Sync>;
+
+/// Bytes of compiled modules on disk; None: they are not kept. It looks into their folder, so it is asked once for each `/metrics`.
+pub type KeptModules = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 
 /// What is served.
 #[derive(Clone)]
@@ -137,6 +138,8 @@ pub struct Ops {
     pub broker: Option<BrokerSource>,
     /// What a worker counts.
     pub work: Option<WorkSource>,
+    /// What a worker keeps of modules.
+    pub kept_modules: Option<KeptModules>,
     /// Where metrics are pushed to; None: nowhere.
     pub collector: Option<Collector>,
     /// One for all clones, made when it is needed first.
@@ -156,6 +159,7 @@ impl Ops {
             counters: Counters::default(),
             broker: None,
             work: None,
+            kept_modules: None,
             collector: None,
             metrics: Arc::default(),
             site: None,
@@ -202,6 +206,15 @@ impl Ops {
     /// Showing what a worker counts.
     pub fn with_work(mut self, work: impl Fn() -> Work + Send + Sync + 'static) -> Self {
         self.work = Some(Arc::new(work));
+        self
+    }
+
+    /// Showing what a worker keeps of modules.
+    pub fn keeping_modules(
+        mut self,
+        bytes: impl Fn() -> Option<u64> + Send + Sync + 'static,
+    ) -> Self {
+        self.kept_modules = Some(Arc::new(bytes));
         self
     }
 

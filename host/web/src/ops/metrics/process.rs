@@ -4,12 +4,12 @@
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
 use super::{Exports, about, counter, events, gauge, seconds, single};
+use crate::machine::cpu_time;
 use crate::ops::Ops;
 
 pub(super) fn observe(meter: &Meter, ops: &Ops, exports: &Arc<Exports>) {
@@ -78,9 +78,4 @@ fn started() -> Option<f64> {
     let system = fs::read_to_string("/proc/stat").ok()?;
     let boot = system.lines().find_map(|line| line.strip_prefix("btime "))?.parse::<f64>().ok()?;
     Some(boot + ticks / rustix::param::clock_ticks_per_second() as f64)
-}
-
-fn cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

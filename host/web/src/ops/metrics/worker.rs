@@ -5,7 +5,7 @@ use opentelemetry::metrics::Meter;
 use tokio::sync::watch;
 
 use super::{about, counter, events, gauge, one_of, single};
-use crate::ops::{Work, WorkSource};
+use crate::ops::{KeptModules, Work, WorkSource};
 
 type Status = watch::Receiver<Option<WorkerStatus>>;
 
@@ -60,15 +60,19 @@ fn counts(meter: &Meter, work: &WorkSource) {
     let help = "Modules by what was done for them: found compiled, compiled, fetched, refused";
     let about_modules = about("loadhost_module_cache_events", "{module}", help);
     events(meter, about_modules, "event", move || events_of().modules);
-    let size = work.clone();
-    let help = "Compiled modules kept on disk";
-    single(meter, about("loadhost_module_cache_bytes", "By", help), move || {
-        size().module_bytes.map(|bytes| bytes as f64)
-    });
     let limit = work.clone();
     let help = "Memory above which load is shed, if there is a limit";
     single(meter, about("loadhost_memory_limit_bytes", "By", help), move || {
         limit().memory_limit.map(|bytes| bytes as f64)
+    });
+}
+
+/// Of modules.
+pub(super) fn observe_kept(meter: &Meter, bytes: Option<KeptModules>) {
+    let Some(bytes) = bytes else { return };
+    let help = "Compiled modules kept on disk";
+    single(meter, about("loadhost_module_cache_bytes", "By", help), move || {
+        bytes().map(|bytes| bytes as f64)
     });
 }
 

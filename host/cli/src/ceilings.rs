@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use loadhost_control::ports::Room;
 use loadhost_engine::capacity::resident_bytes;
+use loadhost_engine::load::governor::Ceilings;
 use tokio::time::{Instant, interval};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -20,15 +21,21 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Samples: CPU is that of the last ten seconds, so that one busy moment refuses nothing.
 const WINDOW: usize = 10;
 
+/// What `whose`, such as `master`, may take.
+pub(crate) fn of(settings: &Effective, whose: &str) -> Result<Ceilings, Failure> {
+    let memory = memory(settings, &format!("{whose}.memory-limit"))?;
+    Ok(Ceilings { memory, cpu: cpu(settings, &format!("{whose}.cpu-limit"))? })
+}
+
 /// Bytes.
-pub(crate) fn memory(settings: &Effective, key: &str) -> Result<Option<u64>, Failure> {
+fn memory(settings: &Effective, key: &str) -> Result<Option<u64>, Failure> {
     let Some(item) = settings.item(key) else { return Ok(None) };
     let size = parse_size(&item.text).filter(|size| *size > 0);
     size.map(Some).ok_or_else(|| refuse(key, item, "it is a size, such as `512MiB` or `2GiB`"))
 }
 
 /// 0 to 1 of the cores that the process has.
-pub(crate) fn cpu(settings: &Effective, key: &str) -> Result<Option<f64>, Failure> {
+fn cpu(settings: &Effective, key: &str) -> Result<Option<f64>, Failure> {
     let Some(item) = settings.item(key) else { return Ok(None) };
     let percent = item.text.trim_end_matches('%').trim().parse::<f64>().ok();
     let percent = percent.filter(|percent| *percent > 0.0 && *percent <= 100.0);
@@ -36,44 +43,26 @@ pub(crate) fn cpu(settings: &Effective, key: &str) -> Result<Option<f64>, Failur
     share.ok_or_else(|| refuse(key, item, "it is a share of its cores, such as `80%`"))
 }
 
-/// What a master may take.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Ceilings {
-    /// Bytes.
-    memory: Option<u64>,
-    /// 0 to 1 of its cores.
-    cpu: Option<f64>,
+/// What the coordinator asks before it takes a run. The meter measures until it is dropped.
+pub(crate) fn watched(ceilings: Ceilings) -> (Room, Option<AbortOnDropHandle<()>>) {
+    let busy = Arc::new(AtomicU64::new(0));
+    let meter = ceilings.cpu.map(|_| AbortOnDropHandle::new(tokio::spawn(measure(busy.clone()))));
+    let room = move || {
+        let busy = f64::from_bits(busy.load(Ordering::Relaxed));
+        broken(ceilings, resident_bytes(), busy).map_or(Ok(()), Err)
+    };
+    (Arc::new(room), meter)
 }
 
-impl Ceilings {
-    pub(crate) fn of_master(settings: &Effective) -> Result<Self, Failure> {
-        let memory = memory(settings, "master.memory-limit")?;
-        Ok(Self { memory, cpu: cpu(settings, "master.cpu-limit")? })
+/// Why there is no room for one more run; None: there is.
+fn broken(ceilings: Ceilings, resident: u64, busy: f64) -> Option<String> {
+    if let Some(most) = ceilings.memory.filter(|most| resident > *most) {
+        let (has, most) = (resident.div_ceil(MIB), most / MIB);
+        return Some(format!("it has {has} MiB of memory and may have {most} (--memory-limit)"));
     }
-
-    /// Why there is no room for one more run; None: there is.
-    fn broken(self, resident: u64, busy: f64) -> Option<String> {
-        if let Some(most) = self.memory.filter(|most| resident > *most) {
-            let (has, most) = (resident.div_ceil(MIB), most / MIB);
-            return Some(format!(
-                "it has {has} MiB of memory and may have {most} (--memory-limit)"
-            ));
-        }
-        let most = self.cpu.filter(|most| busy > *most)?;
-        let (busy, most) = (busy * 100.0, most * 100.0);
-        Some(format!("it takes {busy:.0} % of its cores and may take {most:.0} (--cpu-limit)"))
-    }
-
-    /// What the coordinator asks before it takes a run. The meter measures until it is dropped.
-    pub(crate) fn watched(self) -> (Room, Option<AbortOnDropHandle<()>>) {
-        let busy = Arc::new(AtomicU64::new(0));
-        let meter = self.cpu.map(|_| AbortOnDropHandle::new(tokio::spawn(measure(busy.clone()))));
-        let room = move || {
-            let busy = f64::from_bits(busy.load(Ordering::Relaxed));
-            self.broken(resident_bytes(), busy).map_or(Ok(()), Err)
-        };
-        (Arc::new(room), meter)
-    }
+    let most = ceilings.cpu.filter(|most| busy > *most)?;
+    let (busy, most) = (busy * 100.0, most * 100.0);
+    Some(format!("it takes {busy:.0} % of its cores and may take {most:.0} (--cpu-limit)"))
 }
 
 /// Keeps in `busy` the bits of the share of all cores that this process took lately.
@@ -113,19 +102,19 @@ mod tests {
 
     #[test]
     fn a_master_without_limits_has_room() {
-        assert_eq!(Ceilings::default().broken(u64::MAX, 1.0), None);
+        assert_eq!(broken(Ceilings::default(), u64::MAX, 1.0), None);
     }
 
     #[test]
     fn what_is_broken_is_told_with_the_figures() {
         let limits = Ceilings { memory: Some(512 * MIB), cpu: Some(0.8) };
-        assert_eq!(limits.broken(512 * MIB, 0.8), None);
-        let memory = limits.broken(512 * MIB + 1, 0.0);
+        assert_eq!(broken(limits, 512 * MIB, 0.8), None);
+        let memory = broken(limits, 512 * MIB + 1, 0.0);
         assert_eq!(
             memory.as_deref(),
             Some("it has 513 MiB of memory and may have 512 (--memory-limit)")
         );
-        let cpu = limits.broken(0, 0.93);
+        let cpu = broken(limits, 0, 0.93);
         assert_eq!(
             cpu.as_deref(),
             Some("it takes 93 % of its cores and may take 80 (--cpu-limit)")

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::config::{Effective, refuse, refuse_secret};
 use crate::exit_code::ExitCode;
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 use crate::ops;
 use crate::plan::format_of;
 use crate::scenario_file::code_of;
@@ -252,14 +252,7 @@ impl Client {
 
 /// TLS tells of it in words only, at the end of the chain.
 fn is_about_a_certificate(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.to_string().contains("certificate") {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    chain(error).any(|cause| cause.to_string().contains("certificate"))
 }
 
 impl Refusal {

@@ -25,6 +25,13 @@ pub(crate) struct Failure {
 /// Of a command.
 pub(crate) type Outcome = Result<ExitCode, Failure>;
 
+/// An error and all that caused it.
+pub(crate) fn chain<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
 impl Failure {
     /// With the remedy of its code, if it gets no other.
     pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
@@ -33,14 +40,12 @@ impl Failure {
 
     /// Adds an error and all that caused it.
     pub(crate) fn because(mut self, error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut next = Some(error);
-        while let Some(error) = next {
+        for error in chain(error) {
             let text = error.to_string();
             // Transparent wrappers say the same twice.
             if self.causes.last().is_none_or(|last| !last.contains(&text)) && text != self.message {
                 self.causes.push(text);
             }
-            next = error.source();
         }
         self
     }

@@ -23,15 +23,15 @@ const MOST_CONNECTIONS: u32 = 1_000_000;
 /// What was spawned; ends when its token is cancelled.
 pub(crate) type Served = JoinHandle<std::io::Result<()>>;
 
-/// Listens at the address that the option `key` of a master or a run gives, or else at `default`, and says
-/// where. None: nowhere.
+/// Listens at the address that `--listen` of a master or a run gives, or else at `default`, and says where.
+/// None: nowhere.
 pub(crate) async fn bind(
     settings: &Effective,
-    key: &str,
     default: Option<SocketAddr>,
 ) -> Result<Option<Front>, Failure> {
+    let key = "listen";
     let Some(address) = settings.address(key)?.or(default) else { return Ok(None) };
-    let port = Port { key: "listen", address, serves: "/health, /ready and /metrics" };
+    let port = Port { key, address, serves: "/health, /ready and /metrics" };
     let front = take(Way::of_master(settings)?, port).await?;
     eprintln!("listening on {}", shown_url(&front));
     eprintln!("page: {}/", url(&front));

@@ -24,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 use super::run::{Prepared, prepare_from, scenario_path};
 use super::{Layers, machine_name, runtime, trace};
 use crate::args::RunArgs;
-use crate::ceilings::Ceilings;
 use crate::config::{Commands, Effective, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
@@ -33,7 +32,7 @@ use crate::progress::Broker;
 use crate::session::{Outputs, conduct};
 use crate::signals::Stop;
 use crate::workbench::Bench;
-use crate::{broker, ops, scenario_file, site, telemetry};
+use crate::{broker, ceilings, ops, scenario_file, site, telemetry};
 
 /// For the end of a master that has lost its broker for good.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -125,7 +124,7 @@ impl Master<'_> {
 async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Outcome {
     let Master { settings, mut config, bench, stop } = master;
     // Nobody stands for election who cannot be asked.
-    let listener = ops::bind(settings, "listen", Some(ops::MASTER)).await?;
+    let listener = ops::bind(settings, Some(ops::MASTER)).await?;
     config.url = listener.as_ref().map(ops::url);
     config.fleet = config.fleet.with_replicas_of(&connection);
     let names = Names::new(config.fleet.cluster.clone());
@@ -135,7 +134,7 @@ async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Ou
     let replicas = config.fleet.replicas;
     let store =
         broker::insist(patience, async || NatsState::open(&connection, &names, replicas).await);
-    let (room, _meter) = Ceilings::of_master(settings)?.watched();
+    let (room, _meter) = ceilings::watched(ceilings::of(settings, "master")?);
     let parts = NodeParts {
         store: Arc::new(stop.or(store).await?),
         shapes: Arc::new(StoredShapes { modules: modules.clone(), compiling }),
@@ -191,17 +190,13 @@ async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Ou
 fn config(settings: &Effective) -> Result<NodeConfig, Failure> {
     // Used later, and told now if they are wrong.
     ops::connections(settings)?;
-    Ceilings::of_master(settings)?;
+    ceilings::of(settings, "master")?;
     let incarnation = Incarnation(ulid::Ulid::generate().random() as u64);
     let id = format!("{}-{}", machine_name(), std::process::id());
     let usual = FleetConfig::new(broker::cluster(settings)?, id, incarnation);
-    let lease = settings.duration("lease")?.unwrap_or(usual.lease);
+    let lease = settings.duration_from("lease", SHORTEST_LEASE)?.unwrap_or(usual.lease);
     let longest = lease / HEARTBEATS_PER_LEASE;
     let heartbeat = settings.duration("heartbeat")?.unwrap_or(usual.heartbeat.min(longest));
-    if let Some(item) = settings.item("lease").filter(|_| lease < SHORTEST_LEASE) {
-        let least = format_duration(SHORTEST_LEASE);
-        return Err(refuse("lease", item, &format!("it must be {least} at least")));
-    }
     if let Some(item) =
         settings.item("heartbeat").filter(|_| heartbeat > longest || heartbeat.is_zero())
     {
@@ -220,13 +215,8 @@ fn config(settings: &Effective) -> Result<NodeConfig, Failure> {
     };
     let default = CoordinatorConfig::default();
     let checkpoint = settings.duration("state-checkpoint")?.unwrap_or(default.checkpoint);
-    let worker_timeout = settings.duration("worker-timeout")?.unwrap_or(default.lost);
-    if let Some(item) = settings.item("worker-timeout")
-        && worker_timeout < SHORTEST_WORKER_TIMEOUT
-    {
-        let least = format_duration(SHORTEST_WORKER_TIMEOUT);
-        return Err(refuse("worker-timeout", item, &format!("it must be {least} at least")));
-    }
+    let worker_timeout = settings.duration_from("worker-timeout", SHORTEST_WORKER_TIMEOUT)?;
+    let worker_timeout = worker_timeout.unwrap_or(default.lost);
     Ok(NodeConfig {
         fleet,
         coordinator: CoordinatorConfig {

@@ -138,7 +138,7 @@ async fn faces(
     handle: &Handle,
     stop: CancellationToken,
 ) -> Result<Option<Served>, Failure> {
-    let front = ops::bind(settings, "listen", None).await?;
+    let front = ops::bind(settings, None).await?;
     let mut faces = Ops::new(Role::Master(handle.clone()))
         .pushed_to(telemetry::collector(settings, Commands::RUN)?);
     if front.is_some() {

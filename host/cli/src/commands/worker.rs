@@ -12,11 +12,9 @@ use loadhost_cluster::{AgentConfig as LinkConfig, AgentLink, ModuleStore};
 use loadhost_engine::agent::{self, Activity, AgentConfig, Channels};
 use loadhost_engine::capacity::{Allowance, raise_open_files};
 use loadhost_engine::http::Grants;
-use loadhost_engine::load::governor::Ceilings;
 use loadhost_engine::sandbox::WasmWorkshop;
 use loadhost_engine::scenario::{Compiling, StructureCaps};
 use loadhost_model::id::{Incarnation, WorkerId};
-use loadhost_model::text::format_duration;
 use loadhost_web::ops::Work;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -69,8 +67,8 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
     let id = id(settings)?;
     telemetry::worker(&id);
     let (watchers, watching) = telemetry::watch(settings, Commands::WORKER)?;
-    let memory = ceilings::memory(settings, "worker.memory-limit")?;
-    let cpu = ceilings::cpu(settings, "worker.cpu-limit")?;
+    let ceilings = ceilings::of(settings, "worker")?;
+    let memory = ceilings.memory;
     let heartbeat = heartbeat(settings)?;
     let drain = Drain::given(settings)?;
     let (weight, tags) = (weight(settings)?, tags(settings));
@@ -99,8 +97,10 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
         let (activity, modules, compiling) = (activity.clone(), modules.clone(), compiling.clone());
         move || work_of(&activity, &modules, &compiling, memory)
     };
+    let kept = compiling.clone();
     let faces_of = faces::of(&connection, &link, &stop.first)
         .with_work(work)
+        .keeping_modules(move || kept.kept_bytes())
         .pushed_to(telemetry::collector(settings, Commands::WORKER)?);
     let served = faces.serve(&faces_of, &server_stop);
     let workshop = WasmWorkshop::new(modules.clone(), compiling, grants, StructureCaps::default())
@@ -114,7 +114,7 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
         shards: super::run::shards(settings)?,
         tags,
         max_users: settings.number("worker.max-users")?,
-        ceilings: Ceilings { cpu, memory },
+        ceilings,
         weight,
         heartbeat,
         drain: drain.others(),
@@ -159,15 +159,8 @@ struct Drain {
 
 impl Drain {
     fn given(settings: &Effective) -> Result<Self, Failure> {
-        let key = "worker.drain-deadline";
-        let deadline = settings.duration(key)?.unwrap_or(Duration::from_secs(25));
-        match settings.item(key) {
-            Some(item) if deadline < SHORTEST_DRAIN => {
-                let least = format_duration(SHORTEST_DRAIN);
-                Err(refuse(key, item, &format!("it must be {least} at least")))
-            }
-            _ => Ok(Self::within(deadline)),
-        }
+        let deadline = settings.duration_from("worker.drain-deadline", SHORTEST_DRAIN)?;
+        Ok(Self::within(deadline.unwrap_or(Duration::from_secs(25))))
     }
 
     fn within(deadline: Duration) -> Self {
@@ -264,7 +257,6 @@ fn work_of(
             ("fetched", fetched),
             ("refused", unfit + untrusted),
         ],
-        module_bytes: compiling.kept_bytes(),
         memory_limit,
     }
 }

@@ -265,4 +265,4 @@ pub(crate) fn pair(option: &Opt, text: &str) -> Result<(String, String), Failure
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -17,7 +17,8 @@ fn environment(variables: &[(&str, &str)]) -> Result<Layer, Failure> {
     from_environment(variables.iter().map(|(name, text)| (name.to_string(), text.to_string())))
 }
 
-fn flags(pairs: &[(&str, &str)]) -> Layer {
+/// As they are given on the command line.
+pub(crate) fn flags(pairs: &[(&str, &str)]) -> Layer {
     let mut layer = Layer::default();
     for (key, text) in pairs {
         let origin = Origin::Flag(format!("--{key}"));

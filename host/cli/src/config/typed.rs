@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use loadhost_model::text::{parse_duration, parse_rate};
+use loadhost_model::text::{format_duration, parse_duration, parse_rate};
 
 use super::{Effective, Item, Origin};
 use crate::exit_code::ExitCode;
@@ -78,6 +78,22 @@ impl Effective {
 
     pub(crate) fn duration(&self, key: &str) -> Result<Option<Duration>, Failure> {
         self.item(key).map(|item| as_duration(key, item)).transpose()
+    }
+
+    /// The same, of `least` at least.
+    pub(crate) fn duration_from(
+        &self,
+        key: &str,
+        least: Duration,
+    ) -> Result<Option<Duration>, Failure> {
+        let duration = self.duration(key)?;
+        match self.item(key) {
+            Some(item) if duration < Some(least) => {
+                let least = format_duration(least);
+                Err(refuse(key, item, &format!("it must be {least} at least")))
+            }
+            _ => Ok(duration),
+        }
     }
 
     pub(crate) fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>, Failure>

@@ -10,9 +10,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use loadhost_web::ops::Collector;
 use opentelemetry::KeyValue;
-use opentelemetry_otlp::{
-    LogExporter, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
-};
+use opentelemetry_otlp::{LogExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::LogExporter as _;
 use opentelemetry_sdk::trace::SpanExporter as _;
@@ -20,7 +18,7 @@ use opentelemetry_sdk::trace::SpanExporter as _;
 use crate::commands::machine_name;
 use crate::config::{Commands, Effective, by_key, refuse};
 use crate::exit_code::ExitCode;
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 
 /// For one export, with the attempts that it takes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -66,10 +64,7 @@ impl Otlp {
                     .hint(wanted),
             });
         }
-        let interval = settings.duration("otlp-interval")?.unwrap_or(PATIENCE);
-        if let Some(item) = settings.item("otlp-interval").filter(|_| interval < SHORTEST) {
-            return Err(refuse("otlp-interval", item, "it must be 100ms at least"));
-        }
+        let interval = settings.duration_from("otlp-interval", SHORTEST)?.unwrap_or(PATIENCE);
         let headers = settings.items("otlp-headers").iter();
         let headers = headers.filter_map(|item| Some((item.name.clone()?, item.text.clone())));
         Ok(Some(Self { url, headers: headers.collect(), interval }))
@@ -77,13 +72,7 @@ impl Otlp {
 
     /// What sends spans.
     pub(super) fn spans(&self) -> Result<SpanExporter, Failure> {
-        let builder = SpanExporter::builder()
-            .with_http()
-            .with_http_client(client()?)
-            .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(format!("{}/v1/traces", self.url))
-            .with_headers(self.headers.clone())
-            .with_timeout(PATIENCE);
+        let builder = self.set(SpanExporter::builder().with_http(), "traces")?;
         let mut exporter = builder.build().map_err(|error| unusable(&error))?;
         exporter.set_resource(&resource());
         Ok(exporter)
@@ -91,7 +80,7 @@ impl Otlp {
 
     /// Where metrics are pushed to.
     pub(super) fn metrics(&self) -> Result<Collector, Failure> {
-        let (client, url) = (client()?, format!("{}/v1/metrics", self.url));
+        let (client, url) = (client()?, self.path("metrics"));
         let headers = reqwest::header::HeaderMap::try_from(&self.headers);
         let headers = headers.map_err(|error| unusable(&error))?;
         let send = move |body: Vec<u8>| {
@@ -101,7 +90,7 @@ impl Otlp {
                 .header(reqwest::header::CONTENT_TYPE, "application/x-protobuf")
                 .body(body);
             let sent: BoxFuture<'static, Result<(), String>> = Box::pin(async move {
-                let answer = request.send().await.map_err(|error| chain(&error.without_url()))?;
+                let answer = request.send().await.map_err(|error| in_full(&error.without_url()))?;
                 if answer.status().is_success() {
                     return Ok(());
                 }
@@ -114,16 +103,28 @@ impl Otlp {
 
     /// What sends log records.
     pub(super) fn logs(&self) -> Result<LogExporter, Failure> {
-        let builder = LogExporter::builder()
-            .with_http()
-            .with_http_client(client()?)
-            .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(format!("{}/v1/logs", self.url))
-            .with_headers(self.headers.clone())
-            .with_timeout(PATIENCE);
+        let builder = self.set(LogExporter::builder().with_http(), "logs")?;
         let mut exporter = builder.build().map_err(|error| unusable(&error))?;
         exporter.set_resource(&resource());
         Ok(exporter)
+    }
+
+    /// As exporters of all signals are set.
+    fn set<B: WithExportConfig + WithHttpConfig>(
+        &self,
+        builder: B,
+        signal: &str,
+    ) -> Result<B, Failure> {
+        Ok(builder
+            .with_http_client(client()?)
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(self.path(signal))
+            .with_headers(self.headers.clone())
+            .with_timeout(PATIENCE))
+    }
+
+    fn path(&self, signal: &str) -> String {
+        format!("{}/v1/{signal}", self.url)
     }
 }
 
@@ -146,9 +147,8 @@ fn resource() -> Resource {
 }
 
 /// With what is behind it.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+fn in_full(error: &(dyn std::error::Error + 'static)) -> String {
+    chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn unusable(error: &(dyn std::error::Error + 'static)) -> Failure {

@@ -98,22 +98,21 @@ async fn follow(client: &Client, run: &RunId, quiet: bool) -> Result<RunView, Fa
         match client.state().await {
             Ok((_, fleet)) => {
                 heard = Instant::now();
-                let Some(view) = fleet.run(run) else {
-                    if known.elapsed() < UNHEARD {
-                        tokio::time::sleep(LOOK).await;
-                        continue;
+                match fleet.run(run) {
+                    Some(view) if view.state == RunState::Finished => return Ok(view.clone()),
+                    Some(view) => {
+                        known = heard;
+                        if !quiet && said.is_none_or(|said| said.elapsed() >= LINE) {
+                            eprintln!("{}", progress::words(view));
+                            said = Some(Instant::now());
+                        }
                     }
-                    let message = format!("run {run} is not there any more");
-                    return Err(Failure::new(ExitCode::Unexpected, message)
-                        .hint("`loadhost runs` lists those that are kept"));
-                };
-                known = heard;
-                if view.state == RunState::Finished {
-                    return Ok(view.clone());
-                }
-                if !quiet && said.is_none_or(|said| said.elapsed() >= LINE) {
-                    eprintln!("{}", progress::words(view));
-                    said = Some(Instant::now());
+                    None if known.elapsed() < UNHEARD => {}
+                    None => {
+                        let message = format!("run {run} is not there any more");
+                        return Err(Failure::new(ExitCode::Unexpected, message)
+                            .hint("`loadhost runs` lists those that are kept"));
+                    }
                 }
             }
             Err(failure) if heard.elapsed() >= AWAY => return Err(failure),

@@ -59,16 +59,13 @@ impl Faces {
 
 /// Port by port. Two of the same address are one.
 fn wanted(settings: &Effective) -> Result<Vec<(&'static str, SocketAddr, Shown)>, Failure> {
-    let mut ports: Vec<(&'static str, SocketAddr, Shown)> = Vec::new();
-    if let Some(address) = settings.address(ALL)? {
-        ports.push((ALL, address, Shown::All));
-    }
+    let all = settings.address(ALL)?;
+    let mut ports = Vec::from_iter(all.map(|address| (ALL, address, Shown::All)));
     for (key, shown) in PARTS {
-        let beside = !ports.is_empty() && is_default(settings, key);
-        let Some(address) = settings.address(key)? else { continue };
-        if beside && ports[0].2 == Shown::All {
+        if all.is_some() && is_default(settings, key) {
             continue;
         }
+        let Some(address) = settings.address(key)? else { continue };
         let same = ports.iter_mut().find(|(_, known, _)| *known == address && known.port() != 0);
         match same {
             Some(known) => known.2 = Shown::All,
@@ -119,15 +116,10 @@ pub(super) fn of(connection: &Connection, link: &AgentLink, asked: &Cancellation
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::config::{Item, Layer, by_key};
+    use crate::config::tests::flags;
 
     fn ports(given: &[(&str, &str)]) -> Vec<(String, Shown)> {
-        let mut layer = Layer::default();
-        for (key, text) in given {
-            let (text, origin) = ((*text).to_string(), Origin::Flag("test".to_string()));
-            layer.push(by_key(key).unwrap(), Item { name: None, text, origin });
-        }
-        let wanted = wanted(&Effective::of([layer])).unwrap().into_iter();
+        let wanted = wanted(&Effective::of([flags(given)])).unwrap().into_iter();
         wanted.map(|(_, address, shown)| (address.to_string(), shown)).collect()
     }
 

@@ -202,15 +202,10 @@ fn failure_of(status: ExitStatus) -> Option<ExitCode> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::config::{Item, Layer, by_key};
+    use crate::config::tests::flags;
 
     fn settings(items: &[(&str, &str)]) -> Effective {
-        let mut layer = Layer::default();
-        for (key, text) in items {
-            let (text, origin) = ((*text).to_string(), Origin::Flag("test".to_string()));
-            layer.push(by_key(key).unwrap(), Item { name: None, text, origin });
-        }
-        Effective::of([layer])
+        Effective::of([flags(items)])
     }
 
     #[test]

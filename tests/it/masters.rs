@@ -192,6 +192,29 @@ async fn a_cluster_is_seen_from_outside() -> Result<()> {
     Ok(())
 }
 
+/// What `cluster status` says of them.
+fn streams(nats: &str) -> Result<Vec<Value>> {
+    let status = Program::new(["cluster", "status", "--json", "--nats", nats])?.run()?;
+    let mut status: Value = serde_json::from_str(&status.stdout)?;
+    serde_json::from_value(status["streams"].take()).context("no streams")
+}
+
+#[tokio::test]
+async fn streams_made_before_three_nodes_had_met_have_three_copies_once_they_have() -> Result<()> {
+    let mut nats = NatsCluster::start_two()?;
+    let _leader = Member::leading(&nats.url(), &[])?;
+    let made = streams(&nats.url())?;
+    ensure!(made.len() >= 3 && made.iter().all(|stream| stream["replicas"] == 1), "{made:?}");
+    nats.restart()?;
+    eventually(PATIENCE, async || {
+        let streams = streams(&nats.url())?;
+        let whole = |stream: &Value| stream["replicas"] == 3 && stream["current"] == 3;
+        ensure!(streams.iter().all(whole), "{streams:?}");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn the_node_that_leads_a_broker_of_three_is_killed_and_nothing_is_lost() -> Result<()> {
     let (mut nats, shop) = (NatsCluster::start()?, Shop::start(&["--delay", "1ms"])?);
@@ -200,9 +223,7 @@ async fn the_node_that_leads_a_broker_of_three_is_killed_and_nothing_is_lost() -
     let _fleet = workers(&nats.url(), 2)?;
     let (process, folder) = submit(&nats.url(), &shop, &["--run-time", "20s"])?.spawn()?;
     served(&shop, 500).await?;
-    let status = Program::new(["cluster", "status", "--json", "--nats", &nats.url()])?.run()?;
-    let status: Value = serde_json::from_str(&status.stdout)?;
-    let streams = status["streams"].as_array().context("no streams")?;
+    let streams = streams(&nats.url())?;
     let names: Vec<_> = streams.iter().filter_map(|stream| stream["name"].as_str()).collect();
     for name in [
         "KV_lh_default",

@@ -29,6 +29,15 @@ struct Node {
 impl NatsCluster {
     /// Starts all and waits until they have found each other.
     pub fn start() -> Result<NatsCluster> {
+        Self::start_some(NODES)
+    }
+
+    /// The same with `n1` and `n2` alone; [`Self::restart`] brings `n3`, which nobody has met yet.
+    pub fn start_two() -> Result<NatsCluster> {
+        Self::start_some(2)
+    }
+
+    fn start_some(count: usize) -> Result<NatsCluster> {
         let mut taken = BTreeSet::new();
         let mut nodes = Vec::new();
         for number in 1..=NODES {
@@ -37,7 +46,7 @@ impl NatsCluster {
             nodes.push(Node { name, port, routes, store: tempfile::tempdir()?, process: None });
         }
         let mut cluster = NatsCluster { nodes };
-        for number in 0..NODES {
+        for number in 0..count {
             cluster.serve(number)?;
         }
         cluster.wait_for_a_leader()?;
@@ -72,7 +81,7 @@ impl NatsCluster {
         process.with_context(|| format!("{name} does not run"))?.kill()
     }
 
-    /// Starts those again that were killed.
+    /// Starts those that do not run, such as those that were killed.
     pub fn restart(&mut self) -> Result<()> {
         for number in 0..NODES {
             if self.nodes[number].process.is_none() {

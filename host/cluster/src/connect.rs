@@ -24,6 +24,8 @@ pub(crate) use write::WriteError;
 const OLDEST: (u32, u32) = (2, 9);
 /// Between attempts to reconnect, at most, if nothing else is wanted.
 const RECONNECT_AT_MOST: Duration = Duration::from_secs(1);
+/// Of a stream, on a broker with as many nodes.
+pub(crate) const COPIES: usize = 3;
 /// For the answer to a request of the store, and for the acknowledgement of a message.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
@@ -182,10 +184,11 @@ impl Connection {
         &self.addresses
     }
 
-    /// Copies that a stream can have: 3 on a broker of three nodes or more that say so, else 1.
+    /// Copies that a stream can have: 3 on a broker of three nodes or more that had met when this
+    /// connection was made, else 1.
     pub fn replicas(&self) -> usize {
         let info = self.client.server_info();
-        if info.cluster.is_some() && info.connect_urls.len() >= 3 { 3 } else { 1 }
+        if info.cluster.is_some() && info.connect_urls.len() >= COPIES { COPIES } else { 1 }
     }
 
     /// Whether what is asked may be answered by a node that is a moment behind the others.

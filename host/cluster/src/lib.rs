@@ -17,6 +17,7 @@
 
 pub mod agent;
 pub mod connect;
+mod copies;
 pub mod counters;
 pub mod ctl;
 mod documents;

@@ -73,14 +73,7 @@ pub async fn overview(
         Err(unanswered) => (None, Some(unanswered.to_string())),
     };
     let mut streams = Vec::new();
-    for name in [
-        names.control_stream(),
-        names.stats_stream(),
-        names.state_stream(),
-        names.modules_stream(),
-        names.results_stream(),
-        names.shelf_stream(),
-    ] {
+    for name in names.streams() {
         streams.extend(stream(connection, name).await);
     }
     let lag = streams.iter().find(|stream| stream.name == names.stats_stream());

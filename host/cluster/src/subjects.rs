@@ -169,6 +169,18 @@ impl Names {
         format!("OBJ_{}", self.results())
     }
 
+    /// All streams, those of buckets included.
+    pub(crate) fn streams(&self) -> [String; 6] {
+        [
+            self.control_stream(),
+            self.stats_stream(),
+            self.state_stream(),
+            self.modules_stream(),
+            self.results_stream(),
+            self.shelf_stream(),
+        ]
+    }
+
     /// Stream of the shelf's documents. A dash, as no cluster's control documents can have it there.
     pub fn shelf_stream(&self) -> String {
         format!("KV_lh-shelf_{}", self.cluster)

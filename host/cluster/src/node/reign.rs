@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::NodeParts;
 use crate::connect::Connection;
+use crate::copies;
 use crate::ctl;
 use crate::fleet::{JoinError, Membership, NatsFleet};
 use crate::lease::{Leadership, Standing};
@@ -113,6 +114,8 @@ impl Government {
         let Taken { fleet, questions, handle, mut coordinator } = taken;
         let answers = ctl::answer(self.connection.clone(), questions, handle.clone(), end.clone());
         let answers = tokio::spawn(answers);
+        let names = self.membership.names().clone();
+        let copies = tokio::spawn(copies::keep(self.connection.clone(), names, end.clone()));
         self.troubles.send_replace(None);
         let reign = Reign { handle, standing: standing.clone() };
         self.reigns.send_replace(Some(reign));
@@ -129,7 +132,7 @@ impl Government {
         if !coordinator.is_finished() {
             let _ = coordinator.await;
         }
-        let _ = answers.await;
+        let _ = tokio::join!(answers, copies);
         fleet.close().await;
         Ok(())
     }

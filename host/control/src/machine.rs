@@ -291,7 +291,10 @@ impl Machine {
         let shared = std::mem::take(&mut status.shared); // kept by the run
         let heard = self.registry.hear(now.mono, status.clone(), self.config.max_workers);
         let mut moved = match heard {
-            Heard::Former => return self.ignore("former_process"),
+            Heard::Former => {
+                self.tell_of_a_clash(now, &status.worker);
+                return self.ignore("former_process");
+            }
             Heard::Full => return self.ignore("max_workers"),
             Heard::News | Heard::Restarted => true,
             Heard::Same => false,
@@ -309,6 +312,19 @@ impl Machine {
         }
         self.news |= moved;
         moved
+    }
+
+    /// Runs with a worker of this name say that another process has it too, if that is so.
+    fn tell_of_a_clash(&mut self, now: Now, worker: &WorkerId) {
+        if !self.registry.get(worker).is_some_and(|worker| worker.name_clash) {
+            return;
+        }
+        for run in self.runs.values_mut().filter(|run| run.part(worker).is_some()) {
+            let message = format!(
+                "two processes are called worker `{worker}`: the newer one has its share, the other one is idle; give each an --id of its own"
+            );
+            run.note(now.mono, NoteKind::Warning, message);
+        }
     }
 
     /// A run learns from a worker's word. True if that moved something.

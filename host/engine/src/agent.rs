@@ -264,7 +264,12 @@ impl<W: Workshop> Agent<W> {
             return;
         }
         let applied = (assignment.term, assignment.generation);
-        let Some(work) = assignment.work else {
+        let is_mine = assignment.to.is_none_or(|to| to == self.config.incarnation);
+        if !is_mine && self.job.is_some() {
+            let name = &self.config.worker;
+            tracing::warn!(%name, "another process has this worker's name and its share now");
+        }
+        let Some(work) = assignment.work.filter(|_| is_mine) else {
             self.end(StopMode::Graceful, Some(assignments)).await;
             self.status.send_modify(|status| status.applied = applied);
             return;

@@ -34,6 +34,9 @@ pub struct Assignment {
     pub term: Term,
     /// Grows with each assignment within a term.
     pub generation: u64,
+    /// The process that it is for; another one under the same name is to be idle. None: whoever has the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Incarnation>,
     /// The run, its plan and this worker's share; None: be idle.
     pub work: Option<Work>,
 }

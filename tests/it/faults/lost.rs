@@ -80,6 +80,27 @@ async fn users_of_a_killed_worker_run_elsewhere_within_five_seconds() -> Result<
 }
 
 #[tokio::test]
+async fn two_processes_under_one_name_do_not_run_its_users_twice() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, shop()?);
+    let Fleet { master, workers: [_w1, _w2] } = fleet(&nats)?;
+    let run = Run::submit(&nats.url(), &shop, 2, 20, &[])?;
+    run.is_as_wanted(&master, PATIENCE).await?;
+
+    let _again = Member::worker(&nats.url(), "w2")?;
+    until(async || {
+        let notes = run.seen_by(&master).await?["notes"].to_string();
+        ensure!(notes.contains("two processes are called worker `w2`"), "{notes}");
+        Ok(())
+    })
+    .await?;
+    run.is_as_wanted(&master, PATIENCE).await?;
+    has_users("w2", 10, &master).await?;
+    let ended = run.stop(&master).await?;
+    ensure!(ended.counted == ended.served, "{} of {}", ended.counted, ended.served);
+    Ok(())
+}
+
+#[tokio::test]
 async fn users_of_a_killed_worker_are_missing_until_it_is_back_if_the_run_is_to_continue()
 -> Result<()> {
     let (nats, shop) = (Nats::start()?, shop()?);

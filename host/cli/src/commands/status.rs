@@ -47,8 +47,9 @@ pub(super) fn worker_line(worker: &WorkerView) -> String {
         Liveness::Lost => format!(" · lost {} s ago", worker.silent_for.as_secs()),
     };
     let draining = if worker.draining { " · draining" } else { "" };
+    let clash = if worker.name_clash { " · two processes have this name" } else { "" };
     format!(
-        "worker {} · {} of {} users · CPU {}{draining}{liveness}\n",
+        "worker {} · {} of {} users · CPU {}{draining}{liveness}{clash}\n",
         worker.worker,
         grouped(worker.users.into()),
         grouped(worker.capacity.into()),

@@ -111,7 +111,7 @@ pub(crate) async fn join(connection: &Connection, name: &str) -> AgentLink {
 }
 
 pub(crate) fn assignment(term: Term, generation: u64, work: Option<Work>) -> Assignment {
-    Assignment { version: wire::VERSION, term, generation, work }
+    Assignment { version: wire::VERSION, term, generation, to: None, work }
 }
 
 pub(crate) fn work(run_id: &str) -> Work {

@@ -346,9 +346,10 @@ impl Machine {
         self.generation += 1;
         if !self.deposed {
             let (term, generation) = (self.config.term, self.generation);
+            let to = self.registry.get(&worker).map(|worker| worker.status.incarnation);
             self.effects.push(Effect::Assign(
                 worker,
-                Assignment { version: VERSION, term, generation, work },
+                Assignment { version: VERSION, term, generation, to, work },
             ));
         }
         self.generation

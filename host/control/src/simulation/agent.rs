@@ -125,7 +125,8 @@ impl Agent {
         }
         self.applied = (assignment.term, assignment.generation);
         self.news = true;
-        let Some(work) = &assignment.work else {
+        let is_mine = assignment.to.is_none_or(|to| to.0 == self.incarnation);
+        let Some(work) = assignment.work.as_ref().filter(|_| is_mine) else {
             self.finish(now);
             self.job = None;
             self.state = WorkerState::Idle;

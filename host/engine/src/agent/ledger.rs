@@ -58,7 +58,8 @@ mod tests {
         let mut ledger = Ledger::default();
         let admitted = given.iter().copied().filter(|(term, generation)| {
             let (term, generation) = (Term(*term), *generation);
-            let assignment = Assignment { version: wire::VERSION, term, generation, work: None };
+            let assignment =
+                Assignment { version: wire::VERSION, term, generation, to: None, work: None };
             ledger.admit(&assignment).is_ok()
         });
         assert_eq!(admitted.collect::<Vec<_>>(), applied);
@@ -76,7 +77,8 @@ mod tests {
 
     #[test]
     fn another_message_version_is_refused_by_name() {
-        let assignment = Assignment { version: 99, term: Term(1), generation: 1, work: None };
+        let assignment =
+            Assignment { version: 99, term: Term(1), generation: 1, to: None, work: None };
         let refusal = Ledger::default().admit(&assignment).err();
         assert_eq!(refusal, Some(Refusal::Version { given: 99 }));
     }

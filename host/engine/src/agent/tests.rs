@@ -210,6 +210,7 @@ impl Boss {
             version,
             term,
             generation,
+            to: None,
             work: Some(work),
         }));
     }
@@ -317,8 +318,28 @@ async fn a_run_from_idle_to_idle() {
     boss.until_state(WorkerState::TornDown).await;
     boss.generation += 1;
     let (version, term, generation) = (wire::VERSION, Term(1), boss.generation);
-    boss.assignments.send_replace(Some(Assignment { version, term, generation, work: None }));
+    boss.assignments.send_replace(Some(Assignment {
+        version,
+        term,
+        generation,
+        to: None,
+        work: None,
+    }));
     assert_eq!(boss.until_state(WorkerState::Idle).await.run, None);
+    boss.finish().await;
+}
+
+#[tokio::test]
+async fn the_load_ends_when_another_process_of_the_name_has_the_share() {
+    let mut boss = Boss::of(Script::default(), Load::Closed { users: Curve::constant(2.0) });
+    boss.start();
+    boss.until(|status| status.users > 0).await;
+    boss.generation += 1;
+    boss.assignments.send_modify(|newest| {
+        let newest = newest.as_mut().unwrap();
+        (newest.generation, newest.to) = (boss.generation, Some(Incarnation(8)));
+    });
+    assert_eq!(boss.until_state(WorkerState::Idle).await.users, 0);
     boss.finish().await;
 }
 

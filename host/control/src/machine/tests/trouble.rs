@@ -231,6 +231,20 @@ fn two_processes_under_one_name_are_told_apart() {
 }
 
 #[test]
+fn a_share_is_for_the_newer_one_of_two_processes_with_one_name_and_the_run_says_so() {
+    let mut stage = Stage::running(&["a", "b"], plan(60));
+    let to = |stage: &Stage| stage.assigned[&worker("a")].to;
+    assert_eq!(to(&stage), Some(Incarnation(1)));
+    for second in 1..=5 {
+        stage.seconds(&["b"], second..=second);
+        stage.says_as("a", 2, WorkerState::Idle);
+        stage.says_as("a", 1, WorkerState::Running);
+    }
+    assert_eq!(to(&stage), Some(Incarnation(2)));
+    assert!(stage.notes().contains("two processes are called worker `a`"), "{}", stage.notes());
+}
+
+#[test]
 fn a_failure_while_the_run_ends_is_noted() {
     let mut stage = Stage::running(&["a", "b"], plan(1));
     stage.seconds(&["a", "b"], 1..=1);

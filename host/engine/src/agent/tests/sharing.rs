@@ -36,7 +36,7 @@ impl Boss {
         work.shared = Box::new(SharedState { to, rows, ..SharedState::default() });
         self.generation += 1;
         let (version, term, generation) = (wire::VERSION, self.term, self.generation);
-        let assignment = Assignment { version, term, generation, work: Some(work) };
+        let assignment = Assignment { version, term, generation, to: None, work: Some(work) };
         self.assignments.send_replace(Some(assignment));
         self.until(|status| status.applied.1 == generation).await
     }
@@ -83,7 +83,13 @@ async fn the_last_word_on_what_was_taken_comes_with_the_end_and_stays() {
 
     boss.generation += 1;
     let (version, term, generation) = (wire::VERSION, boss.term, boss.generation);
-    boss.assignments.send_replace(Some(Assignment { version, term, generation, work: None }));
+    boss.assignments.send_replace(Some(Assignment {
+        version,
+        term,
+        generation,
+        to: None,
+        work: None,
+    }));
     let idle = boss.until_state(WorkerState::Idle).await;
     assert_eq!((idle.run, idle.shared.run.as_ref()), (None, Some(&boss.plan.run)));
     assert_eq!(rows(&idle.shared).taken, 1);

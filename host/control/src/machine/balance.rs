@@ -55,6 +55,7 @@ impl Machine {
             return;
         }
         self.take_in(now, run);
+        self.share_out_kept(now, run);
         self.see_off(run);
         for giver in run.slots.givers().collect::<Vec<_>>() {
             if let Some(part) =

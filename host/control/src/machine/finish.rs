@@ -39,7 +39,12 @@ impl Machine {
         run.aggregate.close();
         self.note_missing(now, run);
         note_late_failures(now, run);
-        let teardown = run.setup_data.clone().and_then(|data| Some((teardown_part(run)?, data)));
+        let part = teardown_part(run);
+        if run.setup_data.is_some() && part.is_none() {
+            let message = "`teardown` was not called: no worker is left".to_string();
+            run.note(now.mono, NoteKind::Warning, message);
+        }
+        let teardown = run.setup_data.clone().and_then(|data| Some((part?, data)));
         match teardown {
             Some((part, setup_data)) => {
                 let limit = run.plan.limits.stop_time.saturating_add(self.config.stop_margin);

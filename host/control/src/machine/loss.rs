@@ -20,9 +20,6 @@ const ABORT_RUN: &str = "abort-run";
 /// Failures that another attempt may not have, by the codes of workers: the module could not be fetched, a fault
 /// of the program, the load could not be begun.
 const WORTH_A_RETRY: [&str; 3] = ["download", "fault", "load"];
-/// Workers end their load with the run's own time, and clocks differ a little.
-const AT_THE_END: Duration = Duration::from_secs(2);
-
 impl Machine {
     /// Looks who has been silent for too long.
     pub(super) fn notice_losses(&mut self, now: Now, run: &mut Run) {
@@ -95,11 +92,13 @@ impl Machine {
     pub(super) fn settle_failures(&mut self, now: Now, run: &mut Run) -> Option<EndReason> {
         let lost = run.parts.iter().find(|part| part.lost && part.standing != Standing::Out);
         if let Some(part) = lost.filter(|_| run.plan.fleet.on_worker_lost == LossPolicy::Abort) {
-            let message = format!(
-                "worker `{}` is lost: nothing heard for {}; `--on-worker-lost abort` ends the run",
-                part.worker,
-                format_duration(self.config.lost)
-            );
+            let how = if part.has_ended() {
+                "has left".to_string()
+            } else {
+                format!("is lost: nothing heard for {}", format_duration(self.config.lost))
+            };
+            let worker = &part.worker;
+            let message = format!("worker `{worker}` {how}; `--on-worker-lost abort` ends the run");
             let code = "lost".to_string();
             return Some(EndReason::WorkerFailed {
                 worker: Some(part.worker.clone()),
@@ -233,11 +232,7 @@ impl Machine {
 
     /// Workers that ended their work by themselves: their process was told to end, or heard no leader for too long.
     pub(super) fn notice_departures(&mut self, now: Now, run: &mut Run) {
-        let length = run.plan.profile.length();
-        let elapsed = run.elapsed(now.mono);
-        if !run.is_movable()
-            || length.is_some_and(|length| elapsed.saturating_add(AT_THE_END) >= length)
-        {
+        if !run.has_load_left(now.mono) {
             return;
         }
         for at in 0..run.parts.len() {
@@ -253,18 +248,44 @@ impl Machine {
                 continue;
             }
             let (worker, had) = (part.worker.clone(), run.slots.held_by(part.seat));
-            let given = (had > 0).then(|| self.give_away(now, run, at)).flatten();
-            if had > 0 && given.is_none() {
+            self.news = true;
+            // It ended in good order, so nothing of what it measured is missing.
+            let loss = self.loss(now, run, at).filter(|_| had > 0);
+            let loss = loss.map(|loss| Loss { unmeasured: Duration::ZERO, ..loss });
+            let moved = had == 0 || self.vacate(now, run, at);
+            if moved {
+                self.dismiss(now, run, at);
+            } else {
+                let part = &mut run.parts[at];
+                (part.lost, part.progress) = (true, part.progress.max(Progress::Stopped));
+                run.aggregate.forget_users(&worker);
+            }
+            let Some(loss) = loss else { continue };
+            let (kind, rest) = if moved {
+                (NoteKind::Info, "its share of the load goes to others".to_string())
+            } else {
+                (NoteKind::Warning, told(&loss))
+            };
+            run.note(now.mono, kind, format!("worker `{worker}` has left; {rest}"));
+            run.losses.push(Loss { moved, ..loss });
+        }
+    }
+
+    /// Gives what lost workers kept, because nobody else was there, to who has come since.
+    pub(super) fn share_out_kept(&mut self, now: Now, run: &mut Run) {
+        for at in 0..run.parts.len() {
+            let part = &run.parts[at];
+            let keeps = part.lost && part.standing != Standing::Out;
+            if !keeps || run.slots.held_by(part.seat) == 0 || !self.vacate(now, run, at) {
                 continue;
             }
-            self.dismiss(now, run, at);
-            self.news = true;
-            if let Some(loss) = given {
-                let message =
-                    format!("worker `{worker}` has left; its share of the load goes to others");
-                run.note(now.mono, NoteKind::Info, message);
-                // It ended in good order, so nothing of what it measured is missing.
-                run.losses.push(Loss { unmeasured: Duration::ZERO, ..loss });
+            let (worker, has_ended) = (run.parts[at].worker.clone(), run.parts[at].has_ended());
+            let is_open = |loss: &&mut Loss| loss.worker == worker && loss.returned.is_none();
+            run.losses.iter_mut().filter(is_open).for_each(|loss| loss.moved = true);
+            let message = format!("the share of worker `{worker}` goes to others that have come");
+            run.note(now.mono, NoteKind::Info, message);
+            if has_ended {
+                self.dismiss(now, run, at);
             }
         }
     }
@@ -347,12 +368,17 @@ impl Machine {
         }
     }
 
-    /// Why a run without anybody left must end.
-    pub(super) fn nobody_left(&self, run: &Run) -> Option<EndReason> {
-        let mut takes_part =
-            run.parts.iter().filter(|part| part.standing != Standing::Out).peekable();
-        let all_lost = takes_part.peek().is_some() && takes_part.all(|part| part.lost);
-        all_lost.then(|| EndReason::WorkerFailed {
+    /// Why a run without anybody left must end. Whoever left in good order may have a successor on
+    /// its way, which is waited for as long as for all that are silent.
+    pub(super) fn nobody_left(&self, now: Now, run: &Run) -> Option<EndReason> {
+        let takes_part = || run.parts.iter().filter(|part| part.standing != Standing::Out);
+        let is_gone = |part: &Part| !part.has_ended() && self.is_silent_for_long(now, part);
+        let are_gone = takes_part().next().is_some() && takes_part().all(is_gone);
+        let newest = run.losses.iter().map(|loss| loss.at).max().unwrap_or_default();
+        let waited = run.elapsed(now.mono).saturating_sub(newest);
+        let is_over = !run.has_load_left(now.mono) || waited >= self.config.all_lost;
+        let all_lost = !run.losses.is_empty() && takes_part().all(|part| part.lost);
+        (all_lost && (are_gone || is_over)).then(|| EndReason::WorkerFailed {
             worker: None,
             code: "lost".to_string(),
             message: format!("all workers are lost: {}", run.names(|part| part.lost)),

@@ -18,6 +18,8 @@ use crate::view::{Loss, Note, NoteKind, RunState};
 
 /// Notes kept per run; later ones are counted in the last.
 const MAX_NOTES: usize = 100;
+/// Workers end their load with the run's own time, and clocks differ a little.
+const AT_THE_END: Duration = Duration::from_secs(2);
 
 /// Where a run is, and until when it may stay there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -237,6 +239,11 @@ impl Part {
         (self.overdue, self.awaited_since) = (false, None);
     }
 
+    /// Its process said that it makes no more load.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.progress >= Progress::Stopped
+    }
+
     /// Nothing more is to be expected of it before it is told to tear down.
     pub(crate) fn is_still(&self) -> bool {
         self.lost
@@ -352,6 +359,13 @@ impl Run {
             Told::Stop(mode) => Step::Stop { mode },
             Told::Teardown => Step::Teardown { setup_data: self.setup_data.clone()? },
         })
+    }
+
+    /// Whether load that others could make is still to come; workers end theirs by clocks that differ a
+    /// little.
+    pub(crate) fn has_load_left(&self, now: Duration) -> bool {
+        let until = self.elapsed(now).saturating_add(AT_THE_END);
+        self.is_movable() && self.plan.profile.length().is_none_or(|length| until < length)
     }
 
     /// How people call where it is.

@@ -176,14 +176,15 @@ impl Machine {
         if let Some(reason) = self.settle_failures(now, run) {
             return self.end(now, run, reason, StopMode::Graceful);
         }
-        if let Some(reason) = self.nobody_left(run) {
+        self.notice_departures(now, run);
+        if let Some(reason) = self.nobody_left(now, run) {
             return self.end(now, run, reason, StopMode::Now);
         }
-        self.notice_departures(now, run);
         self.follow_versions(now, run);
         let elapsed = run.elapsed(now.mono);
         let over = run.plan.profile.length().is_some_and(|length| elapsed >= length);
-        if over || run.parts.iter().all(Part::is_still) {
+        let is_idle = run.parts.iter().all(Part::is_still) && !run.has_load_left(now.mono);
+        if over || is_idle {
             return self.end(now, run, EndReason::Completed, StopMode::Graceful);
         }
         self.balance(now, run);

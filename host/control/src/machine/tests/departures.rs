@@ -71,3 +71,50 @@ fn a_worker_killed_while_it_was_going_away_is_a_loss() {
         assert!(stage.notes().contains("worker `b` was restarted"), "{}", stage.notes());
     }
 }
+
+/// `a`, alone, is told to end and does so in its third second.
+fn the_only_one_leaves(stage: &mut Stage) {
+    stage.seconds(&["a"], 1..=2);
+    stage.drains("a");
+    stage.sends(Interval { last: true, ..interval(&worker("a"), 3, &[("/", &[5])]) });
+    let applied = stage.obedient("a").applied;
+    let run = Some(run_id());
+    let stopped = status(&worker("a"), 1, WorkerState::Stopped { last_seq: 3 });
+    stage.hears(WorkerStatus { draining: true, applied, run, ..stopped });
+}
+
+#[test]
+fn a_run_whose_only_worker_was_told_to_end_has_failed_once_nobody_has_come_in_its_place() {
+    let mut stage = Stage::running(&["a"], on_loss(LossPolicy::Rebalance));
+    the_only_one_leaves(&mut stage);
+    stage.passes(secs(10));
+    assert!(stage.report.is_none(), "another one may be on its way: {}", stage.notes());
+    let loss = stage.view().losses[0].clone();
+    assert_eq!((loss.share, loss.unmeasured, loss.returned), (1.0, Duration::ZERO, None));
+    stage.passes(secs(30));
+    let EndReason::WorkerFailed { code, message, .. } = stage.ended() else {
+        panic!("{:?}", stage.ended())
+    };
+    assert_eq!((&**code, &**message), ("lost", "all workers are lost: `a`"));
+    assert!(stage.notes().contains("`teardown` was not called"), "{}", stage.notes());
+    assert_eq!(stage.report.as_ref().unwrap().view.unserved, 1.0);
+}
+
+#[test]
+fn a_run_whose_only_worker_left_goes_on_with_the_next_one_under_its_name_or_another() {
+    for name in ["a", "b"] {
+        let mut stage = Stage::running(&["a"], on_loss(LossPolicy::Rebalance));
+        the_only_one_leaves(&mut stage);
+        stage.passes(secs(4));
+        stage.hears(status(&worker(name), 2, WorkerState::Idle));
+        stage.now += secs(1);
+        for _ in 0..20 {
+            let said = WorkerStatus { incarnation: Incarnation(2), ..stage.obedient(name) };
+            stage.hears(said);
+            stage.passes(Duration::from_millis(100));
+        }
+        assert_eq!(slots(&stage, name), 240, "{name}: {}", stage.notes());
+        assert_eq!(stage.view().unserved, 0.0, "{name}");
+        assert!(stage.report.is_none());
+    }
+}

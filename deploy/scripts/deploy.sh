@@ -69,6 +69,27 @@ if [ -n "${IMAGE:-}${IMAGE_TAG:-}" ]; then
     rm "$rendered"
     "$kubectl" kustomize "$top" >"$rendered"
 fi
+
+# Wishes that a cluster would take, and that cannot work.
+figure() { sed -n "s/^ *$1: *\"\{0,1\}\([0-9]*\)\"\{0,1\}\$/\1/p" "$rendered" | head -n 1; }
+least=$(figure minReplicas) most=$(figure maxReplicas) expected=$(figure LOADHOST_EXPECT_WORKERS)
+masters=$(grep -o 'loadhost-master-[0-9]*\.toml' "$rendered" | sort -u | wc -l)
+if grep -q '^kind: ScaledObject$' "$rendered" && [ -n "${NAMESPACE:-}${WORKER_REPLICAS:-}${WORKER_LIMIT:-}" ]; then
+    missing "NAMESPACE, WORKER_REPLICAS and WORKER_LIMIT do not reach KEDA's ScaledObject of $overlay" \
+        "set namespace, minReplicaCount and maxReplicaCount in the overlay, and the namespace in its query"
+fi
+if [ -n "$least" ] && [ -n "$most" ] && [ "$least" -gt "$most" ]; then
+    missing "WORKER_REPLICAS $least is above WORKER_LIMIT $most" "raise WORKER_LIMIT too"
+fi
+if [ -n "$least" ] && [ -n "$expected" ] && [ "$least" -lt "$expected" ]; then
+    missing "runs expect $expected workers (LOADHOST_EXPECT_WORKERS), and only $least are always there" \
+        "raise WORKER_REPLICAS to $expected, or lower LOADHOST_EXPECT_WORKERS in the overlay's settings"
+fi
+if [ "${MASTER_REPLICAS:-0}" -gt "$masters" ]; then
+    missing "MASTER_REPLICAS $MASTER_REPLICAS is more than the $masters masters that the overlay has settings for" \
+        "add a loadhost-master-N.toml for each to its settings"
+fi
+
 if [ -n "${DRY_RUN:-}" ]; then
     cat "$rendered"
     exit

@@ -208,6 +208,29 @@ def test_a_fleet_is_deployed_as_asked_and_waited_for(overlay: Path, tmp_path: Pa
         assert container["image"] == "registry.example.com/loadhost:9.9"
 
 
+@pytest.mark.parametrize(("wish", "said"), [
+    ({"WORKER_REPLICAS": "5"}, "runs expect 10 workers (LOADHOST_EXPECT_WORKERS), and only 5 are always there"),
+    ({"WORKER_REPLICAS": "150"}, "WORKER_REPLICAS 150 is above WORKER_LIMIT 100"),
+    ({"WORKER_LIMIT": "9"}, "WORKER_REPLICAS 10 is above WORKER_LIMIT 9"),
+    ({"MASTER_REPLICAS": "5"}, "MASTER_REPLICAS 5 is more than the 3 masters"),
+])
+def test_wishes_that_cannot_work_are_refused_before_anything_is_applied(
+        overlay: Path, tmp_path: Path, wish: dict[str, str], said: str) -> None:
+    done, asked = deploy(overlay, tmp_path, **wish)
+    assert done.returncode == 2 and said in done.stderr and "hint: " in done.stderr, done.stderr
+    assert asked == []
+
+
+def test_wishes_that_do_not_reach_keda_are_refused(tmp_path: Path) -> None:
+    overlay = with_secrets(tmp_path / "kubernetes", "prod") / "overlays" / "prod"
+    settings = overlay / "kustomization.yaml"
+    settings.write_text(settings.read_text().replace("# - ../../components/keda", "- ../../components/keda"))
+    for wish in ({"WORKER_REPLICAS": "20"}, {"NAMESPACE": "perf"}):
+        done, asked = deploy(overlay, tmp_path, **wish)
+        assert done.returncode == 2 and "do not reach KEDA's ScaledObject" in done.stderr, done.stderr
+        assert asked == []
+
+
 def test_without_wishes_the_overlay_is_applied_as_it_is(overlay: Path, tmp_path: Path) -> None:
     done, asked = deploy(overlay, tmp_path)
     assert done.returncode == 0 and "namespace loadhost of context test" in done.stderr, done.stderr

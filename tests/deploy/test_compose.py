@@ -93,6 +93,7 @@ BROKEN: list[tuple[str, Callable[[Tree], Any], str]] = [
     ("another broker", _service("worker", lambda s: s["environment"].update(LOADHOST_NATS="nats://nats-1:4222")), "LOADHOST_NATS is no service"),
     ("a master that nobody watches", lambda t: _put(t["services"], "master-4", t["services"]["master-3"]), "Prometheus asks the masters"),
     ("a worker that nobody watches", _service("worker", lambda s: _put(s["deploy"], "replicas", 5)), "Prometheus asks the workers"),
+    ("machines that are not there", _service("prometheus", lambda s: _put(s["volumes"], 0, "../prometheus/prometheus.yml:/etc/prometheus/prometheus.yml:ro")), "Prometheus asks node1:9100, which is no service"),
     ("rules that are not mounted", _service("prometheus", lambda s: s["volumes"].pop(1)), "Prometheus reads loadhost.rules.yml"),
     ("no common network", _service("master-1", lambda s: _put(s, "networks", ["broker"])), "master-1 and prometheus have no network"),
     ("no provisioning", _service("grafana", lambda s: s["volumes"].pop(0)), "Grafana is told of nothing"),

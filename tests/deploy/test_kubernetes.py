@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import subprocess
 from collections.abc import Callable
@@ -199,6 +200,13 @@ def test_workers_have_the_documents_resources_probes_and_annotations(rendered: d
               for kind in ("livenessProbe", "readinessProbe")}
     assert timing == {"livenessProbe": ("/health", 30, 10), "readinessProbe": ("/ready", 5, 5)}
     assert f"--id={pod.names[0]}" in objects.command(pod, worker, pod.names[0])
+
+
+def test_masters_believe_the_ingress_who_asks(rendered: dict[str, Objects]) -> None:
+    for objects in rendered.values():
+        [pod] = [pod for pod in objects.pods() if pod.name == "loadhost-master"]
+        environment = objects.environment(pod, pod.containers[0], pod.names[0])
+        assert ipaddress.ip_network(environment["LOADHOST_TRUSTED_PROXY"]).is_private
 
 
 def test_each_master_has_the_priority_of_its_number(rendered: dict[str, Objects]) -> None:

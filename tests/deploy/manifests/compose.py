@@ -125,7 +125,16 @@ def words_of_the_program_fit(tree: Tree, _folder: Path) -> Iterator[str]:
 
 def prometheus_asks_whom_there_is(tree: Tree, folder: Path) -> Iterator[str]:
     """Targets of the shipped configuration and of the list of workers, and Grafana's source."""
-    prometheus = yaml.safe_load((folder / "../prometheus/prometheus.yml").read_text())
+    mounts = dict(reversed(volume.split(":")[:2]) for volume in tree["services"]["prometheus"]["volumes"])
+    configuration = folder / mounts["/etc/prometheus/prometheus.yml"]
+    if not configuration.exists():
+        return  # told by who looks for files
+    prometheus = yaml.safe_load(configuration.read_text())
+    told = [one for receiver in prometheus.get("alerting", {}).get("alertmanagers", []) for one in receiver["static_configs"]]
+    told += [one for job in prometheus["scrape_configs"] for one in job.get("static_configs", [])]
+    for target in [target for one in told for target in one["targets"]]:
+        if target.partition(":")[0] not in tree["services"]:
+            yield f"Prometheus asks {target}, which is no service"
     jobs = {job["job_name"]: job for job in prometheus["scrape_configs"]}
     masters = [name for name in tree["services"] if name.startswith("master-")]
     asked = jobs["loadhost-master"]["static_configs"][0]["targets"]

@@ -339,7 +339,8 @@ impl Machine {
             self.restart(now, run, at, incarnation);
             moved = true;
         }
-        if run.parts[at].lost {
+        // The last words of a process that has left do not mean that it is back.
+        if run.parts[at].lost && !run.parts[at].has_ended() {
             self.welcome(now, run, at);
             moved = true;
         }

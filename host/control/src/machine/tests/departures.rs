@@ -81,6 +81,11 @@ fn the_only_one_leaves(stage: &mut Stage) {
     let run = Some(run_id());
     let stopped = status(&worker("a"), 1, WorkerState::Stopped { last_seq: 3 });
     stage.hears(WorkerStatus { draining: true, applied, run, ..stopped });
+    let idle = status(&worker("a"), 1, WorkerState::Idle);
+    for _ in 0..3 {
+        stage.hears(WorkerStatus { draining: true, applied, ..idle.clone() });
+        stage.passes(Duration::from_millis(10));
+    }
 }
 
 #[test]
@@ -89,7 +94,9 @@ fn a_run_whose_only_worker_was_told_to_end_has_failed_once_nobody_has_come_in_it
     the_only_one_leaves(&mut stage);
     stage.passes(secs(10));
     assert!(stage.report.is_none(), "another one may be on its way: {}", stage.notes());
-    let loss = stage.view().losses[0].clone();
+    let losses = stage.view().losses.clone();
+    assert_eq!(losses.len(), 1, "{losses:?}");
+    let loss = &losses[0];
     assert_eq!((loss.share, loss.unmeasured, loss.returned), (1.0, Duration::ZERO, None));
     stage.passes(secs(30));
     let EndReason::WorkerFailed { code, message, .. } = stage.ended() else {

@@ -123,10 +123,15 @@ def words_of_the_program_fit(tree: Tree, _folder: Path) -> Iterator[str]:
             yield f"{name}: LOADHOST_NATS is no service"
 
 
+def _mounts(service: Tree, folder: Path) -> dict[str, Path]:
+    """What a container has where."""
+    return {target: folder / source for source, target, *_ in (volume.split(":") for volume in service["volumes"])}
+
+
 def prometheus_asks_whom_there_is(tree: Tree, folder: Path) -> Iterator[str]:
     """Targets of the shipped configuration and of the list of workers, and Grafana's source."""
-    mounts = dict(reversed(volume.split(":")[:2]) for volume in tree["services"]["prometheus"]["volumes"])
-    configuration = folder / mounts["/etc/prometheus/prometheus.yml"]
+    mounts = _mounts(tree["services"]["prometheus"], folder)
+    configuration = mounts["/etc/prometheus/prometheus.yml"]
     if not configuration.exists():
         return  # told by who looks for files
     prometheus = yaml.safe_load(configuration.read_text())
@@ -147,8 +152,7 @@ def prometheus_asks_whom_there_is(tree: Tree, folder: Path) -> Iterator[str]:
         yield f"Prometheus asks the workers {workers['targets']}, and there are {named}"
     shared = [name for name in [*masters, "worker", "grafana"] if "fleet" not in tree["services"][name]["networks"]]
     yield from (f"{name} and prometheus have no network in common" for name in shared)
-    mounted = {word.split(":")[1] for word in tree["services"]["prometheus"]["volumes"]}
-    mounted |= {entry["target"] for kind in ("secrets", "configs") for entry in tree["services"]["prometheus"][kind]}
+    mounted = mounts.keys() | {entry["target"] for kind in ("secrets", "configs") for entry in tree["services"]["prometheus"][kind]}
     wanted = [*prometheus["rule_files"], *jobs["loadhost-worker"]["file_sd_configs"][0]["files"],
               jobs["loadhost-master"]["authorization"]["credentials_file"]]
     yield from (f"Prometheus reads {name}, which is not mounted" for name in wanted
@@ -157,7 +161,7 @@ def prometheus_asks_whom_there_is(tree: Tree, folder: Path) -> Iterator[str]:
 
 
 def _grafana_shows_what_there_is(grafana: Tree, folder: Path) -> Iterator[str]:
-    mounts = {volume.split(":")[1]: folder / volume.split(":")[0] for volume in grafana["volumes"]}
+    mounts = _mounts(grafana, folder)
     provisioning = mounts.get("/etc/grafana/provisioning", folder)
     try:
         [source] = yaml.safe_load((provisioning / "datasources/loadhost.yml").read_text())["datasources"]

@@ -32,6 +32,11 @@ if [ ! -d "$overlay/secrets" ]; then
     missing "$overlay has no secrets" "run deploy/kubernetes/make-secrets.sh $overlay first"
 fi
 overlay=$(cd "$overlay" && pwd)
+for wish in MASTER_REPLICAS WORKER_REPLICAS WORKER_LIMIT; do
+    [[ ${!wish:-1} =~ ^[1-9][0-9]{0,4}$ ]] || missing "$wish is \`${!wish}\`" "give a whole number from 1 on"
+done
+[[ ${NAMESPACE:-loadhost} =~ ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$ ]] ||
+    missing "NAMESPACE is \`$NAMESPACE\`" "give small letters, digits and dashes, 63 at most, such as \`loadhost\`"
 
 # What differs from the overlay, on top of it; kustomize knows folders by their way from each other.
 top=$(mktemp -d)

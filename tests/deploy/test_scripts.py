@@ -213,6 +213,11 @@ def test_a_fleet_is_deployed_as_asked_and_waited_for(overlay: Path, tmp_path: Pa
     ({"WORKER_REPLICAS": "150"}, "WORKER_REPLICAS 150 is above WORKER_LIMIT 100"),
     ({"WORKER_LIMIT": "9"}, "WORKER_REPLICAS 10 is above WORKER_LIMIT 9"),
     ({"MASTER_REPLICAS": "5"}, "MASTER_REPLICAS 5 is more than the 3 masters"),
+    ({"WORKER_REPLICAS": "abc"}, "WORKER_REPLICAS is `abc`"),
+    ({"WORKER_REPLICAS": "1.5"}, "WORKER_REPLICAS is `1.5`"),
+    ({"WORKER_LIMIT": "-3"}, "WORKER_LIMIT is `-3`"),
+    ({"MASTER_REPLICAS": "0"}, "MASTER_REPLICAS is `0`"),
+    ({"NAMESPACE": "Perf Team"}, "NAMESPACE is `Perf Team`"),
 ])
 def test_wishes_that_cannot_work_are_refused_before_anything_is_applied(
         overlay: Path, tmp_path: Path, wish: dict[str, str], said: str) -> None:

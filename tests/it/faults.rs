@@ -2,6 +2,7 @@
 //! target's own count is the truth that the run's results are compared with.
 
 mod cut;
+mod departures;
 mod lost;
 mod many;
 mod restarts;

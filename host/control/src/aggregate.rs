@@ -177,16 +177,22 @@ impl Aggregate {
         self.load_end.get_or_insert(at);
     }
 
-    /// Decides how far the picture is complete, given the workers that still make load.
+    /// Decides how far the picture is complete, given the workers that still make load. Without any it
+    /// goes on with the time: no load is a figure as well.
     /// True if it got further.
-    pub(crate) fn complete<'a>(&mut self, live: impl Iterator<Item = &'a WorkerId>) -> bool {
+    pub(crate) fn complete<'a>(
+        &mut self,
+        live: impl Iterator<Item = &'a WorkerId>,
+        elapsed: Duration,
+    ) -> bool {
         let spoken = live
             .map(|worker| self.users.get(worker).map_or(Duration::ZERO, |users| users.end))
             .min();
         // Who has just come has said nothing yet, which takes nothing back.
         self.spoken = self.spoken.max(spoken.unwrap_or(self.end));
         let patient = self.end.saturating_sub(PATIENCE);
-        let through = spoken.map_or(self.end.as_secs(), |spoken| spoken.max(patient).as_secs());
+        let alone = self.end.max(elapsed.saturating_sub(PATIENCE));
+        let through = spoken.map_or(alone, |spoken| spoken.max(patient)).as_secs();
         let further = through > self.through;
         self.through = self.through.max(through);
         if further && Duration::from_secs(self.through) > self.counted_from {

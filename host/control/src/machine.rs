@@ -349,11 +349,19 @@ impl Machine {
         }
         let mut setup = run.setup_data.take();
         let part = &mut run.parts[at];
+        let was_running = part.is_running();
         moved |= part.follow(self.config.term, status, &mut setup);
+        let begins = !was_running && part.is_running();
         if let Some(last) = part.last_seq {
             run.aggregate.ledger.expect(worker, incarnation, last);
         }
         run.setup_data = setup;
+        if begins {
+            // It was missing while it was tried again.
+            let elapsed = run.elapsed(now.mono);
+            let kept = run.open_losses(worker).filter(|loss| !loss.moved);
+            kept.for_each(|loss| loss.returned = Some(elapsed));
+        }
         moved
     }
 
@@ -376,6 +384,7 @@ impl Machine {
         if run.part(&interval.worker).is_none() {
             return self.ignore("foreign_interval");
         }
+        run.note_pause(now.mono, &interval);
         let plan = run.plan.clone();
         run.aggregate.take(interval, &plan);
         matches!(run.stage, Stage::Collecting { .. })

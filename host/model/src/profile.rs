@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::share::Share;
+
 /// A straight line from the value of the stage before (or [`Curve::start`]) to
 /// `target`, reached after `duration`. A duration of zero is a jump.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -83,6 +85,27 @@ pub enum Load {
     },
 }
 
+impl Load {
+    /// Iterations that whoever has `share` is to make; 0: they are due by the clock, or as fast as users go.
+    pub fn iterations_of(&self, share: &Share) -> u64 {
+        match *self {
+            // All slots that have a user share them evenly.
+            Self::SharedIterations { users, iterations, .. } => {
+                share.crewed(share.of(), users).count_of(iterations)
+            }
+            Self::UserIterations { users, iterations, .. } => {
+                share.count_of(u64::from(users)).saturating_mul(iterations)
+            }
+            Self::Closed { .. } | Self::Shaped { .. } | Self::Arrivals { .. } => 0,
+        }
+    }
+
+    /// Whether it is made by the clock, and not until so many iterations are made.
+    pub fn is_timed(&self) -> bool {
+        !matches!(self, Self::SharedIterations { .. } | Self::UserIterations { .. })
+    }
+}
+
 /// One load within a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
@@ -105,6 +128,19 @@ pub struct Profile {
     pub run_time: Option<Duration>,
     /// Requests per second over the whole run, at most.
     pub max_request_rate: Option<f64>,
+}
+
+impl Profile {
+    /// Whether all of it is made by the clock. Iterations that are counted are begun where they are, so they cannot
+    /// change hands.
+    pub fn is_timed(&self) -> bool {
+        self.phases.iter().all(|phase| phase.load.is_timed())
+    }
+
+    /// Iterations that whoever has `share` is to make in all phases that count them.
+    pub fn iterations_of(&self, share: &Share) -> u64 {
+        self.phases.iter().map(|phase| phase.load.iterations_of(share)).sum()
+    }
 }
 
 /// A change of a running profile.
@@ -130,4 +166,24 @@ pub enum Change {
         /// From the value at the moment of the change.
         stages: Vec<Stage>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn workers_share_all_iterations_and_give_none_to_those_without_users() {
+        let cases = [(1, 3, 10), (2, 3, 11), (7, 3, 1000), (300, 3, 1000), (9, 1, 5), (0, 2, 5)];
+        for (users, workers, iterations) in cases {
+            let load = Load::SharedIterations { users, iterations, max_duration: None };
+            let share = |worker| Share::new(240, (worker..240).step_by(workers as usize)).unwrap();
+            let own = |worker| load.iterations_of(&share(worker));
+            let shares: Vec<u64> = (0..workers).map(own).collect();
+            let expected = if users == 0 { 0 } else { iterations };
+            assert_eq!(shares.iter().sum::<u64>(), expected, "{users} users on {workers} workers");
+            assert!(shares.iter().skip(users as usize).all(|share| *share == 0), "{shares:?}");
+        }
+    }
 }

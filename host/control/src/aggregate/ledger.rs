@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use loadhost_model::id::{Incarnation, WorkerId};
+use loadhost_model::interval::Interval;
 use serde::{Deserialize, Serialize};
 
 use crate::view::Collection;
@@ -113,6 +114,13 @@ impl Ledger {
     pub(crate) fn has_ended(&self, worker: &WorkerId, incarnation: Incarnation) -> bool {
         let all_here = |source: &Source| source.last == Some(source.known) && source.missing() == 0;
         self.sources.get(&(worker.clone(), incarnation)).is_some_and(all_here)
+    }
+
+    /// Whether an interval is the first one after another that its process had said to be the last.
+    pub(crate) fn resumes(&self, interval: &Interval) -> bool {
+        let key = (interval.worker.clone(), interval.incarnation);
+        let source = self.sources.get(&key).filter(|source| source.through < interval.seq);
+        source.and_then(|source| source.last).is_some_and(|last| last + 1 == interval.seq)
     }
 
     /// Whether all that the process is known to have made is here.

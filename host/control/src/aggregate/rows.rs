@@ -301,7 +301,8 @@ pub(crate) fn others(totals: &Statistics, shares: &Shares, rates: &Rates<'_>) ->
     rows
 }
 
-fn is_hook(task: &str) -> bool {
+/// `on-start` and `on-stop` are measured like tasks, and are no iterations.
+pub(super) fn is_hook(task: &str) -> bool {
     matches!(task, "on_start" | "on_stop")
 }
 

@@ -1,6 +1,9 @@
 //! What an interval amounts to over all its series.
 
 use loadhost_model::interval::{HttpStats, SeriesStats, Statistics};
+use loadhost_model::metric::SeriesKey;
+
+use super::rows::is_hook;
 
 /// All requests and iterations of some statistics.
 #[derive(Debug, Clone, Default)]
@@ -12,10 +15,12 @@ pub(crate) struct Sums {
 impl Sums {
     pub(crate) fn of(statistics: &Statistics) -> Self {
         let mut sums = Self::default();
-        for stats in statistics.series.values() {
-            match stats {
-                SeriesStats::Http(http) => sums.http.merge(http),
-                SeriesStats::Task(task) => sums.iterations += task.iterations,
+        for (key, stats) in &statistics.series {
+            match (key, stats) {
+                (_, SeriesStats::Http(http)) => sums.http.merge(http),
+                (SeriesKey::Task { task, .. }, SeriesStats::Task(stats)) if !is_hook(task) => {
+                    sums.iterations += stats.iterations;
+                }
                 _ => {}
             }
         }

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadhost_model::plan::Distribution;
-use loadhost_model::profile::Load;
 use loadhost_model::wire::{Step, StopMode, Work};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +22,7 @@ use super::run::{Part, Progress, Run, Stage, Standing};
 use super::slots::SeatNumber;
 use super::split;
 use super::{Machine, Now};
-use weigh::{guess_unmeasured, slots_per_cpu};
+use weigh::{half_way, slots_per_cpu};
 
 use crate::view::{Liveness, NoteKind};
 
@@ -308,7 +307,7 @@ impl Machine {
             Some(Seat { seat: part.seat, room: status.capacity, weight })
         };
         let seats = parts.filter_map(seat).collect();
-        if distribution == Distribution::LeastLoaded { guess_unmeasured(seats) } else { seats }
+        if distribution == Distribution::LeastLoaded { half_way(seats, has) } else { seats }
     }
 
     pub(super) fn is_alive(&self, part: &Part) -> bool {
@@ -336,16 +335,6 @@ impl Machine {
 }
 
 impl Run {
-    /// Whether its load can change hands. Iterations are counted, not timed: what one worker has begun no
-    /// other can go on with.
-    pub(crate) fn is_movable(&self) -> bool {
-        let is_timed = |load: &Load| match load {
-            Load::Closed { .. } | Load::Shaped { .. } | Load::Arrivals { .. } => true,
-            Load::SharedIterations { .. } | Load::UserIterations { .. } => false,
-        };
-        self.plan.profile.phases.iter().all(|phase| is_timed(&phase.load))
-    }
-
     fn is_nearly_over(&self, now: Duration) -> bool {
         let length = self.plan.profile.length();
         length.is_some_and(|length| self.elapsed(now).saturating_add(TOO_LATE) >= length)

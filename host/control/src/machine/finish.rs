@@ -39,21 +39,29 @@ impl Machine {
         run.aggregate.close();
         self.note_missing(now, run);
         note_late_failures(now, run);
-        let part = teardown_part(run);
-        if run.setup_data.is_some() && part.is_none() {
-            let message = "`teardown` was not called: no worker is left".to_string();
-            run.note(now.mono, NoteKind::Warning, message);
-        }
-        let teardown = run.setup_data.clone().and_then(|data| Some((part?, data)));
-        match teardown {
-            Some((part, setup_data)) => {
+        self.look_whether_all_was_made(now, run);
+        run.stage = Stage::Finished;
+        match (teardown_part(run), run.setup_data.clone()) {
+            (Some(part), Some(setup_data)) => {
                 let limit = run.plan.limits.stop_time.saturating_add(self.config.stop_margin);
                 run.stage = Stage::TearingDown { part, deadline: now.mono.saturating_add(limit) };
                 self.assign(run, part, Step::Teardown { setup_data });
             }
-            None => run.stage = Stage::Finished,
+            (None, Some(_)) => {
+                let message = "`teardown` was not called: no worker is left".to_string();
+                run.note(now.mono, NoteKind::Warning, message);
+            }
+            (_, None) => {}
         }
         true
+    }
+
+    /// Last words on counted iterations may come in only now.
+    fn look_whether_all_was_made(&mut self, now: Now, run: &mut Run) {
+        if run.ended == Some(EndReason::Completed) {
+            self.notice_departures(now, run);
+            run.ended = self.nobody_left(now, run).or(run.ended.take());
+        }
     }
 
     fn note_missing(&mut self, now: Now, run: &mut Run) {

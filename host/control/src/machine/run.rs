@@ -246,10 +246,7 @@ impl Part {
 
     /// Nothing more is to be expected of it before it is told to tear down.
     pub(crate) fn is_still(&self) -> bool {
-        self.lost
-            || self.failed.is_some()
-            || self.progress >= Progress::Stopped
-            || self.standing == Standing::Out
+        self.lost || self.failed.is_some() || self.has_ended() || self.standing == Standing::Out
     }
 
     /// Takes part, as far as is known.
@@ -361,11 +358,21 @@ impl Run {
         })
     }
 
-    /// Whether load that others could make is still to come; workers end theirs by clocks that differ a
-    /// little.
-    pub(crate) fn has_load_left(&self, now: Duration) -> bool {
+    /// Whether its load can change hands. Iterations are counted, not timed: what one worker has begun no
+    /// other can go on with.
+    pub(crate) fn is_movable(&self) -> bool {
+        self.plan.profile.is_timed()
+    }
+
+    /// Whether it is well before the end of its time, if it has one: workers end their load by clocks that differ a little.
+    pub(crate) fn has_time_left(&self, now: Duration) -> bool {
         let until = self.elapsed(now).saturating_add(AT_THE_END);
-        self.is_movable() && self.plan.profile.length().is_none_or(|length| until < length)
+        self.plan.profile.length().is_none_or(|length| until < length)
+    }
+
+    /// Whether load that others could make is still to come.
+    pub(crate) fn has_load_left(&self, now: Duration) -> bool {
+        self.is_movable() && self.has_time_left(now)
     }
 
     /// How people call where it is.
@@ -423,6 +430,15 @@ impl Run {
         let lost: u32 =
             self.parts.iter().filter(gone).map(|part| self.slots.held_by(part.seat)).sum();
         f64::from(self.slots.unserved().saturating_add(lost)) / f64::from(self.slots.of())
+    }
+
+    /// What was lost with a worker that has not come back since, in the order in which it was noticed.
+    pub(crate) fn open_losses(
+        &mut self,
+        worker: &WorkerId,
+    ) -> impl DoubleEndedIterator<Item = &mut Loss> {
+        let is_open = move |loss: &&mut Loss| loss.worker == *worker && loss.returned.is_none();
+        self.losses.iter_mut().filter(is_open)
     }
 
     /// Names of the parts that `which` is true of, for people.

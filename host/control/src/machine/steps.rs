@@ -183,8 +183,7 @@ impl Machine {
         self.follow_versions(now, run);
         let elapsed = run.elapsed(now.mono);
         let over = run.plan.profile.length().is_some_and(|length| elapsed >= length);
-        let is_idle = run.parts.iter().all(Part::is_still) && !run.has_load_left(now.mono);
-        if over || is_idle {
+        if over || self.is_idle(now, run) {
             return self.end(now, run, EndReason::Completed, StopMode::Graceful);
         }
         self.balance(now, run);
@@ -195,10 +194,22 @@ impl Machine {
         false
     }
 
+    /// Whether nobody makes load any more, and nobody will: who is only silent may still do so.
+    fn is_idle(&self, now: Now, run: &Run) -> bool {
+        let may_speak = |part: &Part| {
+            part.lost
+                && part.takes_part()
+                && !part.has_ended()
+                && !self.is_silent_for_long(now, part)
+        };
+        let is_awaited = run.has_time_left(now.mono) && run.parts.iter().any(may_speak);
+        run.parts.iter().all(Part::is_still) && !run.has_load_left(now.mono) && !is_awaited
+    }
+
     /// Judges each second that is complete. True if that ended the run.
     fn look_at_numbers(&mut self, now: Now, run: &mut Run, elapsed: Duration) -> bool {
         let live = run.parts.iter().filter(|part| part.is_measuring()).map(|part| &part.worker);
-        if !run.aggregate.complete(live) {
+        if !run.aggregate.complete(live, elapsed) {
             return false;
         }
         self.news = true;
@@ -279,7 +290,7 @@ impl Machine {
         deadline: Duration,
     ) -> bool {
         let live = run.parts.iter().filter(|part| part.is_measuring()).map(|part| &part.worker);
-        self.news |= run.aggregate.complete(live);
+        self.news |= run.aggregate.complete(live, run.elapsed(now.mono));
         if run.parts.iter().all(Part::is_still) {
             let deadline = now.mono.saturating_add(self.config.collect_timeout);
             run.stage = Stage::Collecting { since: now.mono, deadline };

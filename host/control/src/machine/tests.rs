@@ -20,7 +20,9 @@ use crate::report::{EndReason, RunReport};
 use crate::testing::{self, description, interval, plan, plan_of, run_id, secs, status, worker};
 use crate::view::{Liveness, RunState, RunView, ThresholdState};
 
+mod counted;
 mod departures;
+mod distribution;
 mod fleet;
 mod life;
 mod load;

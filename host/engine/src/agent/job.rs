@@ -25,6 +25,10 @@ use crate::load::team::Abort;
 use crate::shared::Commons;
 use editions::Editions;
 
+/// Why a worker cannot go on with counted iterations.
+const BEGUN_TWICE: &str = "it heard no leader for too long and stopped its load, and counted iterations are not begun twice; \
+    keep a master up, or give the workers a longer `--dead-man`";
+
 /// The assignment to follow.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
@@ -283,6 +287,10 @@ impl<W: Workshop> Job<W> {
                 Some(abort) => self.fail(wanted, abort.code, abort.message),
                 None => self.stopped(wanted),
             };
+        }
+        let is_begun = self.made.load(Ordering::Relaxed) > 0;
+        if is_begun && !wanted.work.plan.profile.is_timed() {
+            return self.fail(wanted, "begun-twice", BEGUN_TWICE);
         }
         let Some(stage) = self.stage(wanted).await else { return };
         let clock = RunClock::starting_at(instant_of(start, &self.clock_offset));

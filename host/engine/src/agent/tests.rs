@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod editions;
+mod leaderless;
 mod shares;
 mod sharing;
 mod terms;
@@ -205,14 +206,14 @@ impl Boss {
             next: self.next.clone(),
             shared: Default::default(),
         };
+        self.state(generation, Some(work));
+    }
+
+    /// To whichever process has the name.
+    fn state(&self, generation: u64, work: Option<Work>) {
         let (version, term) = (wire::VERSION, self.term);
-        self.assignments.send_replace(Some(Assignment {
-            version,
-            term,
-            generation,
-            to: None,
-            work: Some(work),
-        }));
+        let assignment = Assignment { version, term, generation, to: None, work };
+        self.assignments.send_replace(Some(assignment));
     }
 
     fn start(&mut self) {
@@ -317,14 +318,7 @@ async fn a_run_from_idle_to_idle() {
     boss.assign(Step::Teardown { setup_data: "data".into() });
     boss.until_state(WorkerState::TornDown).await;
     boss.generation += 1;
-    let (version, term, generation) = (wire::VERSION, Term(1), boss.generation);
-    boss.assignments.send_replace(Some(Assignment {
-        version,
-        term,
-        generation,
-        to: None,
-        work: None,
-    }));
+    boss.state(boss.generation, None);
     assert_eq!(boss.until_state(WorkerState::Idle).await.run, None);
     boss.finish().await;
 }
@@ -433,24 +427,6 @@ async fn while_it_works_for_a_run_a_worker_says_how_many_users_fit_in_that_run()
 }
 
 #[tokio::test]
-async fn a_run_that_comes_back_goes_on_numbering_its_intervals() {
-    let mut boss = Boss::of(Script::default(), Load::Closed { users: Curve::constant(2.0) });
-    boss.start();
-    boss.until(|status| status.users == 2).await;
-    boss.assignments.send_replace(None);
-    boss.until(|status| status.state == WorkerState::Idle).await;
-    let before = boss.intervals.last().map(|interval| interval.seq).unwrap();
-    boss.start();
-    boss.until(|status| status.users == 2).await;
-    boss.assign(Step::Stop { mode: StopMode::Graceful });
-    let last_seq = boss.until_stopped().await;
-    assert!(last_seq > before);
-    let seqs: Vec<u64> = boss.intervals.iter().map(|interval| interval.seq).collect();
-    assert_eq!(seqs, (1..=last_seq).collect::<Vec<_>>());
-    boss.finish().await;
-}
-
-#[tokio::test]
 async fn a_setup_that_fails_is_said_with_its_own_words() {
     let script = Script {
         setup: || Err(CallOutcome::Failed(message("no accounts left"))),
@@ -509,18 +485,6 @@ async fn intervals_that_find_no_room_become_one_and_lose_nothing() {
     assert!(last_seq < 4, "{last_seq} intervals through a channel for one report");
     let ends = boss.intervals.windows(2).all(|pair| pair[0].end == pair[1].begin);
     assert!(ends && boss.intervals[0].begin.is_zero());
-    boss.finish().await;
-}
-
-#[tokio::test]
-async fn a_worker_without_a_master_ends_its_load() {
-    let mut boss = Boss::of(Script::default(), Load::Closed { users: Curve::constant(2.0) });
-    boss.start();
-    boss.until(|status| status.users == 2).await;
-    boss.assignments.send_replace(None);
-    let status = boss.until(|status| status.state == WorkerState::Idle).await;
-    assert_eq!((status.run, status.users), (None, 0));
-    assert!(boss.intervals.last().is_some_and(|interval| interval.last));
     boss.finish().await;
 }
 

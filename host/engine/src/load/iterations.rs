@@ -2,7 +2,6 @@
 
 use loadhost_model::profile::Load;
 use loadhost_model::schedule::users_of;
-use loadhost_model::share::Share;
 
 use crate::load::crew::{Crew, ticks};
 use crate::load::shard::{Post, until};
@@ -17,9 +16,9 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
     let Some(phase) = post.begin().await else { return };
     let Some(share) = post.shares().at(phase.start).cloned() else { return };
     let (users, source, max_duration) = match phase.load {
-        Load::SharedIterations { users, iterations, max_duration } => {
+        Load::SharedIterations { users, max_duration, .. } => {
             let whole = post.share_of_worker(phase.start);
-            let own = whole.map_or(0, |whole| own_iterations(&whole, users, iterations));
+            let own = whole.map_or(0, |whole| phase.load.iterations_of(&whole));
             let left = post.shard.team.iterations(&phase.name, own);
             (users, Source::Shared(left), max_duration)
         }
@@ -43,29 +42,4 @@ pub(super) async fn run<F: VuFactory>(mut post: Post<F>, mut crew: Crew<F>) {
         }
     }
     crew.dismiss(post.stop).await;
-}
-
-/// How many of the run's shared iterations a worker does: all slots that have a user share
-/// them evenly.
-fn own_iterations(share: &Share, users: u32, iterations: u64) -> u64 {
-    share.crewed(share.of(), users).count_of(iterations)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn workers_share_all_iterations_and_give_none_to_those_without_users() {
-        let cases = [(1, 3, 10), (2, 3, 11), (7, 3, 1000), (300, 3, 1000), (9, 1, 5), (0, 2, 5)];
-        for (users, workers, iterations) in cases {
-            let share = |worker| Share::new(240, (worker..240).step_by(workers as usize)).unwrap();
-            let own = |worker| own_iterations(&share(worker), users, iterations);
-            let shares: Vec<u64> = (0..workers).map(own).collect();
-            let expected = if users == 0 { 0 } else { iterations };
-            assert_eq!(shares.iter().sum::<u64>(), expected, "{users} users on {workers} workers");
-            assert!(shares.iter().skip(users as usize).all(|share| *share == 0), "{shares:?}");
-        }
-    }
 }

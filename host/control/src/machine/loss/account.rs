@@ -76,22 +76,18 @@ fn rounded_up(time: Duration) -> Duration {
     FINE_ENOUGH.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
 }
 
-/// Iterations of a worker that are not known to have been made; nothing if there are none.
+/// Iterations of a worker that are not known to have been made, and how many it was to make.
+pub(super) fn open_iterations(run: &Run, at: usize) -> (u64, u64) {
+    let Some(part) = run.parts.get(at) else { return (0, 0) };
+    let planned = run.plan.profile.iterations_of(&part.share);
+    (planned.saturating_sub(run.aggregate.ledger.iterations_of(&part.worker)), planned)
+}
+
+/// What people are told of these; nothing if there are none.
 pub(super) fn unconfirmed(run: &Run, at: usize) -> String {
-    let Some(part) = run.parts.get(at) else { return String::new() };
-    let planned = run.plan.profile.phases.iter().map(|phase| match &phase.load {
-        loadhost_model::profile::Load::SharedIterations { iterations, .. } => {
-            part.share.count_of(*iterations)
-        }
-        loadhost_model::profile::Load::UserIterations { users, iterations, .. } => {
-            part.share.count_of(u64::from(*users)).saturating_mul(*iterations)
-        }
-        _ => 0,
-    });
-    let planned: u64 = planned.sum();
-    match planned.saturating_sub(run.aggregate.ledger.iterations_of(&part.worker)) {
-        0 => String::new(),
-        open => format!(
+    match open_iterations(run, at) {
+        (0, _) => String::new(),
+        (open, planned) => format!(
             "; {open} of its {planned} iterations were not confirmed and are not made up for"
         ),
     }

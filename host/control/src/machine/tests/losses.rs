@@ -96,3 +96,62 @@ fn a_lost_worker_is_expected_until_another_one_comes_in_its_place_or_it_is_back(
     stage.goes_on(&["a", "b", "c"], 60);
     assert_eq!(stage.view().workers_expected, 3, "b is back");
 }
+
+/// A leader that comes when the workers have stopped their load by themselves, and begun again with it.
+fn paused(stage: &mut Stage) {
+    stage.seconds(&["a", "b"], 1..=2);
+    stage.now = secs(40);
+    stage.next_leader();
+    stage.sends(Interval { last: true, ..interval(&worker("b"), 3, &[("/", &[5])]) });
+    for seq in 3..=5 {
+        stage.sends(interval(&worker("a"), seq, &[("/", &[5])]));
+    }
+}
+
+/// Of `b`, which began again after so many seconds.
+fn again(seq: u64, begin: u64) -> Interval {
+    let (begin, end) = (secs(begin), secs(begin + 1));
+    Interval { begin, end, ..interval(&worker("b"), seq, &[("/", &[5])]) }
+}
+
+#[test]
+fn load_that_a_worker_stopped_by_itself_while_nobody_led_is_a_loss() {
+    let mut stage = Stage::running(&["a", "b"], on_loss(LossPolicy::Rebalance));
+    paused(&mut stage);
+    for seq in 4..=5 {
+        stage.sends(again(seq, 36 + seq));
+    }
+    let losses = stage.view().losses.clone();
+    assert_eq!(losses.len(), 1, "{losses:?}");
+    let loss = &losses[0];
+    assert_eq!((loss.worker.as_str(), loss.share, loss.moved), ("b", 0.5, false));
+    assert_eq!((loss.at, loss.returned, loss.unmeasured), (secs(3), Some(secs(40)), secs(0)));
+    let told = "worker `b` heard no leader and stopped its load: 50.0 % of the load is missing from 3 s to 40 s";
+    assert!(stage.notes().contains(told), "{}", stage.notes());
+}
+
+#[test]
+fn a_worker_that_others_stood_in_for_before_it_began_again_has_not_stopped_by_itself() {
+    let mut stage = Stage::running(&["a", "b"], on_loss(LossPolicy::Rebalance));
+    paused(&mut stage);
+    stage.goes_on(&["a"], 50);
+    assert_eq!(slots(&stage, "a"), 240, "b is lost: {}", stage.notes());
+    let before = stage.view().losses.len();
+    stage.goes_on(&["a", "b"], 50);
+    stage.sends(again(4, 48));
+    assert_eq!(stage.view().losses.len(), before, "{}", stage.notes());
+}
+
+#[test]
+fn the_rate_of_a_run_that_nobody_works_for_falls_to_nothing() {
+    let mut stage = Stage::running(&["a"], on_loss(LossPolicy::Continue));
+    stage.seconds(&["a"], 1..=5);
+    assert!(stage.view().window.rps > 0.0);
+    stage.says("b", WorkerState::Idle);
+    for _ in 0..20 {
+        stage.says("b", WorkerState::Idle);
+        stage.passes(secs(1));
+    }
+    assert_eq!((stage.view().state, stage.view().window.rps), (RunState::Running, 0.0));
+    assert_eq!(stage.view().total.requests, 10);
+}

@@ -1,5 +1,8 @@
 //! Workers that fail, die, come back or say old things.
 
+use loadhost_model::plan::{FleetSettings, LossPolicy};
+
+use super::fleet::{on_loss, plan_with, slots};
 use super::*;
 
 #[test]
@@ -261,4 +264,68 @@ fn a_failure_while_the_run_ends_is_noted() {
         "{}",
         stage.notes()
     );
+}
+
+fn failed(code: &str) -> WorkerState {
+    WorkerState::Failed { code: code.into(), message: "no room for threads".into() }
+}
+
+fn kept_by_its_own() -> [(RunPlan, &'static [&'static str]); 2] {
+    let sole = plan_with(FleetSettings::default());
+    [(sole, &["a"]), (on_loss(LossPolicy::Continue), &["a", "b"])]
+}
+
+#[test]
+fn a_failed_worker_whose_share_nobody_else_may_have_is_tried_again_and_keeps_it() {
+    for (plan, names) in kept_by_its_own() {
+        let mut stage = Stage::running(names, plan);
+        stage.says("a", failed("load"));
+        assert_eq!(stage.step("a"), None, "it is to forget what failed: {}", stage.notes());
+        let missing = 1.0 / names.len() as f64;
+        let loss = stage.view().losses[0].clone();
+        assert_eq!((loss.share, loss.moved, loss.returned), (missing, false, None), "{loss:?}");
+        stage.says("a", WorkerState::Idle);
+        stage.passes(Duration::from_millis(100));
+        assert!(matches!(stage.step("a"), Some(Step::Run { .. })));
+        assert_eq!(slots(&stage, "a"), 240 / names.len());
+        stage.now += secs(1);
+        stage.says("a", WorkerState::Running);
+        let losses = stage.view().losses.clone();
+        assert_eq!(
+            (losses.len(), losses[0].returned),
+            (1, Some(Duration::from_millis(1_100))),
+            "{losses:?}"
+        );
+    }
+}
+
+#[test]
+fn a_worker_that_fails_more_often_than_it_is_tried_is_missing_among_others_and_the_end_of_a_run_alone()
+ {
+    for (plan, names) in kept_by_its_own() {
+        let retries = plan.fleet.max_retries;
+        let mut stage = Stage::running(names, plan);
+        for _ in 0..retries {
+            stage.says("a", failed("load"));
+            stage.says("a", WorkerState::Idle);
+            stage.passes(Duration::from_millis(100));
+        }
+        for _ in 0..3 {
+            stage.says("a", failed("load"));
+            stage.now += Duration::from_millis(500);
+            stage.all_say(&names[1..], &WorkerState::Running);
+        }
+        if names.len() == 1 {
+            assert_eq!(stage.view().state, RunState::Stopping);
+            continue;
+        }
+        let view = stage.view();
+        assert_eq!((view.state, view.workers_lost), (RunState::Running, 1), "{}", stage.notes());
+        assert_eq!((view.losses.len(), view.losses[0].returned, view.unserved), (1, None, 0.5));
+        assert!(
+            stage.notes().contains("worker `a` failed: no room for threads"),
+            "{}",
+            stage.notes()
+        );
+    }
 }

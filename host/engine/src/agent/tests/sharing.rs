@@ -35,9 +35,8 @@ impl Boss {
         let to = Some(Incarnation(to));
         work.shared = Box::new(SharedState { to, rows, ..SharedState::default() });
         self.generation += 1;
-        let (version, term, generation) = (wire::VERSION, self.term, self.generation);
-        let assignment = Assignment { version, term, generation, to: None, work: Some(work) };
-        self.assignments.send_replace(Some(assignment));
+        let generation = self.generation;
+        self.state(generation, Some(work));
         self.until(|status| status.applied.1 == generation).await
     }
 }
@@ -82,14 +81,7 @@ async fn the_last_word_on_what_was_taken_comes_with_the_end_and_stays() {
     assert_eq!(taken(stock), None, "what is left is for others");
 
     boss.generation += 1;
-    let (version, term, generation) = (wire::VERSION, boss.term, boss.generation);
-    boss.assignments.send_replace(Some(Assignment {
-        version,
-        term,
-        generation,
-        to: None,
-        work: None,
-    }));
+    boss.state(boss.generation, None);
     let idle = boss.until_state(WorkerState::Idle).await;
     assert_eq!((idle.run, idle.shared.run.as_ref()), (None, Some(&boss.plan.run)));
     assert_eq!(rows(&idle.shared).taken, 1);

@@ -1,4 +1,4 @@
-"""The latest run, as its leader tells it: load, times, verdict, and whether the numbers can be trusted."""
+"""The runs that go on, or the last one, as their leader tells it: load, times, verdict, and whether the numbers can be trusted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def quantile(which: str, name: str, by: str = "le") -> str:
 def at_a_glance() -> list[Json]:
     trusted = words(v0=("to be trusted", GREEN), v1=("saturated", RED))
     return [
-        stat("State", "Of the latest run.", [now(f"({led('loadhost_run_state')}) == 1", "{{state}}")], 4, text="name"),
+        stat("State", "Of the runs that go on, or of the last one.", [now(f"({led('loadhost_run_state')}) > 0", "{{state}}")], 4, text="name"),
         stat("Users", "Running now.", [query(most("loadhost_users"), "users")], 3),
         stat("Requests", "In the last ten seconds.", [query(most("loadhost_requests_per_second"), "requests")], 3, "reqps", decimals=1),
         stat("Failed", "Share of the requests of the last ten seconds.", [query(most("loadhost_failure_ratio"), "failed")], 3,
@@ -90,5 +90,5 @@ def trust() -> list[Json]:
 
 def dashboard() -> Json:
     rows = [("At a glance", at_a_glance()), ("Requests", requests()), ("Times", times()), ("Verdict", verdict()), ("Can it be trusted?", trust())]
-    about = "The latest run of one fleet. Metrics begin anew with each run; the page keeps them all."
+    about = "The runs that go on in one fleet, or its last one. The page has each run by itself."
     return panels.dashboard("loadhost-run", "loadhost / Run", about, variables("loadhost_worker_state"), marks(), rows, "loadhost")

@@ -251,7 +251,7 @@ impl Coordinator {
                 self.answer(answer, done);
             }
             // Whoever asked may have gone away.
-            Command::Distributions(answer) => drop(answer.send(self.machine.distributions())),
+            Command::Times(known, answer) => drop(answer.send(self.machine.times(&known))),
             Command::Timeline(run, answer) => drop(answer.send(self.machine.timeline(&run))),
             Command::Finished(run, answer) => match self.machine.report(&run) {
                 Some(report) if !self.holds_report(&run) => drop(answer.send(report)),

@@ -292,6 +292,11 @@ impl Aggregate {
         self.users.remove(worker);
     }
 
+    /// Since when numbers count.
+    pub(crate) fn counted_from(&self) -> Duration {
+        self.counted_from
+    }
+
     /// How far the numbers are complete.
     pub(crate) fn known(&self) -> Duration {
         Duration::from_secs(self.through)

@@ -4,8 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use loadhost_model::histogram::Histogram;
+use loadhost_model::id::RunId;
 use loadhost_model::interval::{SeriesStats, Statistics};
 use loadhost_model::metric::{OTHER, SeriesKey};
 
@@ -29,7 +31,24 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    fn add(&mut self, histogram: &Histogram) {
+    /// What there is beyond an earlier count of the same. None: no more values.
+    pub fn beyond(&self, before: &Self) -> Option<Self> {
+        let mut more = *self;
+        more.count = self.count.checked_sub(before.count).filter(|count| *count > 0)?;
+        more.sum = self.sum.saturating_sub(before.sum);
+        let pairs = more.at_most.iter_mut().zip(before.at_most);
+        pairs.for_each(|(at_most, before)| *at_most = at_most.saturating_sub(before));
+        Some(more)
+    }
+
+    /// Adds those of others.
+    pub fn add(&mut self, other: &Self) {
+        self.at_most.iter_mut().zip(other.at_most).for_each(|(to, from)| *to += from);
+        self.count += other.count;
+        self.sum += other.sum;
+    }
+
+    fn count(&mut self, histogram: &Histogram) {
         let mut values = histogram.iter().peekable(); // ascending
         let mut below = 0;
         for (bound, at_most) in BOUNDS.iter().zip(&mut self.at_most) {
@@ -59,14 +78,29 @@ pub struct Distribution {
     pub service_time: Buckets,
 }
 
+/// Times of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunTimes {
+    /// Which.
+    pub run: RunId,
+    /// Microseconds since the Unix epoch.
+    pub started: Option<u64>,
+    /// Since when they count: they begin anew with a reset.
+    pub counted_from: Duration,
+    /// Nothing will be added.
+    pub is_over: bool,
+    /// By name and method.
+    pub times: Vec<Distribution>,
+}
+
 /// One for each name and method, by name; those beyond the [`MAX_ROWS`] most used are summed in the last.
 pub(crate) fn distributions(totals: &Statistics) -> Vec<Distribution> {
     let mut names: BTreeMap<(&Arc<str>, &Arc<str>), Distribution> = BTreeMap::new();
     for (key, stats) in &totals.series {
         if let (SeriesKey::Http { method, name, .. }, SeriesStats::Http(stats)) = (key, stats) {
             let one = names.entry((name, method)).or_default();
-            one.response_time.add(&stats.response_time);
-            one.service_time.add(&stats.service_time);
+            one.response_time.count(&stats.response_time);
+            one.service_time.count(&stats.service_time);
         }
     }
     let mut all: Vec<_> = names
@@ -89,14 +123,8 @@ pub(crate) fn distributions(totals: &Statistics) -> Vec<Distribution> {
 fn sum(rest: &[Distribution]) -> Distribution {
     let mut sum = Distribution { name: OTHER.into(), ..Distribution::default() };
     for one in rest {
-        for (to, from) in [
-            (&mut sum.response_time, &one.response_time),
-            (&mut sum.service_time, &one.service_time),
-        ] {
-            to.at_most.iter_mut().zip(from.at_most).for_each(|(to, from)| *to += from);
-            to.count += from.count;
-            to.sum += from.sum;
-        }
+        sum.response_time.add(&one.response_time);
+        sum.service_time.add(&one.service_time);
     }
     sum
 }
@@ -129,7 +157,7 @@ mod tests {
             histogram.record(bound);
             histogram.record(bound + bound / 100);
             let mut buckets = Buckets::default();
-            buckets.add(&histogram);
+            buckets.count(&histogram);
             let below = index.checked_sub(1).map_or(0, |below| buckets.at_most[below]);
             assert_eq!((below, buckets.at_most[index]), (0, 1), "{bound}");
             assert_eq!(buckets.at_most.get(index + 1).copied().unwrap_or(2), 2);
@@ -144,8 +172,8 @@ mod tests {
             histogram.record(value);
         }
         let mut buckets = Buckets::default();
-        buckets.add(&histogram);
-        buckets.add(&histogram);
+        buckets.count(&histogram);
+        buckets.count(&histogram);
         assert_eq!(buckets.at_most, [2, 6, 6, 6, 6, 6, 8, 8, 8, 8, 8, 8, 8, 8, 10]);
         assert_eq!(buckets.count, 12, "one is greater than all bounds");
     }

@@ -50,6 +50,10 @@ pub struct FleetView {
     pub workers: Vec<WorkerView>,
     /// Oldest first; the last few that are over are still here.
     pub runs: Vec<Arc<RunView>>,
+    /// Workers that there should be, lost ones included, for all runs that go on or wait: a run that waits can get workers
+    /// of others.
+    #[serde(default)]
+    pub workers_expected: u32,
     /// Reports that no run could use, by reason.
     pub ignored: BTreeMap<String, u64>,
     /// What merging workers' reports took since the coordinator began.

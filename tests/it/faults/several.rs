@@ -32,8 +32,8 @@ async fn two_runs_on_one_fleet_outlive_their_leader() -> Result<()> {
         ensure!(view["losses"].as_array().is_some_and(Vec::is_empty), "{}", view["losses"]);
         ensure!(view["workers"] == 2, "{} workers", view["workers"]);
     }
-    let second = second.stop(&next).await?.exact()?;
-    second.outcome.expect_code(0)?;
+    let Ended { counted, outcome, .. } = second.stop(&next).await?.exact()?;
+    outcome.expect_code(0)?;
     // The workers of the run that is over come back to the other one.
     until(async || {
         let view = first.seen_by(&next).await?;
@@ -43,8 +43,24 @@ async fn two_runs_on_one_fleet_outlive_their_leader() -> Result<()> {
     .await?;
     first.is_as_wanted(&next, PATIENCE).await?;
     let first = first.stop(&next).await?.exact()?;
+    for counter in ["loadhost_requests_total", "loadhost_response_time_seconds_count"] {
+        let (sum, both) = (sum_of(&next, counter).await?, first.counted + counted);
+        ensure!(sum == both as f64, "{counter} is {sum}, {both} were counted");
+    }
     first.outcome.expect_code(0)?;
     Ok(())
+}
+
+/// Of all series of a metric.
+async fn sum_of(master: &Member, metric: &str) -> Result<f64> {
+    let text = master.get("metrics").await?.error_for_status()?.text().await?;
+    let of =
+        |line: &str| line.strip_prefix(metric)?.starts_with('{').then(|| value(line)).flatten();
+    Ok(text.lines().filter_map(of).sum())
+}
+
+fn value(line: &str) -> Option<f64> {
+    line.rsplit(' ').next()?.parse().ok()
 }
 
 #[tokio::test]

@@ -61,10 +61,10 @@ impl Courier {
             Command::Drain(worker, drained, answer) => {
                 drop(answer.send(self.control(Order::Drain { worker, drained }).await));
             }
-            Command::Distributions(answer) => {
+            Command::Times(known, answer) => {
                 // Known only where the run's numbers are merged; elsewhere there are none.
                 if let Some(reign) = self.reign() {
-                    drop(answer.send(reign.handle.distributions().await));
+                    drop(answer.send(reign.handle.times(known).await));
                 }
             }
             Command::Timeline(run, answer) => drop(answer.send(self.timeline(run).await)),

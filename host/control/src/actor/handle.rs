@@ -3,6 +3,7 @@
 //! A [`Handle`] and a [`Desk`] are the two ends. A coordinator has a desk of its own; a master of
 //! a fleet has one too, and passes on what it is asked to the coordinator that leads.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use loadhost_model::wire::{LogLine, StopMode};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::Answer;
-use crate::distribution::Distribution;
+use crate::distribution::RunTimes;
 use crate::error::{ControlError, StartError};
 use crate::machine::NewRun;
 use crate::ports::LoadShape;
@@ -66,8 +67,8 @@ pub enum Command {
     Drain(WorkerId, bool, Answer<Result<(), ControlError>>),
     /// See [`Handle::finished`]; dropping this answer says that there is no such run.
     Finished(RunId, Answer<Arc<RunReport>>),
-    /// See [`Handle::distributions`].
-    Distributions(Answer<Vec<Distribution>>),
+    /// See [`Handle::times`].
+    Times(BTreeSet<RunId>, Answer<Vec<RunTimes>>),
     /// See [`Handle::timeline`].
     Timeline(RunId, Answer<Result<Vec<Point>, ControlError>>),
 }
@@ -174,10 +175,11 @@ impl Handle {
         self.ask(|answer| Command::Drain(worker.clone(), false, answer)).await
     }
 
-    /// Times of the latest run's requests in fixed buckets; nothing if the coordinator has ended.
-    pub async fn distributions(&self) -> Vec<Distribution> {
+    /// Times of requests in fixed buckets, of each run that goes on and of those that are over and not `known`; nothing
+    /// if the coordinator has ended.
+    pub async fn times(&self, known: BTreeSet<RunId>) -> Vec<RunTimes> {
         let (answer, answered) = oneshot::channel();
-        let _ = self.commands.send(Command::Distributions(answer)).await;
+        let _ = self.commands.send(Command::Times(known, answer)).await;
         answered.await.unwrap_or_default()
     }
 

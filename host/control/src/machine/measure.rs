@@ -1,20 +1,33 @@
 //! What was measured, for monitoring and charts.
 
+use std::collections::BTreeSet;
+
 use loadhost_model::id::RunId;
 
 use super::Machine;
-use crate::distribution::{Distribution, distributions};
+use crate::distribution::{RunTimes, distributions};
 use crate::error::ControlError;
 use crate::view::Point;
 
 impl Machine {
-    /// Of the run that stands last in the view.
-    pub(crate) fn distributions(&self) -> Vec<Distribution> {
-        if let Some(run) = self.runs.values().next_back() {
-            return distributions(run.aggregate.totals());
-        }
-        let last = self.finished.back();
-        last.map(|(_, _, report)| distributions(&report.statistics)).unwrap_or_default()
+    /// Of all runs but those that are over and `known`.
+    pub(crate) fn times(&self, known: &BTreeSet<RunId>) -> Vec<RunTimes> {
+        let finished = self.finished.iter().filter(|(id, ..)| !known.contains(id));
+        let finished = finished.map(|(id, view, report)| RunTimes {
+            run: id.clone(),
+            started: view.started,
+            counted_from: view.counted_from,
+            is_over: true,
+            times: distributions(&report.statistics),
+        });
+        let going = self.runs.iter().map(|(id, run)| RunTimes {
+            run: id.clone(),
+            started: run.started.map(|start| start.wall),
+            counted_from: run.aggregate.counted_from(),
+            is_over: false,
+            times: distributions(run.aggregate.totals()),
+        });
+        finished.chain(going).collect()
     }
 
     /// The whole history of a run so far.

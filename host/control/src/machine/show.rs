@@ -23,9 +23,17 @@ impl Machine {
             at: now.wall,
             workers: self.show_workers(now),
             runs: finished.chain(active).collect(),
+            workers_expected: self.expected_workers(),
             ignored: self.ignored.clone(),
             aggregation: Duration::ZERO,
         }
+    }
+
+    /// Those that share runs have each a run of their own; a run that waits can get some of them.
+    fn expected_workers(&self) -> u32 {
+        let sharing: u32 = self.runs.values().map(Run::sharing_workers).sum();
+        let most = self.runs.values().map(|run| run.expect_workers).max();
+        sharing.max(most.unwrap_or_default())
     }
 
     fn show_workers(&self, now: Now) -> Vec<WorkerView> {
@@ -106,15 +114,20 @@ impl Machine {
 }
 
 impl Run {
-    /// Those it waits for, or those that share it. A lost one is among them until another one has come in its place.
+    /// Those it waits for, or those that share it.
     fn expected_workers(&self) -> u32 {
+        self.expect_workers.max(self.sharing_workers())
+    }
+
+    /// A lost one is among them until another one has come in its place.
+    fn sharing_workers(&self) -> u32 {
         let taking_part = || self.parts.iter().filter(|part| part.standing != Standing::Out);
         let lost = taking_part().filter(|part| part.lost);
         let first_lost = lost.clone().map(|part| part.seat).min();
         let here = taking_part().filter(|part| !part.lost);
         let replaced = here.clone().filter(|part| part.late && Some(part.seat) > first_lost);
         let missing = first_lost.map_or(0, |_| lost.count().saturating_sub(replaced.count()));
-        self.expect_workers.max(u32::try_from(here.count() + missing).unwrap_or(u32::MAX))
+        u32::try_from(here.count() + missing).unwrap_or(u32::MAX)
     }
 }
 

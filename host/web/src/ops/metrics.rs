@@ -9,15 +9,16 @@ mod buckets;
 mod master;
 mod process;
 mod push;
+mod sums;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use loadhost_control::Handle;
-use loadhost_control::distribution::Distribution;
+use loadhost_control::distribution::{Buckets, Distribution, RunTimes};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter, MeterProvider as _};
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -31,6 +32,7 @@ use prometheus::{Registry, TextEncoder};
 use super::{Ops, Role};
 
 pub use push::{Collector, push};
+use sums::{Look, Sums};
 
 /// Series per instrument: the rows of a view, times percentiles. Beyond, the SDK sums in one.
 const CARDINALITY: usize = 4_096;
@@ -56,12 +58,15 @@ pub(super) struct Metrics {
     /// For those who are pushed to.
     reader: Reader,
     /// Of a master.
-    distributions: Option<Handle>,
+    times: Option<(Handle, Mutex<TimesByName>)>,
     began: SystemTime,
     exports: Arc<Exports>,
     /// Instruments live as long as it does.
     _provider: SdkMeterProvider,
 }
+
+/// By method and name: response and service times.
+type TimesByName = Sums<(Arc<str>, Arc<str>), [Buckets; 2]>;
 
 /// What became of pushing.
 #[derive(Debug, Default)]
@@ -90,11 +95,13 @@ impl Metrics {
         let provider = builder.build();
         let meter = provider.meter("loadhost");
         let exports = Arc::new(Exports::default());
+        let began = SystemTime::now();
         process::observe(&meter, ops, &exports);
-        let distributions = match &ops.role {
+        let times = match &ops.role {
             Role::Master(handle) => {
-                master::observe(&meter, &handle.view(), ops.site.as_ref());
-                Some(handle.clone())
+                let began = micros(began);
+                master::observe(&meter, (&handle.view(), began), ops.site.as_ref());
+                Some((handle.clone(), Mutex::new(Sums::since(began, master::other()))))
             }
             Role::Worker(status) => {
                 worker::observe(&meter, status, ops.work.as_ref());
@@ -102,8 +109,7 @@ impl Metrics {
                 None
             }
         };
-        let began = SystemTime::now();
-        Ok(Self { registry, reader, distributions, began, exports, _provider: provider })
+        Ok(Self { registry, reader, times, began, exports, _provider: provider })
     }
 
     /// In Prometheus' text format.
@@ -113,22 +119,35 @@ impl Metrics {
         Ok(TextEncoder::new().encode_to_string(&families)?)
     }
 
-    /// Since when histograms count: they begin anew with each run.
-    fn began_of_run(&self) -> SystemTime {
-        let started = self.distributions.as_ref().and_then(|handle| {
-            let view = handle.view();
-            let started = view.borrow().runs.last().and_then(|run| run.started);
-            started.map(|micros| UNIX_EPOCH + Duration::from_micros(micros))
-        });
-        started.map_or(self.began, |started| started.max(self.began))
-    }
-
-    /// Empty for a worker, and where the coordinator does not answer in time.
+    /// Of all runs; empty for a worker. Where the coordinator does not answer in time they are as they were.
     async fn distributions(&self) -> Vec<Distribution> {
-        let Some(handle) = &self.distributions else { return Vec::new() };
-        let asked = tokio::time::timeout(ANSWER_WITHIN, handle.distributions()).await;
-        asked.unwrap_or_default()
+        let Some((handle, sums)) = &self.times else { return Vec::new() };
+        let lock = || sums.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().over().cloned().collect();
+        let asked = tokio::time::timeout(ANSWER_WITHIN, handle.times(known)).await;
+        let mut sums = lock();
+        if let Ok(runs) = asked {
+            sums.take(runs.into_iter().map(look));
+        }
+        let all = sums.sums().iter().map(|((method, name), [response_time, service_time])| {
+            let (method, name) = (method.clone(), name.clone());
+            let (response_time, service_time) = (*response_time, *service_time);
+            Distribution { method, name, response_time, service_time }
+        });
+        all.collect()
     }
+}
+
+fn look(run: RunTimes) -> Look<(Arc<str>, Arc<str>), [Buckets; 2]> {
+    let RunTimes { run, started, counted_from, is_over, times } = run;
+    let of = |one: Distribution| ((one.method, one.name), [one.response_time, one.service_time]);
+    Look { run, started, counted_from, is_over, amounts: times.into_iter().map(of).collect() }
+}
+
+/// Since the Unix epoch.
+fn micros(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Asked by this program when it is time. Shared, since the provider keeps its readers.

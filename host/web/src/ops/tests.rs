@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use loadhost_control::{Coordinator, CoordinatorConfig, EndReason, Handle};
+use loadhost_control::view::{RunState, Times};
+use loadhost_control::{Coordinator, CoordinatorConfig, EndReason, FleetView, Handle, RunView};
 use loadhost_model::id::Term;
 use loadhost_model::wire::{Report, WorkerState, WorkerStatus};
 use serde_json::{Value, json};
@@ -113,14 +114,14 @@ async fn a_run_is_shown_changed_and_stopped() {
     let fleet = Arc::new(Obedient(reports.clone()));
     let (handle, _task) = Coordinator::spawn(config, fleet, receiver, stop.clone());
     reports.send(Report::Status(status("w1", 0))).await.unwrap();
+    let (ops, _folder) = master(handle.clone());
+    let served = served(ops).await;
     let run = handle.start(request()).await.unwrap();
     let mut view = handle.view();
     let measured = view.wait_for(|view| view.run(&run).is_some_and(|run| run.total.requests > 0));
     let measured = tokio::time::timeout(Duration::from_secs(20), measured).await.is_ok();
     assert!(measured, "{:#?}", handle.view().borrow());
 
-    let (ops, _folder) = master(handle.clone());
-    let served = served(ops).await;
     let (_, metrics) = served.get("/metrics").await;
     let row = "{method=\"GET\",name=\"/item/{id}\"}";
     assert_eq!(value_of(&metrics, &format!("loadhost_requests_total{row}")), 10.0);
@@ -189,6 +190,58 @@ async fn a_worker_is_taken_out_of_service_and_back() {
     assert_eq!(served.ask("POST", "/api/v1/workers/w1/drain", form, "{}").await.0, 415);
     assert_eq!(draining(), [false, false]);
     stop.cancel();
+}
+
+#[tokio::test]
+async fn metrics_are_of_all_runs_that_go_on_beside_each_other() {
+    let (handle, desk) = Handle::pair();
+    let served = served(Ops::new(Role::Master(handle))).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
+    let run = |name: &str, requests, p95| {
+        let mut view = crate::export::fixture::view();
+        view.rows.truncate(1);
+        (view.run, view.state) = (name.parse().unwrap(), RunState::Running);
+        (view.started, view.ended) = (Some(now), None);
+        (view.rows[0].requests, view.rows[0].failures) = (requests, requests / 10);
+        view.rows[0].response_time = Some(Times { p95, ..Times::default() });
+        (view.window.rps, view.window.fps) = (requests as f64, 10.0);
+        view.collection.merged = requests;
+        view
+    };
+    let (mut a, b) = (run("a", 100, 5_000), run("b", 300, 2_000));
+    let row = format!("{{method=\"{}\",name=\"{}\"}}", a.rows[0].method, a.rows[0].name);
+    let show = |runs: &[&RunView]| {
+        let runs = runs.iter().map(|run| Arc::new((*run).clone())).collect();
+        desk.views.send_replace(Arc::new(FleetView { runs, ..FleetView::default() }));
+    };
+    let of = async |series: &str| {
+        let (_, metrics) = served.get("/metrics").await;
+        value_of(&metrics, &series.replace("ROW", &row))
+    };
+    show(&[&a, &b]);
+    assert_eq!(of("loadhost_requests_totalROW").await, 400.0);
+    assert_eq!(of("loadhost_request_failures_totalROW").await, 40.0);
+    assert_eq!(of("loadhost_intervals_total{outcome=\"merged\"}").await, 400.0);
+    assert_eq!(of("loadhost_requests_per_second").await, 400.0);
+    assert_eq!(of("loadhost_failure_ratio").await, 0.1, "the worse one");
+    assert_eq!(of("loadhost_run_state{state=\"running\"}").await, 2.0);
+    let p95 = row.replace('}', ",percentile=\"95\"}");
+    let p95 = format!("loadhost_response_time_percentile_seconds{p95}");
+    assert_eq!(of(&p95).await, 0.005, "the slower one");
+
+    // The first one ends, so the other one is the only one and stands last.
+    a.state = RunState::Finished;
+    show(&[&a, &b]);
+    assert_eq!(of("loadhost_requests_totalROW").await, 400.0, "a counter never falls");
+    assert_eq!(of("loadhost_requests_per_second").await, 300.0);
+    assert_eq!(of("loadhost_run_state{state=\"running\"}").await, 1.0);
+    assert_eq!(of("loadhost_run_state{state=\"finished\"}").await, 0.0);
+    let ended = RunView { state: RunState::Finished, ..b.clone() };
+    show(&[&a, &ended]);
+    assert_eq!(of("loadhost_requests_per_second").await, 0.0);
+    assert_eq!(of("loadhost_run_state{state=\"finished\"}").await, 1.0);
+    show(&[]);
+    assert_eq!(of("loadhost_requests_totalROW").await, 400.0);
 }
 
 #[tokio::test]

@@ -155,3 +155,15 @@ fn the_rate_of_a_run_that_nobody_works_for_falls_to_nothing() {
     assert_eq!((stage.view().state, stage.view().window.rps), (RunState::Running, 0.0));
     assert_eq!(stage.view().total.requests, 10);
 }
+
+#[test]
+fn the_fleet_expects_those_that_share_runs_and_no_more_for_a_run_that_waits() {
+    let plans = on_loss(LossPolicy::Rebalance);
+    let mut stage = Stage::running(&["a", "b"], plans.clone());
+    let expected = |stage: &Stage| stage.machine.show(stage.time()).workers_expected;
+    assert_eq!(expected(&stage), 2);
+    stage.start(RunPlan { run: "run-2".parse().unwrap(), ..plans.clone() }, 1, false);
+    assert_eq!(expected(&stage), 2, "it gets one of these");
+    stage.start(RunPlan { run: "run-3".parse().unwrap(), ..plans }, 5, false);
+    assert_eq!(expected(&stage), 5, "these two cannot do");
+}

@@ -53,12 +53,12 @@ struct Kind {
 const KINDS: [Kind; 2] = [
     Kind {
         name: "loadhost_response_time_seconds",
-        help: "Times of requests from their intended start, since the start of the run",
+        help: "Times of requests from their intended start, of all runs",
         of: |one| &one.response_time,
     },
     Kind {
         name: "loadhost_service_time_seconds",
-        help: "Times of requests from their sending, since the start of the run",
+        help: "Times of requests from their sending, of all runs",
         of: |one| &one.service_time,
     },
 ];

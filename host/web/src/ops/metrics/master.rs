@@ -1,29 +1,88 @@
 //! A master's metrics, from the coordinator's view.
 //!
-//! Those of a run are of the latest one: a counter that begins anew with each run is what
-//! Prometheus expects of a counter, while one label value per run would never end.
+//! One label value per run would never end. So counters are of all runs together, since the process began (`sums`), and the
+//! rest is of all runs that go on; if none does, of the one that was the last.
 
+use std::collections::BTreeMap;
 use std::ops::Add as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use loadhost_control::view::{HttpRow, Liveness, RunState, ThresholdState, Times, WorkerView};
 use loadhost_control::{FleetView, RunView};
+use loadhost_model::metric::OTHER;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 use tokio::sync::watch;
 
-use super::{about, counter, gauge, one_of, seconds, single};
+use super::sums::{Look, Sums};
+use super::{About, about, counter, gauge, seconds, single};
 use crate::site::{Site, WhoLeads};
 
 type View = watch::Receiver<Arc<FleetView>>;
 
-pub(super) fn observe(meter: &Meter, view: &View, site: Option<&Site>) {
+/// `began`: microseconds since the Unix epoch.
+pub(super) fn observe(meter: &Meter, (view, began): (&View, u64), site: Option<&Site>) {
     leadership(meter, view, site.map(|site| &site.standing));
     fleet(meter, view);
-    requests(meter, view);
+    let counted = Counted { meter, view, began };
+    requests(&counted);
+    rates(meter, view);
     times(meter, view);
-    run(meter, view);
-    collection(meter, view);
+    arrivals_and_users(&counted);
+    runs(meter, view);
+    collection(&counted);
+}
+
+/// What makes counters over all runs.
+struct Counted<'a> {
+    meter: &'a Meter,
+    view: &'a View,
+    began: u64,
+}
+
+impl Counted<'_> {
+    /// `amounts` are those of one run, `labels` those of a key; `other` is the key of what is beyond the cap.
+    fn sum<K: Ord + Clone + Send + 'static, const N: usize>(
+        &self,
+        about: About,
+        (other, labels): (K, fn(&K) -> [KeyValue; N]),
+        (from, amounts): (
+            fn(&RunView) -> Duration,
+            impl Fn(&RunView) -> Vec<(K, u64)> + Send + Sync + 'static,
+        ),
+    ) {
+        let (view, sums) = (self.view.clone(), Mutex::new(Sums::since(self.began, other)));
+        counter(self.meter, about, move |observer| {
+            let look = |run: &Arc<RunView>| Look {
+                run: run.run.clone(),
+                counted_from: from(run),
+                started: run.started,
+                is_over: run.state == RunState::Finished,
+                amounts: amounts(run),
+            };
+            let looks: Vec<_> = view.borrow().runs.iter().map(look).collect();
+            let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
+            sums.take(looks);
+            for (key, sum) in sums.sums() {
+                observer.observe(*sum, &labels(key));
+            }
+        });
+    }
+}
+
+/// Method and name of what is beyond the cap.
+pub(super) fn other() -> (Arc<str>, Arc<str>) {
+    ("".into(), OTHER.into())
+}
+
+fn named(key: &(Arc<str>, Arc<str>)) -> [KeyValue; 2] {
+    let (method, name) = key;
+    [KeyValue::new("method", method.to_string()), KeyValue::new("name", name.to_string())]
+}
+
+fn counted_from(run: &RunView) -> Duration {
+    run.counted_from
 }
 
 /// A process without masters beside it leads itself.
@@ -76,13 +135,9 @@ fn fleet(meter: &Meter, view: &View) {
         active(view).filter_map(|run| run.users_wanted).map(f64::from).fold(0.0, f64::add)
     });
     let expecting = view.clone();
-    let help = "Workers that active runs wait for or share";
+    let help = "Workers that there should be for the runs that wait or go on";
     single(meter, about("loadhost_workers_expected", "{worker}", help), move || {
-        Some(
-            active(&expecting.borrow())
-                .map(|run| f64::from(run.workers_expected))
-                .fold(0.0, f64::add),
-        )
+        Some(f64::from(expecting.borrow().workers_expected))
     });
     let merging = view.clone();
     let help = "What the coordinator took to merge intervals of workers, since it began to lead";
@@ -110,127 +165,159 @@ fn active(view: &FleetView) -> impl Iterator<Item = &RunView> {
     view.runs.iter().map(Arc::as_ref).filter(|run| run.state != RunState::Finished)
 }
 
-fn requests(meter: &Meter, view: &View) {
+/// Those that go on; if there are none, the last one.
+fn shown(view: &FleetView) -> Vec<Arc<RunView>> {
+    let goes_on = |run: &&Arc<RunView>| run.state != RunState::Finished;
+    let runs: Vec<_> = view.runs.iter().filter(goes_on).cloned().collect();
+    if runs.is_empty() { view.runs.last().cloned().into_iter().collect() } else { runs }
+}
+
+fn requests(counted: &Counted) {
     let of_rows = |name, help, value: fn(&HttpRow) -> u64| {
-        let view = view.clone();
-        counter(meter, about(name, "{request}", help), move |observer| {
-            with_latest(&view, |run| {
-                run.rows.iter().for_each(|row| observer.observe(value(row), &labels(row)));
-            });
-        });
+        let amounts = move |run: &RunView| {
+            run.rows
+                .iter()
+                .map(|row| ((row.method.clone(), row.name.clone()), value(row)))
+                .collect()
+        };
+        counted.sum(about(name, "{request}", help), (other(), named), (counted_from, amounts));
     };
-    of_rows("loadhost_requests", "Finished requests of the latest run", |row| row.requests);
-    let help = "Failed requests of the latest run";
-    of_rows("loadhost_request_failures", help, |row| row.failures);
-    let of_window = |name, unit, help, value: fn(&RunView) -> f64| {
-        let view = view.clone();
-        single(meter, about(name, unit, help), move || latest(&view).map(|run| value(&run)));
-    };
+    of_rows("loadhost_requests", "Finished requests, of all runs", |row| row.requests);
+    of_rows("loadhost_request_failures", "Failed requests, of all runs", |row| row.failures);
+}
+
+fn rates(meter: &Meter, view: &View) {
+    let of_all = view.clone();
     let help = "Requests per second over the last ten seconds, of all names together";
-    of_window("loadhost_requests_per_second", "{request}/s", help, |run| run.window.rps);
-    let help = "Share of requests that failed over the last ten seconds";
-    of_window("loadhost_failure_ratio", "1", help, |run| {
-        if run.window.rps > 0.0 { run.window.fps / run.window.rps } else { 0.0 }
+    single(meter, about("loadhost_requests_per_second", "{request}/s", help), move || {
+        Some(active(&of_all.borrow()).map(|run| run.window.rps).fold(0.0, f64::add))
+    });
+    let view = view.clone();
+    let help = "Share of requests that failed over the last ten seconds; of several runs the worst";
+    single(meter, about("loadhost_failure_ratio", "1", help), move || {
+        let window = |run: &RunView| (run.window.rps, run.window.fps);
+        let ratio = |(rps, fps): (f64, f64)| if rps > 0.0 { fps / rps } else { 0.0 };
+        Some(active(&view.borrow()).map(window).map(ratio).fold(0.0, f64::max))
     });
 }
 
 fn times(meter: &Meter, view: &View) {
-    let help = "Times of requests over the last ten seconds, of all names together";
+    let help = "Times of requests over the last ten seconds, of all names together; of several runs the slowest";
     let windowed = view.clone();
     gauge(meter, about("loadhost_request_duration_seconds", "s", help), move |observer| {
-        with_latest(&windowed, |run| {
-            let of = |word| [KeyValue::new("time", word)];
-            percentiles(observer, &run.window.response_time, &of("response"));
-            percentiles(observer, &run.window.service_time, &of("service"));
-        });
+        let mut slowest = BTreeMap::new();
+        for run in shown(&windowed.borrow()) {
+            slower(&mut slowest, "response", &run.window.response_time);
+            slower(&mut slowest, "service", &run.window.service_time);
+        }
+        for (time, times) in slowest {
+            percentiles(observer, times, &[KeyValue::new("time", time)]);
+        }
     });
-    let help = "Response times since the start of the run, by name";
+    let help = "Response times since the start of the run, by name; of several runs the slowest";
     let view = view.clone();
     gauge(meter, about("loadhost_response_time_percentile_seconds", "s", help), move |observer| {
-        with_latest(&view, |run| {
-            run.rows.iter().for_each(|row| percentiles(observer, &row.response_time, &labels(row)));
-        });
+        let mut slowest = BTreeMap::new();
+        for run in shown(&view.borrow()) {
+            for row in &run.rows {
+                slower(&mut slowest, (row.method.clone(), row.name.clone()), &row.response_time);
+            }
+        }
+        for (key, times) in slowest {
+            percentiles(observer, times, &named(&key));
+        }
     });
 }
 
-fn labels(row: &HttpRow) -> [KeyValue; 2] {
-    [KeyValue::new("method", row.method.to_string()), KeyValue::new("name", row.name.to_string())]
+const PERCENTILES: [&str; 3] = ["50", "95", "99"];
+
+/// Keeps the greater one of each of [`PERCENTILES`], in microseconds.
+fn slower<K: Ord>(slowest: &mut BTreeMap<K, [u64; 3]>, key: K, times: &Option<Times>) {
+    let Some(times) = times else { return };
+    let known = slowest.entry(key).or_default();
+    for (known, micros) in known.iter_mut().zip([times.p50, times.p95, times.p99]) {
+        *known = (*known).max(micros);
+    }
 }
 
-fn percentiles(observer: &dyn AsyncInstrument<f64>, times: &Option<Times>, labels: &[KeyValue]) {
-    let Some(times) = times else { return };
-    for (percentile, micros) in [("50", times.p50), ("95", times.p95), ("99", times.p99)] {
+fn percentiles(observer: &dyn AsyncInstrument<f64>, times: [u64; 3], labels: &[KeyValue]) {
+    for (percentile, micros) in PERCENTILES.into_iter().zip(times) {
         let mut labels = labels.to_vec();
         labels.push(KeyValue::new("percentile", percentile));
         observer.observe(micros as f64 / 1e6, &labels);
     }
 }
 
-fn run(meter: &Meter, view: &View) {
+fn arrivals_and_users(counted: &Counted) {
     let of_counters = |name, unit, help, value: fn(&RunView) -> u64| {
-        let view = view.clone();
-        counter(meter, about(name, unit, help), move |observer| {
-            with_latest(&view, |run| observer.observe(value(run), &[]));
-        });
+        let amounts = move |run: &RunView| vec![((), value(run))];
+        counted.sum(about(name, unit, help), ((), |()| []), (counted_from, amounts));
     };
-    let help = "Arrivals of the latest run dropped because no user was free";
+    let help = "Arrivals dropped because no user was free, of all runs";
     of_counters("loadhost_dropped_arrivals", "{arrival}", help, |run| {
         run.counters.dropped_arrivals
     });
-    let help = "Users of the latest run that ended with a trap, a timeout or a panic";
+    let help = "Users that ended with a trap, a timeout or a panic, of all runs";
     of_counters("loadhost_user_crashes", "{user}", help, |run| run.counters.crashed_users);
+}
+
+fn runs(meter: &Meter, view: &View) {
     let saturated = view.clone();
-    let help = "Whether generators are too busy for their numbers to be trusted";
+    let help = "Whether generators of a run are too busy for its numbers to be trusted";
     single(meter, about("loadhost_generator_saturated", "", help), move || {
-        latest(&saturated).map(|run| f64::from(u8::from(run.generator.saturated.is_some())))
+        let runs = shown(&saturated.borrow());
+        let any = runs.iter().any(|run| run.generator.saturated.is_some());
+        (!runs.is_empty()).then_some(f64::from(u8::from(any)))
     });
     let judged = view.clone();
-    let help = "Thresholds of the latest run, by how they stand";
+    let help = "Thresholds of the runs that go on, or of the last one, by how they stand";
     gauge(meter, about("loadhost_thresholds", "{threshold}", help), move |observer| {
-        with_latest(&judged, |run| {
-            let all = [
-                ("passing", ThresholdState::Ok),
-                ("failing", ThresholdState::Broken),
-                ("no-data", ThresholdState::NoData),
-            ];
-            for (name, state) in all {
-                let count = run.thresholds.iter().filter(|one| one.state == state).count();
-                observer.observe(count as f64, &[KeyValue::new("state", name)]);
-            }
-        });
+        let runs = shown(&judged.borrow());
+        let all = [
+            ("passing", ThresholdState::Ok),
+            ("failing", ThresholdState::Broken),
+            ("no-data", ThresholdState::NoData),
+        ];
+        for (name, state) in all.into_iter().filter(|_| !runs.is_empty()) {
+            let thresholds = runs.iter().flat_map(|run| &run.thresholds);
+            let count = thresholds.filter(|one| one.state == state).count();
+            observer.observe(count as f64, &[KeyValue::new("state", name)]);
+        }
     });
     let view = view.clone();
-    let help = "Where the latest run is: 1 for the state it is in";
-    gauge(meter, about("loadhost_run_state", "", help), move |observer| {
-        with_latest(&view, |run| {
-            let current = STATES.iter().find(|(_, state)| run.state == *state);
-            one_of(observer, &STATES.map(|(name, _)| name), current.map(|(name, _)| *name));
-        });
+    let help = "Runs that go on, or the last one, by where they are";
+    gauge(meter, about("loadhost_run_state", "{run}", help), move |observer| {
+        let runs = shown(&view.borrow());
+        for (name, state) in STATES.into_iter().filter(|_| !runs.is_empty()) {
+            let count = runs.iter().filter(|run| run.state == state).count();
+            observer.observe(count as f64, &[KeyValue::new("state", name)]);
+        }
     });
 }
 
 /// How what workers measured came in.
-fn collection(meter: &Meter, view: &View) {
+fn collection(counted: &Counted) {
     let help =
-        "Intervals of workers in the latest run, by what became of them; late ones are merged too";
-    let collected = view.clone();
-    counter(meter, about("loadhost_intervals", "{interval}", help), move |observer| {
-        with_latest(&collected, |run| {
-            let collection = &run.collection;
-            let outcomes = [
-                ("merged", collection.merged),
-                ("duplicate", collection.duplicates),
-                ("missing", collection.missing),
-                ("late", collection.late),
-            ];
-            for (outcome, count) in outcomes {
-                observer.observe(count, &[KeyValue::new("outcome", outcome)]);
-            }
-        });
-    });
-    let view = view.clone();
+        "Intervals of workers, of all runs, by what became of them; late ones are merged too";
+    let amounts = |run: &RunView| {
+        let collection = &run.collection;
+        vec![
+            ("merged", collection.merged),
+            ("duplicate", collection.duplicates),
+            ("missing", collection.missing),
+            ("late", collection.late),
+        ]
+    };
+    // A reset of the statistics does not touch them.
+    let from_the_start = |_: &RunView| Duration::ZERO;
+    counted.sum(
+        about("loadhost_intervals", "{interval}", help),
+        ("", |outcome| [KeyValue::new("outcome", *outcome)]),
+        (from_the_start, amounts),
+    );
+    let view = counted.view.clone();
     let help = "While load is made: since the end of the last second that all workers have told of";
-    single(meter, about("loadhost_statistics_age_seconds", "s", help), move || {
+    single(counted.meter, about("loadhost_statistics_age_seconds", "s", help), move || {
         let view = view.borrow();
         Some(active(&view).map(|run| run.statistics_age.as_secs_f64()).fold(0.0, f64::max))
     });
@@ -246,13 +333,3 @@ const STATES: [(&str, RunState); 8] = [
     ("tearing-down", RunState::TearingDown),
     ("finished", RunState::Finished),
 ];
-
-fn latest(view: &View) -> Option<Arc<RunView>> {
-    view.borrow().runs.last().cloned()
-}
-
-fn with_latest(view: &View, observe: impl FnOnce(&RunView)) {
-    if let Some(run) = latest(view) {
-        observe(&run);
-    }
-}

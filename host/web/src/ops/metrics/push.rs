@@ -92,7 +92,7 @@ impl Metrics {
         let mut collected = ResourceMetrics::default();
         self.reader.collect(&mut collected).map_err(|error| error.to_string())?;
         let mut request = ExportMetricsServiceRequest::from(&collected);
-        let times = (self.began_of_run(), SystemTime::now());
+        let times = (self.began, SystemTime::now());
         let histograms = buckets::pushed(&self.distributions().await, times);
         let scopes = request.resource_metrics.iter_mut().flat_map(|one| &mut one.scope_metrics);
         if let Some(scope) = scopes.into_iter().next() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use loadhost_model::description::{
     Description, Order, Parameter, Task, ThresholdText, UserType, WaitTime,
 };
+use loadhost_model::plan::{Distribution, LossPolicy};
 use loadhost_model::profile::{Load, Stage};
 
 use super::*;
@@ -188,6 +189,27 @@ fn limits_are_read_by_name() {
     );
     let (_, text) = error("[limits]\nbatch = 'big'");
     assert!(text.contains("`limits.batch` from loadhost.toml:2 cannot be `big`"), "{text}");
+}
+
+#[test]
+fn how_a_run_is_spread_over_workers_is_as_the_settings_say() {
+    assert_eq!(planned("").unwrap().fleet, FleetSettings::default());
+    let fleet = planned(
+        "placement = 'region=eu'\ndistribution = 'weighted'\nrebalance-interval = '7s'\n\
+         on-worker-lost = 'abort'\nmax-retries = 5",
+    )
+    .unwrap()
+    .fleet;
+    let wanted = FleetSettings {
+        placement: Some("region=eu".parse().unwrap()),
+        distribution: Distribution::Weighted,
+        rebalance_interval: Some(Duration::from_secs(7)),
+        on_worker_lost: LossPolicy::Abort,
+        max_retries: 5,
+    };
+    assert_eq!(fleet, wanted);
+    let never = planned("rebalance-interval = '0s'\nmax-retries = 0").unwrap().fleet;
+    assert_eq!((never.rebalance_interval, never.max_retries), (None, 0));
 }
 
 #[test]

@@ -8,12 +8,16 @@ import os
 import signal
 import socket
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from house import DEPLOY, Fleet, Process, ask, free_port, loadhost, shipped, tool, until
 from house import balanced
 from house.balancers import Certificate, Doomed, Site
+from house.directives import of_haproxy
 from house.readers import Visitor
 
 CONF = DEPLOY / "haproxy" / "haproxy.cfg"
@@ -52,11 +56,21 @@ class Haproxy(Process):
         super().__init__("haproxy", [tool("haproxy"), "-db", "-f", file])
         until("haproxy answers", lambda: ask(f"{self.plain}/balancer-health").status == 200)
 
-    def states(self) -> dict[str, str]:
-        """Of the masters, as the statistics page has them."""
+    def masters(self) -> dict[str, dict[str, str]]:
+        """As the statistics page has them."""
         text = ask(f"{self.statistics};csv", headers=LOGIN).text
         rows = csv.DictReader(text.removeprefix("# ").splitlines())
-        return {row["svname"]: row["status"] for row in rows if row["pxname"] == "loadhost" and row["svname"].startswith("master")}
+        return {row["svname"]: row for row in rows if row["pxname"] == "loadhost" and row["svname"].startswith("master")}
+
+    def states(self) -> dict[str, str]:
+        return {name: row["status"] for name, row in self.masters().items()}
+
+    def told(self, command: str) -> str:
+        """By the socket for its administrator."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(self.socket))
+            line.sendall(command.encode() + b"\n")
+            return line.makefile().read()
 
     def all_up(self) -> bool:
         return list(self.states().values()) == ["UP"] * 3
@@ -135,6 +149,7 @@ def test_the_statistics_page_is_for_operators_of_this_machine(fleet: Fleet) -> N
     haproxy = fleet.keep(Haproxy(fleet.folder / "haproxy", [master.address for master in masters]))
     until("all masters are up", haproxy.all_up)
     assert ask(haproxy.statistics).status == 401
+    assert ask(haproxy.statistics, headers=LOGIN).headers["refresh"] == "30"
     wrong = {"Authorization": "Basic " + base64.b64encode(b"operator:!").decode()}
     assert ask(haproxy.statistics, headers=wrong).status == 401
     assert ask(f"{haproxy.url}/stats", context=haproxy.certificate.trust()).status == 502, "this is the masters' own"
@@ -145,6 +160,52 @@ def test_the_statistics_page_is_for_operators_of_this_machine(fleet: Fleet) -> N
     assert haproxy.all_up()
     assert ask(haproxy.statistics, "POST", out, told).status == 303
     until("it drains", lambda: haproxy.states()["master2"] == "DRAIN")
+
+
+def test_it_balances_and_limits_as_is_written(fleet: Fleet) -> None:
+    masters = [fleet.keep(Doomed(answered=("/fine", "/ready", "/health"), pause=0.4)) for _ in range(3)]
+    haproxy = fleet.keep(Haproxy(fleet.folder / "haproxy", [master.address for master in masters]))
+    until("all masters are up", haproxy.all_up)
+    rows = haproxy.masters()
+    assert {name: (row["weight"], row["slim"]) for name, row in rows.items()} \
+        == {"master1": ("3", "1900"), "master2": ("2", "1900"), "master3": ("1", "1900")}
+    assert "\nMaxconn: 4096\n" in haproxy.told("show info")
+    assert ",leastconn," in haproxy.told("show stat"), "by whoever has the fewest"
+    trust = haproxy.certificate.trust()
+    with ThreadPoolExecutor(24) as askers:
+        told = askers.map(lambda _: ask(f"{haproxy.url}/fine", context=trust, timeout=20).status, range(24))
+        assert [*told] == [200] * 24
+    took = [master.answers["/fine HTTP/1.1"] for master in masters]
+    # At once, since weights count among connections; not to the last one, as HAProxy has several threads.
+    assert sum(took) == 24 and all(abs(own - share) <= 3 for own, share in zip(took, (12, 8, 4))), took
+
+
+def test_it_waits_as_long_as_is_written(fleet: Fleet) -> None:
+    said = of_haproxy(CONF)
+    assert {"timeout connect 2s", "timeout client 60s", "timeout server 60s", "timeout http-request 10s"} <= {*said["defaults"]}
+    # Nothing undoes it, but for what is uploaded or changed, whose answer takes its time.
+    longer = [line for section, lines in said.items() if section != "defaults" for line in lines if "timeout server" in line]
+    assert longer == ["timeout server 160s", "http-request set-timeout server 150s if { path /api/v1/scenarios /api/v1/data-sets }"]
+    haproxy = fleet.keep(Haproxy(fleet.folder / "haproxy", ["127.0.0.1:9"] * 3))
+    place = urlsplit(haproxy.plain)
+    with socket.create_connection((place.hostname, place.port), timeout=30) as slow:
+        slow.sendall(b"GET /fine HTTP/1.1\r\nHost: x\r\n")
+        began = time.monotonic()
+        assert slow.recv(4096).startswith(b"HTTP/1.1 408 ")
+        assert 9 < time.monotonic() - began < 14
+
+
+def test_its_log_has_requests_and_no_connections_without_one(fleet: Fleet) -> None:
+    said = of_haproxy(CONF)
+    assert "log stdout format raw local0" in said["global"] and {"option httplog", "option dontlognull"} <= {*said["defaults"]}
+    assert "daemon" not in said["global"], "it stays in the foreground, under its service manager"
+    haproxy = fleet.keep(Haproxy(fleet.folder / "haproxy", ["127.0.0.1:9"] * 3))
+    place = urlsplit(haproxy.plain)
+    for _ in range(3):
+        socket.create_connection((place.hostname, place.port)).close()
+    assert ask(f"{haproxy.plain}/last").status == 308
+    haproxy.says(r"^127\.0\.0\.1:\d+ .* loadhost_front .* 308 .*GET /last HTTP/1\.1")
+    assert "BADREQ" not in haproxy.output(), haproxy.output()
 
 
 def haproxy_from(address: str, port: int, form: bytes) -> str:

@@ -81,6 +81,8 @@ def each_header_is_said_once(site: Site, url: str, context: ssl.SSLContext) -> N
         assert {line for line in own if line[0] not in hops} == told - {("strict-transport-security", "max-age=31536000")}
     names = [name for name, _ in headers_of(url, context, "/balancer-health")]
     assert all(names.count(name) == 1 for name in SAID), names
+    # Browsers have dropped it; the content security policy does its work.
+    assert "x-xss-protection" not in names
 
 
 def the_pages_files_are_asked_for_anew(url: str, context: ssl.SSLContext) -> None:

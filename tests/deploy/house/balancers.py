@@ -51,11 +51,13 @@ class Certificate:
 class Doomed:
     """Takes a request whole, and hangs up without a word: a master that dies while it works. Counts by method and path.
 
-    What is asked in `answered` is answered, with a cookie, on connections that are kept.
+    What is asked in `answered` is answered, with a cookie, on connections that are kept, and counted apart by path and version of
+    HTTP; it takes `pause` seconds.
     """
 
-    def __init__(self, answered: tuple[str, ...] = ()):
+    def __init__(self, answered: tuple[str, ...] = (), pause: float = 0):
         self.taken: Counter[str] = Counter()
+        self.answers: Counter[str] = Counter()
         lock = threading.Lock()
         doomed = self
 
@@ -77,6 +79,9 @@ class Doomed:
                 else:
                     self.rfile.read(int(headers.get("content-length") or 0))
                 if path in answered:
+                    with lock:
+                        doomed.answers[f"{path} {words[2].decode()}"] += 1
+                    time.sleep(pause)
                     self.wfile.write(b"HTTP/1.1 200 OK\r\nset-cookie: a=b; Path=/\r\ncontent-length: 3\r\n\r\nok\n")
                     return True
                 with lock:

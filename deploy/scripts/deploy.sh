@@ -7,7 +7,7 @@
 #   OVERLAY          deploy/kubernetes/overlays/prod the folder that is applied
 #   NAMESPACE        the overlay's (loadhost)        where to
 #   MASTER_REPLICAS  the overlay's (3)               masters
-#   WORKER_REPLICAS  the overlay's (10)              workers at least: the autoscaler's minReplicas
+#   WORKER_REPLICAS  the overlay's (10)              workers at least: the autoscaler's minReplicas; KEDA's stand in the overlay
 #   WORKER_LIMIT     the overlay's (100)             workers at most: its maxReplicas
 #   IMAGE            the overlay's                   image of masters and workers, without its tag
 #   IMAGE_TAG        the overlay's                   its tag
@@ -79,16 +79,24 @@ fi
 figure() { sed -n "s/^ *$1: *\"\{0,1\}\([0-9]*\)\"\{0,1\}\$/\1/p" "$rendered" | head -n 1; }
 least=$(figure minReplicas) most=$(figure maxReplicas) expected=$(figure LOADHOST_EXPECT_WORKERS)
 masters=$(grep -o 'loadhost-master-[0-9]*\.toml' "$rendered" | sort -u | wc -l)
-if grep -q '^kind: ScaledObject$' "$rendered" && [ -n "${NAMESPACE:-}${WORKER_REPLICAS:-}${WORKER_LIMIT:-}" ]; then
-    missing "NAMESPACE, WORKER_REPLICAS and WORKER_LIMIT do not reach KEDA's ScaledObject of $overlay" \
-        "set namespace, minReplicaCount and maxReplicaCount in the overlay, and the namespace in its query"
+if grep -q '^kind: ScaledObject$' "$rendered"; then
+    least=$(figure minReplicaCount) most=$(figure maxReplicaCount)
+    if [ -n "${WORKER_REPLICAS:-}${WORKER_LIMIT:-}" ]; then
+        missing "WORKER_REPLICAS and WORKER_LIMIT do not reach KEDA's ScaledObject of $overlay" \
+            "set minReplicaCount and maxReplicaCount in the overlay"
+    fi
+    counted=$(sed -n 's/^ *query:.*namespace="\([^"]*\)".*/\1/p' "$rendered" | head -n 1)
+    if [ -n "${NAMESPACE:-}" ] && [ -n "$counted" ] && [ "$NAMESPACE" != "$counted" ]; then
+        missing "KEDA's ScaledObject of $overlay counts the users of namespace $counted, not of NAMESPACE $NAMESPACE" \
+            "set the namespace in its query in the overlay, too"
+    fi
 fi
 if [ -n "$least" ] && [ -n "$most" ] && [ "$least" -gt "$most" ]; then
-    missing "WORKER_REPLICAS $least is above WORKER_LIMIT $most" "raise WORKER_LIMIT too"
+    missing "WORKER_REPLICAS $least is above WORKER_LIMIT $most" "raise WORKER_LIMIT (KEDA: maxReplicaCount) too"
 fi
 if [ -n "$least" ] && [ -n "$expected" ] && [ "$least" -lt "$expected" ]; then
     missing "runs expect $expected workers (LOADHOST_EXPECT_WORKERS), and only $least are always there" \
-        "raise WORKER_REPLICAS to $expected, or lower LOADHOST_EXPECT_WORKERS in the overlay's settings"
+        "raise WORKER_REPLICAS (KEDA: minReplicaCount) to $expected, or lower LOADHOST_EXPECT_WORKERS in the overlay's settings"
 fi
 if [ "${MASTER_REPLICAS:-0}" -gt "$masters" ]; then
     missing "MASTER_REPLICAS $MASTER_REPLICAS is more than the $masters masters that the overlay has settings for" \

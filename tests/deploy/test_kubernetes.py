@@ -15,6 +15,7 @@ from house import DEPLOY, tool
 from manifests import Objects, faults, render, schema_faults, with_secrets
 from manifests.kustomize import make_secrets
 from manifests.quantities import quantity
+from manifests.settings import proxy_faults
 
 VARIANTS = {"dev": ("dev",), "prod": ("prod",), "prod with KEDA": ("prod", "keda")}
 
@@ -52,6 +53,10 @@ def _policy(objects: Objects, name: str) -> Any:
     return objects.get("NetworkPolicy", name)["spec"]
 
 
+def _masters(objects: Objects) -> Any:
+    return objects.get("ConfigMap", "loadhost-masters")["data"]
+
+
 def _argument(old: str, new: str, pod: str = "worker") -> Callable[[Objects], Any]:
     def change(objects: Objects) -> None:
         container = _container(objects, pod)
@@ -86,6 +91,10 @@ BROKEN: list[tuple[str, Callable[[Objects], Any], str]] = [
     ("ingress to no port", lambda o: _put(o.get("Ingress", "loadhost")["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["port"], "name", "http"), "loadhost-web:http"),
     ("certificate of nobody", lambda o: o.get("Ingress", "loadhost")["metadata"]["annotations"].pop("cert-manager.io/cluster-issuer"), "loadhost-web-tls, which nobody makes"),
     ("certificate of another host", lambda o: _put(o.get("Ingress", "loadhost")["spec"]["tls"][0], "hosts", ["a.example"]), "TLS for a.example"),
+    ("a stop that is repeated", lambda o: _put(o.get("Ingress", "loadhost-once")["metadata"]["annotations"], "nginx.ingress.kubernetes.io/proxy-next-upstream", "error"), "GET /stop of loadhost.company.com may be sent twice"),
+    ("a reset that is repeated", lambda o: o.get("Ingress", "loadhost-once")["spec"]["rules"][0]["http"]["paths"].pop(1), "GET /stats/reset of loadhost.company.com may be sent twice"),
+    ("stops of another host", lambda o: _put(o.get("Ingress", "loadhost-once")["spec"]["rules"][0], "host", "loadhost.example.com"), "GET /stop of loadhost.company.com may be sent twice"),
+    ("starts that are repeated", lambda o: _put(o.get("Ingress", "loadhost")["metadata"]["annotations"], "nginx.ingress.kubernetes.io/proxy-next-upstream", "error non_idempotent"), "sends each POST of loadhost.company.com again"),
     ("no headless service", _without("Service", "loadhost-nats"), "named by the Service loadhost-nats"),
     ("target port that is not there", lambda o: _put(o.get("Service", "loadhost-web")["spec"]["ports"][0], "targetPort", "http"), "has no port `http`"),
     ("probe of an absent port", lambda o: _put(_container(o, "worker")["readinessProbe"]["httpGet"], "port", 8081), "readinessProbe asks port `8081`"),
@@ -129,8 +138,40 @@ BROKEN: list[tuple[str, Callable[[Objects], Any], str]] = [
     ("a broker without a configuration", lambda o: o.get("Secret", "loadhost-nats-server")["data"].pop("loadhost-nats-2.conf"), "loadhost-nats-2.conf is in no Secret"),
     ("a broker that nobody names", lambda o: _put(o.pod("loadhost-nats").owner["spec"], "replicas", 5), "LOADHOST_NATS names"),
     ("a broker's other port", lambda o: _put(o.get("ConfigMap", "loadhost-fleet")["data"], "LOADHOST_NATS", "nats://loadhost-nats-0.loadhost-nats:4223"), "loadhost-nats:4223"),
-    ("too many expected", lambda o: _put(o.get("ConfigMap", "loadhost-masters")["data"], "LOADHOST_EXPECT_WORKERS", "60"), "runs wait for 60 workers"),
+    ("no masters", lambda o: _put(o.pod("loadhost-master").owner["spec"], "replicas", 0), "StatefulSet loadhost-master has no pods"),
+    ("no brokers", lambda o: _put(o.pod("loadhost-nats").owner["spec"], "replicas", 0), "StatefulSet loadhost-nats has no pods"),
+    ("all pods are believed", lambda o: _put(_masters(o), "LOADHOST_TRUSTED_PROXY", "10.244.3.0/24,10.244.0.0/16"), "10.244.0.0/16 is wider than the pods of one node"),
+    ("everybody is believed", lambda o: _put(_masters(o), "LOADHOST_TRUSTED_PROXY", "0.0.0.0/1"), "0.0.0.0/1 is wider than the pods of one node"),
+    ("all pods of IPv6 are believed", lambda o: _put(_masters(o), "LOADHOST_TRUSTED_PROXY", "fd00:10:244::/56"), "fd00:10:244::/56 is wider than the pods of one node"),
+    ("users are believed", lambda o: _put(_masters(o), "LOADHOST_TRUSTED_PROXY", "8.8.8.0/24"), "8.8.8.0/24 is of the Internet"),
+    ("a proxy that is no address", lambda o: _put(_masters(o), "LOADHOST_TRUSTED_PROXY", "ingress-nginx"), "ingress-nginx is no network"),
+    ("too many expected", lambda o: _put(_masters(o), "LOADHOST_EXPECT_WORKERS", "60"), "runs wait for 60 workers"),
 ]  # fmt: skip
+
+
+# The same of what KEDA is told.
+BROKEN_KEDA: list[tuple[str, Callable[[Objects], Any], str]] = [
+    ("too few are always there", lambda o: _put(_keda(o), "minReplicaCount", 9), "runs wait for 10 workers, of which 9 need be there"),
+    ("upside down", lambda o: _put(_keda(o), "maxReplicaCount", 5), "scales from 10 to 5"),
+    ("users of another fleet", lambda o: _put(_keda(o)["triggers"][2]["metadata"], "query", 'sum(a{namespace="perf"})'), "asks for the users of ['perf'], and lies in ['loadhost']"),
+]  # fmt: skip
+
+
+def _keda(objects: Objects) -> Any:
+    return objects.get("ScaledObject", "loadhost-worker")["spec"]
+
+
+@pytest.mark.parametrize(("change", "said"), [row[1:] for row in BROKEN_KEDA], ids=[row[0] for row in BROKEN_KEDA])
+def test_what_is_broken_with_keda_is_told(rendered: dict[str, Objects], change: Callable[[Objects], Any], said: str) -> None:
+    objects = rendered["prod with KEDA"].copy()
+    change(objects)
+    found = faults(objects)
+    assert any(said in fault for fault in found), found
+
+
+@pytest.mark.parametrize("trusted", ["", "192.0.2.0/24", "10.244.3.0/24, 10.244.7.9", "fd00:10:244:7::/64", "198.51.100.7", "8.8.8.8"])
+def test_proxies_that_are_few_may_be_trusted(trusted: str) -> None:
+    assert list(proxy_faults(trusted)) == []
 
 
 @pytest.mark.parametrize(("change", "said"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN])
@@ -200,6 +241,18 @@ def test_workers_have_the_documents_resources_probes_and_annotations(rendered: d
               for kind in ("livenessProbe", "readinessProbe")}
     assert timing == {"livenessProbe": ("/health", 30, 10), "readinessProbe": ("/ready", 5, 5)}
     assert f"--id={pod.names[0]}" in objects.command(pod, worker, pod.names[0])
+
+
+def test_masters_and_brokers_have_the_documents_resources_and_storage(rendered: dict[str, Objects]) -> None:
+    objects = rendered["prod"]
+    for kind in ("requests", "limits"):
+        told = _container(objects, "master")["resources"][kind]
+        assert (quantity(told["cpu"]), quantity(told["memory"])) == (2, 4 * 2**30)
+    # Masters keep what they know in the broker; what else they write lies on their node, as that of workers does.
+    stored = [claim["spec"]["resources"]["requests"]["storage"] for claim in objects.pod("loadhost-nats").owner["spec"]["volumeClaimTemplates"]]
+    written = [_container(objects, pod)["resources"]["limits"]["ephemeral-storage"] for pod in ("master", "worker")]
+    assert (stored, written) == (["20Gi"], ["20Gi", "10Gi"])
+    assert [len(objects.pod(f"loadhost-{pod}").names) for pod in ("nats", "master")] == [3, 3]
 
 
 def test_masters_are_told_whom_to_believe_who_asks_and_nobody_is_as_shipped(rendered: dict[str, Objects]) -> None:

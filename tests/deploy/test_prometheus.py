@@ -36,6 +36,15 @@ def test_the_shipped_file_is_valid_with_all_that_it_names(tmp_path: Path) -> Non
     assert "1 rule files found" in said and "SUCCESS" in said
 
 
+def test_the_pace_is_the_documents_and_alerts_go_to_alertmanager() -> None:
+    for config in (MACHINES, CLUSTER):
+        assert (config["global"]["scrape_interval"], config["global"]["evaluation_interval"]) == ("15s", "15s")
+        assert {one["job_name"]: one["scrape_interval"] for one in config["scrape_configs"] if "scrape_interval" in one} == {"loadhost-master": "10s"}
+        assert config["rule_files"] == ["loadhost.rules.yml"]
+        [[manager]] = [one["static_configs"][0]["targets"] for one in config["alerting"]["alertmanagers"]]
+        assert manager.endswith(":9093")
+
+
 def test_masters_workers_and_machines_are_asked(watched: Watched) -> None:
     wanted = {("loadhost-master", address(one.url)) for one in watched.masters}
     wanted |= {("loadhost-worker", address(one.url)) for one in watched.workers} | {("node", address(watched.machine.url))}

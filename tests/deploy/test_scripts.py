@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from house import DEPLOY, Fleet, Process, ask, free_port, loadhost, metric, tool, until
+from house import DEPLOY, Fleet, Process, ask, free_port, loadhost, metric, scenario, tool, until
 from manifests.kustomize import kubectl, with_secrets
 
 SCRIPTS = DEPLOY / "scripts"
@@ -75,6 +75,22 @@ def test_a_setting_of_the_program_is_stronger_than_a_name_of_locusts(fleet: Flee
     assert ask(f"http://127.0.0.1:{mine}/ready").status == 200
     with pytest.raises(OSError):
         ask(f"http://127.0.0.1:{theirs}/ready")
+
+
+def test_a_scenario_is_run_with_the_workers_that_are_expected_where_it_is_told(fleet: Fleet, script) -> None:
+    shop, port = fleet.shop(), free_port()
+    # By default 60 workers would be waited for.
+    master = script("start-master", MASTER_HOST="127.0.0.1", MASTER_PORT=fleet.nats.port, WEB_HOST="127.0.0.2", WEB_PORT=port,
+                    LOCUSTFILE=scenario(), EXPECT_WORKERS=1, LOADHOST_HOST=shop.url, LOADHOST_USERS=3, LOADHOST_RUN_TIME="3s",
+                    LOADHOST_PARAMS_PAUSE="20ms")
+    master.says(r"^the master is ready", within=30)
+    assert ask(f"http://127.0.0.2:{port}/ready").status == 200
+    with pytest.raises(OSError):
+        ask(f"http://127.0.0.1:{port}/ready")
+    assert ask(f"{shop.url}/_stats").json()["requests"] == 0, "there is no worker yet"
+    fleet.worker("one")
+    assert master.ends(within=60) == 0, master.output()
+    assert ask(f"{shop.url}/_stats").json()["requests"] > 10
 
 
 def test_a_masters_port_that_is_taken_is_told_with_the_programs_code(fleet: Fleet, script, silent: int) -> None:
@@ -226,14 +242,35 @@ def test_wishes_that_cannot_work_are_refused_before_anything_is_applied(
     assert asked == []
 
 
-def test_wishes_that_do_not_reach_keda_are_refused(tmp_path: Path) -> None:
+@pytest.fixture
+def with_keda(tmp_path: Path) -> Path:
+    """The same overlay, scaled by KEDA."""
     overlay = with_secrets(tmp_path / "kubernetes", "prod") / "overlays" / "prod"
     settings = overlay / "kustomization.yaml"
     settings.write_text(settings.read_text().replace("# - ../../components/keda", "- ../../components/keda"))
-    for wish in ({"WORKER_REPLICAS": "20"}, {"NAMESPACE": "perf"}):
-        done, asked = deploy(overlay, tmp_path, **wish)
-        assert done.returncode == 2 and "do not reach KEDA's ScaledObject" in done.stderr, done.stderr
+    return overlay
+
+
+def test_wishes_that_do_not_reach_keda_are_refused(with_keda: Path, tmp_path: Path) -> None:
+    for wish, said in [({"WORKER_REPLICAS": "20"}, "do not reach KEDA's ScaledObject"),
+                       ({"NAMESPACE": "perf"}, "counts the users of namespace loadhost, not of NAMESPACE perf")]:
+        done, asked = deploy(with_keda, tmp_path, **wish)
+        assert done.returncode == 2 and said in done.stderr and "hint: " in done.stderr, done.stderr
         assert asked == []
+
+
+def test_kedas_own_namespace_may_be_named(with_keda: Path, tmp_path: Path) -> None:
+    done, asked = deploy(with_keda, tmp_path, NAMESPACE="loadhost")
+    assert done.returncode == 0 and any(line.startswith("apply") for line in asked), done.stderr
+
+
+def test_fewer_workers_by_keda_than_runs_expect_are_refused(with_keda: Path, tmp_path: Path) -> None:
+    scaled = with_keda / "../../components/keda/scaledobject.yaml"
+    scaled.write_text(scaled.read_text().replace("minReplicaCount: 10", "minReplicaCount: 9"))
+    done, asked = deploy(with_keda, tmp_path)
+    assert done.returncode == 2 and asked == []
+    assert "runs expect 10 workers (LOADHOST_EXPECT_WORKERS), and only 9 are always there" in done.stderr, done.stderr
+    assert "KEDA: minReplicaCount" in done.stderr
 
 
 def test_without_wishes_the_overlay_is_applied_as_it_is(overlay: Path, tmp_path: Path) -> None:

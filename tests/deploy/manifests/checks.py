@@ -17,10 +17,16 @@ from .settings import settings_are_known, words_of_the_program_fit
 DRAIN = 20
 # nats-server's lame duck: its duration and its grace.
 LAME_DUCK = 130
+# Of Locust's addresses.
+CHANGES_BY_GET = ("/stop", "/stats/reset")
 
 
 def _name(item: Tree) -> str:
     return f"{item['kind']} {item['metadata']['name']}"
+
+
+def _annotations(item: Tree) -> dict[str, str]:
+    return item["metadata"].get("annotations", {})
 
 
 def selectors_select(objects: Objects) -> Iterator[str]:
@@ -35,6 +41,8 @@ def selectors_select(objects: Objects) -> Iterator[str]:
         if len(found) != 1:
             yield f"{_name(item)} selects {len(found)} Services instead of one"
     for pod in objects.pods():
+        if not pod.names:
+            yield f"{_name(pod.owner)} has no pods: its `replicas` are 0"
         if not matches(pod.owner["spec"]["selector"], pod.labels):
             yield f"{_name(pod.owner)} does not select its own pods"
         for other in objects.pods():
@@ -67,6 +75,8 @@ def targets_exist(objects: Objects) -> Iterator[str]:
     targets = [item["spec"]["scaleTargetRef"]["name"] for item in objects.of("HorizontalPodAutoscaler", "ScaledObject")]
     if len(targets) != len(set(targets)):
         yield "two autoscalers fight for one workload"
+    issued = {tls["secretName"] for item in objects.of("Ingress") for tls in item["spec"].get("tls", [])
+              if "cert-manager.io/cluster-issuer" in _annotations(item)}
     for item in objects.of("Ingress"):
         for path in [path for rule in item["spec"]["rules"] for path in rule["http"]["paths"]]:
             backend = path["backend"]["service"]
@@ -78,13 +88,26 @@ def targets_exist(objects: Objects) -> Iterator[str]:
         hosts = {rule["host"] for rule in item["spec"]["rules"]}
         for tls in item["spec"].get("tls", []):
             yield from (f"{_name(item)} has TLS for {host}, which it does not serve" for host in set(tls["hosts"]) - hosts)
-            made = "cert-manager.io/cluster-issuer" in item["metadata"].get("annotations", {})
-            if not made and objects.data("Secret", tls["secretName"]) is None:
+            if tls["secretName"] not in issued and objects.data("Secret", tls["secretName"]) is None:
                 yield f"{_name(item)} takes its certificate from the Secret {tls['secretName']}, which nobody makes"
     for item in objects.of("StatefulSet"):
         service = objects.find("Service", item["spec"]["serviceName"])
         if service is None or service["spec"].get("clusterIP") != "None":
             yield f"{_name(item)} is named by the Service {item['spec']['serviceName']}, which is no headless one"
+
+
+def changes_are_not_repeated(objects: Objects) -> Iterator[str]:
+    """A master may die over a request; whether it was done nobody knows then, and so what changes something is not sent again."""
+    again = "nginx.ingress.kubernetes.io/proxy-next-upstream"
+    served = [(rule["host"], path["path"], path["pathType"], _annotations(item).get(again, "error timeout"), _name(item))
+              for item in objects.of("Ingress") for rule in item["spec"]["rules"] for path in rule["http"]["paths"]]
+    for host, _, _, when, name in served:
+        if "non_idempotent" in when:
+            yield f"{name} sends each POST of {host} again"
+    for host in sorted({host for host, *_ in served}):
+        for path in CHANGES_BY_GET:
+            if (host, path, "Exact", "off") not in [one[:4] for one in served]:
+                yield f"GET {path} of {host} may be sent twice, and changes something"
 
 
 def ports_exist(objects: Objects) -> Iterator[str]:
@@ -244,6 +267,11 @@ def names_agree(objects: Objects) -> Iterator[str]:
     made = [item["metadata"]["name"] for item in objects.of("Namespace")]
     if [*namespaces] != made:
         yield f"objects lie in {sorted(map(str, namespaces))}, and the namespaces {made} are made"
+    for item in objects.of("ScaledObject"):
+        for trigger in item["spec"]["triggers"]:
+            asked = set(re.findall(r'namespace="([^"]*)"', trigger["metadata"].get("query", "")))
+            if not asked <= namespaces:
+                yield f"{_name(item)} asks for the users of {sorted(asked)}, and lies in {sorted(map(str, namespaces))}"
     seen = [_name(item) for item in objects]
     yield from (f"there are two of {name}" for name in {name for name in seen if seen.count(name) > 1})
     for item in objects:
@@ -301,7 +329,7 @@ def _peer(peer: Peer) -> str:
 
 
 CHECKS: list[Callable[[Objects], Iterator[str]]] = [
-    selectors_select, targets_exist, ports_exist, references_exist, quantities_make_sense, containers_are_confined,
+    selectors_select, targets_exist, changes_are_not_repeated, ports_exist, references_exist, quantities_make_sense, containers_are_confined,
     names_agree, stopping_has_time, network_lets_through_what_is_needed, settings_are_known, words_of_the_program_fit,
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from house import loadhost
 
 from .objects import Objects, Pod, Tree
 
+#: Bits of the network of one node's pods, as Kubernetes gives it out (`--node-cidr-mask-size-ipv4` and `-ipv6`). What has fewer is more than that.
+NODE_BITS = {4: 24, 6: 64}
 
 @cache
 def known_settings() -> tuple[frozenset[str], frozenset[str]]:
@@ -63,6 +66,8 @@ def words_of_the_program_fit(objects: Objects) -> Iterator[str]:
                 if ours(container):
                     brokers = objects.environment(pod, container, name).get("LOADHOST_NATS", "")
                     yield from (f"{where}: {fault}" for fault in _broker_faults(objects, brokers))
+                    trusted = objects.environment(pod, container, name).get("LOADHOST_TRUSTED_PROXY", "")
+                    yield from (f"{where}: LOADHOST_TRUSTED_PROXY: {fault}" for fault in proxy_faults(trusted))
     yield from _waits_for_no_more_than_there_are(objects)
 
 
@@ -88,9 +93,24 @@ def _broker_faults(objects: Objects, urls: str) -> Iterator[str]:
             yield f"LOADHOST_NATS names {service}:{port}, which is no Service's port"
 
 
+def proxy_faults(trusted: str) -> Iterator[str]:
+    """Whoever lies in such a network says himself who asks, so it is to hold proxies and neither users nor other pods."""
+    for text in filter(None, map(str.strip, trusted.split(","))):
+        try:
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            yield f"{text} is no network"
+            continue
+        if network.prefixlen < NODE_BITS[network.version]:
+            yield f"{text} is wider than the pods of one node, /{NODE_BITS[network.version]}: users or other pods lie in it"
+        elif network.num_addresses > 1 and not network.is_private:
+            yield f"{text} is of the Internet, where users are"
+
+
 def _waits_for_no_more_than_there_are(objects: Objects) -> Iterator[str]:
-    pod = objects.pod("loadhost-master")
-    expected = int(objects.environment(pod, pod.spec["containers"][0], pod.names[0]).get("LOADHOST_EXPECT_WORKERS", 1))
+    masters = [(pod, name) for pod in objects.pods() if pod.name == "loadhost-master" for name in pod.names]
+    expected = max((int(objects.environment(pod, pod.spec["containers"][0], name).get("LOADHOST_EXPECT_WORKERS", 1))
+                    for pod, name in masters), default=1)
     for item in objects.of("HorizontalPodAutoscaler", "ScaledObject"):
         least = item["spec"].get("minReplicas", item["spec"].get("minReplicaCount"))
         if expected > least:

@@ -175,6 +175,17 @@ mod tests {
         assert_eq!(unknown.kind, FailureKind::Dns);
     }
 
+    #[test]
+    fn so_many_names_are_kept_and_no_more() {
+        let resolver = Resolver::new(&HttpSettings::default()).unwrap();
+        let kept = |n: usize| resolver.slot(&format!("n{n}.test"));
+        let first = kept(0);
+        (1..1_024).for_each(|n| drop(kept(n)));
+        assert!(Arc::ptr_eq(&first, &kept(0)));
+        kept(1_024);
+        assert!(!Arc::ptr_eq(&first, &kept(0)), "the cache begins anew");
+    }
+
     #[tokio::test]
     async fn a_name_is_asked_for_again_when_its_time_is_over() {
         let ttl = Duration::from_millis(40);

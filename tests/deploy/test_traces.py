@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +24,7 @@ def servers() -> Iterator[tuple[Server, Server]]:
         yield target, collector
     finally:
         for server in (target, collector):
+            server.released.set()
             server.shutdown()
             server.server_close()
 
@@ -46,9 +49,9 @@ def spans(collector: Server) -> list[dict[str, Any]]:
     return found
 
 
-def run(*arguments: object, code: int = 0) -> str:
+def run(*arguments: object, code: int = 0, **environment: str) -> str:
     command = [loadhost(), "run", "--quiet", scenario("hostile"), *arguments]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60, env=os.environ | environment)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -122,6 +125,44 @@ def test_a_collector_that_takes_nothing_costs_spans_and_not_the_run(servers: tup
     assert "`--otlp URL`" in said, said
     said = run("--host", target.url, "--trace-sample", "2", code=104)
     assert "from 0 to 1" in said, said
+
+
+def test_what_a_collector_that_never_answers_has_not_taken_is_told(servers: tuple[Server, Server]) -> None:
+    target, collector = servers
+    collector.hangs.set()
+    began = time.monotonic()
+    said = run("--host", target.url, "--users", "1", "--iterations", "30", "--otlp", collector.url, "--trace-sample", "1",
+               "--log-level", "info")
+    took = time.monotonic() - began
+    assert took < 15, f"{took:.1f} s"
+    assert "90 spans were not taken" in said, said
+    assert re.search(r"warning: [1-9]\d* lines of the log were not sent", said), said
+    assert len(target.asked) == 30
+
+
+def test_headers_of_the_environment_hold_for_all_signals_and_flags_come_before_them(servers: tuple[Server, Server]) -> None:
+    target, collector = servers
+    given = ("--host", target.url, "--users", "1", "--iterations", "2", "--otlp", collector.url, "--trace-sample", "1",
+             "--log-level", "debug", "--listen", "127.0.0.1:0")
+    run(*given, "--otlp-header", "x-key=flag", OTEL_EXPORTER_OTLP_HEADERS="x-key=environment,x-tenant=the%20shop")
+    signals = {path for path, _, _ in collector.asked}
+    assert signals == {"/v1/traces", "/v1/logs", "/v1/metrics"}, signals
+    for path, headers, _ in collector.asked:
+        assert (headers["x-key"], headers["x-tenant"]) == ("flag", "the shop"), path
+    for wrong, told in (("k1=v1,k2", "no `=`"), ("a b=sesame1", "`a b`"), ("k=sesame1%0A", "`k`")):
+        said = run(*given, code=104, OTEL_EXPORTER_OTLP_HEADERS=wrong)
+        assert "OTEL_EXPORTER_OTLP_HEADERS" in said and told in said and "sesame1" not in said, said
+    said = run(*given, "--otlp-header", "a b=sesame1", code=104)
+    assert "otlp-headers" in said and "sesame1" not in said, said
+
+
+def test_a_collector_that_sends_elsewhere_is_not_followed_with_the_keys(servers: tuple[Server, Server]) -> None:
+    target, collector = servers
+    collector.status, collector.location = 307, target.url
+    said = run("--host", target.url, "--users", "1", "--iterations", "3", "--otlp", collector.url, "--trace-sample", "1",
+               "--otlp-header", "x-key=k1")
+    assert collector.asked and "9 spans were not taken" in said, said
+    assert {path for path, _, _ in target.asked} == {"/"} and not any("x-key" in headers for _, headers, _ in target.asked)
 
 
 def test_a_collector_gets_the_log_with_run_worker_and_user(servers: tuple[Server, Server]) -> None:

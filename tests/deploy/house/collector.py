@@ -9,13 +9,16 @@ from typing import Any
 
 
 class Server(ThreadingHTTPServer):
-    """Keeps what it was asked, and answers `status`."""
+    """Keeps what it was asked, and answers `status`; `location` is where it sends others to, `hangs` that it answers nothing."""
 
     daemon_threads = True
 
     def __init__(self, status: int = 200):
         self.asked: list[tuple[str, dict[str, str], bytes]] = []
         self.status = status
+        self.location = ""
+        self.hangs = threading.Event()
+        self.released = threading.Event()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -25,7 +28,11 @@ class Server(ThreadingHTTPServer):
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {key.lower(): value for key, value in self.headers.items()}
                 server.asked.append((self.path, headers, body))
+                if server.hangs.is_set():
+                    server.released.wait(60)
                 self.send_response(server.status)
+                if server.location:
+                    self.send_header("location", server.location + self.path)
                 self.send_header("content-length", "0")
                 self.end_headers()
 

@@ -1,8 +1,6 @@
 //! The access log: a line of JSON for each request, as `deploy/logging/access-line.schema.json` says.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -11,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::file::{LogFile, Steady};
+use super::outlet::Account;
 
 /// Entries that are written at once.
 const TOGETHER: usize = 512;
@@ -19,7 +18,7 @@ const TOGETHER: usize = 512;
 pub(crate) struct AccessWriter {
     log: AccessLog,
     path: PathBuf,
-    lost: Arc<AtomicU64>,
+    account: Account,
     /// Disconnected once all is written.
     ended: Receiver<()>,
 }
@@ -28,20 +27,21 @@ impl AccessWriter {
     /// Starts the thread, which ends with the last clone of the log but its own.
     pub(crate) fn start(file: LogFile, path: PathBuf) -> std::io::Result<(AccessLog, Self)> {
         let (log, mut entries) = AccessLog::new();
-        let lost = Arc::new(AtomicU64::new(0));
-        let mut file = Steady::new(file, "access log", Arc::clone(&lost));
+        let account = Account::default();
+        let mut file = Steady::new(file, "access log");
+        let passed = account.clone();
         let (end, ended) = channel::<()>();
         std::thread::Builder::new().name("access-log".to_string()).spawn(move || {
-            write(&mut entries, &mut file);
+            write(&mut entries, &mut file, &passed);
             drop(end);
         })?;
-        Ok((log.clone(), Self { log, path, lost, ended }))
+        Ok((log.clone(), Self { log, path, account, ended }))
     }
 
     /// Waits until what was told is written, but no longer than `patience`, and says what is missing. Users
     /// and their requests are gone by now.
     pub(crate) fn finish(self, patience: Duration) {
-        let dropped = self.log.dropped();
+        let (dropped, told) = (self.log.dropped(), self.log.told());
         drop(self.log);
         let _ = self.ended.recv_timeout(patience);
         let path = self.path.display();
@@ -51,7 +51,7 @@ impl AccessWriter {
                  could be written (access_log_dropped)"
             );
         }
-        let lost = self.lost.load(Ordering::Relaxed);
+        let lost = self.account.missing(told);
         if lost > 0 {
             eprintln!(
                 "warning: {lost} requests are not in the access log `{path}`: it could not be written"
@@ -60,7 +60,7 @@ impl AccessWriter {
     }
 }
 
-fn write(entries: &mut mpsc::Receiver<AccessEntry>, file: &mut Steady) {
+fn write(entries: &mut mpsc::Receiver<AccessEntry>, file: &mut Steady, account: &Account) {
     let mut lines = Vec::with_capacity(TOGETHER);
     while let Some(entry) = entries.blocking_recv() {
         lines.extend(line(&entry));
@@ -69,7 +69,7 @@ fn write(entries: &mut mpsc::Receiver<AccessEntry>, file: &mut Steady) {
         {
             lines.extend(line(&entry));
         }
-        file.write(&lines);
+        account.pass(lines.len(), file.write(&lines));
         lines.clear();
     }
 }

@@ -8,8 +8,6 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Lines are written together up to so many bytes.
@@ -203,27 +201,26 @@ pub(crate) struct Steady {
     file: LogFile,
     /// For people, such as `log file`.
     what: &'static str,
-    lost: Arc<AtomicU64>,
     failing: bool,
     said: Option<Instant>,
 }
 
 impl Steady {
-    /// `lost` counts lines that could not be written.
-    pub(crate) fn new(file: LogFile, what: &'static str, lost: Arc<AtomicU64>) -> Self {
-        Self { file, what, lost, failing: false, said: None }
+    /// `what` it is, for people.
+    pub(crate) fn new(file: LogFile, what: &'static str) -> Self {
+        Self { file, what, failing: false, said: None }
     }
 
-    /// Writes lines, each with its end.
-    pub(crate) fn write(&mut self, lines: &[Vec<u8>]) {
+    /// Writes lines, each with its end. How many of them could not be written.
+    pub(crate) fn write(&mut self, lines: &[Vec<u8>]) -> u64 {
         match self.file.write(lines) {
             Ok(()) if self.failing => {
                 self.failing = false;
                 eprintln!("the {} `{}` is written again", self.what, self.file.path.display());
+                0
             }
-            Ok(()) => {}
+            Ok(()) => 0,
             Err(Lost { lines, error }) => {
-                self.lost.fetch_add(lines, Ordering::Relaxed);
                 if !self.failing && self.said.is_none_or(|said| said.elapsed() > SILENCE) {
                     (self.failing, self.said) = (true, Some(Instant::now()));
                     let path = self.file.path.display();
@@ -232,6 +229,7 @@ impl Steady {
                         "warning: the {what} `{path}` cannot be written: {error}; its lines are lost until it can"
                     );
                 }
+                lines
             }
         }
     }

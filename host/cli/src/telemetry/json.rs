@@ -153,6 +153,7 @@ mod tests {
         let (seen, lines) = channel();
         let outlet = Outlet::new("test", move |lines: &[Vec<u8>]| {
             lines.iter().for_each(|line| drop(seen.send(line.clone())));
+            0
         })
         .unwrap();
         let two = [JsonLines(outlet.clone()), JsonLines(outlet.clone())];

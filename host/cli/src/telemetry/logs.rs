@@ -1,7 +1,6 @@
 //! Lines of the log on their way to a collector, as log records of OpenTelemetry.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +20,6 @@ pub(super) struct LogExport {
     runtime: Runtime,
     logger: SdkLogger,
     made: Made,
-    lost: Arc<AtomicU64>,
     told: bool,
 }
 
@@ -45,33 +43,32 @@ impl LogProcessor for Made {
 }
 
 impl LogExport {
-    /// `lost` counts records that the collector did not take.
-    pub(super) fn new(exporter: LogExporter, lost: Arc<AtomicU64>) -> io::Result<Self> {
+    /// Its thread waits in it.
+    pub(super) fn new(exporter: LogExporter) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let made = Made::default();
         let provider = SdkLoggerProvider::builder().with_log_processor(made.clone()).build();
-        Ok(Self { exporter, runtime, logger: provider.logger("loadhost"), made, lost, told: false })
+        Ok(Self { exporter, runtime, logger: provider.logger("loadhost"), made, told: false })
     }
 
-    /// Sends these lines, and waits until the collector has them.
-    pub(super) fn send(&mut self, lines: &[Vec<u8>]) {
+    /// Sends these lines, and waits until the collector has them. How many of them it did not take.
+    pub(super) fn send(&mut self, lines: &[Vec<u8>]) -> u64 {
         for line in lines.iter().filter_map(|line| serde_json::from_slice(line).ok()) {
             self.make(line);
         }
         let made = std::mem::take(&mut *self.made.0.lock().unwrap_or_else(PoisonError::into_inner));
         if made.is_empty() {
-            return;
+            return 0;
         }
         let batch: Vec<_> = made.iter().map(|(record, scope)| (record, scope)).collect();
         let sent = self.runtime.block_on(self.exporter.export(LogBatch::new(&batch)));
-        if let Err(error) = sent {
-            self.lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
-            if !std::mem::replace(&mut self.told, true) {
-                eprintln!(
-                    "warning: the collector of `--otlp` does not take logs: {error}; they are lost until it does"
-                );
-            }
+        let Err(error) = sent else { return 0 };
+        if !std::mem::replace(&mut self.told, true) {
+            eprintln!(
+                "warning: the collector of `--otlp` does not take logs: {error}; they are lost until it does"
+            );
         }
+        batch.len() as u64
     }
 
     fn make(&self, line: Value) {

@@ -13,8 +13,7 @@ mod settings;
 mod traces;
 
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use loadhost_engine::load::log::GUEST;
@@ -62,13 +61,11 @@ struct Started {
 /// A collector of OpenTelemetry.
 struct Collector {
     outlet: Outlet,
-    lost: Arc<AtomicU64>,
 }
 
 struct FileOutlet {
     outlet: Outlet,
     place: Place,
-    lost: Arc<AtomicU64>,
 }
 
 /// From here on, logs of this command go out as its settings say. A second start, as in tests, changes nothing.
@@ -132,20 +129,18 @@ fn filter(settings: &Effective, quiet: &str) -> Result<EnvFilter, Failure> {
 
 impl FileOutlet {
     fn open(place: Place) -> Result<Self, Failure> {
-        let lost = Arc::new(AtomicU64::new(0));
-        let mut file = Steady::new(place.open()?, "log file", Arc::clone(&lost));
+        let mut file = Steady::new(place.open()?, "log file");
         let outlet = Outlet::new("log-file", move |lines: &[Vec<u8>]| file.write(lines));
-        Ok(Self { outlet: outlet.map_err(|error| no_thread(&error))?, place, lost })
+        Ok(Self { outlet: outlet.map_err(|error| no_thread(&error))?, place })
     }
 }
 
 impl Collector {
     fn new(otlp: &Otlp) -> Result<Self, Failure> {
-        let lost = Arc::new(AtomicU64::new(0));
-        let export = LogExport::new(otlp.logs()?, Arc::clone(&lost));
+        let export = LogExport::new(otlp.logs()?);
         let mut export = export.map_err(|error| no_thread(&error))?;
         let outlet = Outlet::new("otlp-logs", move |lines: &[Vec<u8>]| export.send(lines));
-        Ok(Self { outlet: outlet.map_err(|error| no_thread(&error))?, lost })
+        Ok(Self { outlet: outlet.map_err(|error| no_thread(&error))? })
     }
 }
 
@@ -153,19 +148,19 @@ impl Collector {
 pub(crate) fn finish() {
     let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(Started { stderr, file, collector }) = started else { return };
-    if let Some(Collector { outlet, lost }) = collector {
+    if let Some(Collector { outlet }) = collector {
         outlet.flush(LAST_LINES);
-        let missing = outlet.dropped() + lost.load(Ordering::Relaxed);
+        let missing = outlet.dropped() + outlet.missing();
         if missing > 0 {
             eprintln!(
                 "warning: {missing} lines of the log were not sent to the collector of `--otlp`"
             );
         }
     }
-    if let Some(FileOutlet { outlet, place, lost }) = file {
+    if let Some(FileOutlet { outlet, place }) = file {
         outlet.flush(LAST_LINES);
         let path = place.path.display();
-        let (dropped, lost) = (outlet.dropped(), lost.load(Ordering::Relaxed));
+        let (dropped, lost) = (outlet.dropped(), outlet.missing());
         if dropped > 0 {
             eprintln!(
                 "warning: {dropped} lines are not in the log file `{path}`: they came faster than it could be written"

@@ -2,7 +2,6 @@
 //!
 //! Deliberately absent: gRPC, which every collector offers beside HTTP.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +9,16 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use loadhost_web::ops::Collector;
 use opentelemetry::KeyValue;
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{LogExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::LogExporter as _;
 use opentelemetry_sdk::trace::SpanExporter as _;
+use percent_encoding::percent_decode_str;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::commands::machine_name;
-use crate::config::{Commands, Effective, by_key, refuse};
+use crate::config::{Commands, Effective, by_key, refuse, refuse_secret};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, chain};
 
@@ -24,6 +26,8 @@ use crate::failure::{Failure, chain};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What other programs go by; `--otlp` and LOADHOST_OTLP come before it.
 const STANDARD: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// The same for headers; one for a signal alone comes before it.
+const STANDARD_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 /// Between two exports, at least.
 const SHORTEST: Duration = Duration::from_millis(100);
 
@@ -32,7 +36,8 @@ const SHORTEST: Duration = Duration::from_millis(100);
 pub(crate) struct Otlp {
     /// Without a slash at its end, and without the signal's path.
     url: String,
-    headers: HashMap<String, String>,
+    /// Each is secret.
+    headers: HeaderMap,
     /// Between two exports.
     pub(crate) interval: Duration,
 }
@@ -65,9 +70,32 @@ impl Otlp {
             });
         }
         let interval = settings.duration_from("otlp-interval", SHORTEST)?.unwrap_or(PATIENCE);
-        let headers = settings.items("otlp-headers").iter();
-        let headers = headers.filter_map(|item| Some((item.name.clone()?, item.text.clone())));
-        Ok(Some(Self { url, headers: headers.collect(), interval }))
+        let mut headers = HeaderMap::new();
+        for item in settings.items("otlp-headers") {
+            let name = item.name.as_deref().unwrap_or_default();
+            let (name, value) = header(name, &item.text)
+                .map_err(|wrong| refuse_secret("otlp-headers", item, wrong))?;
+            headers.insert(name, value);
+        }
+        Ok(Some(Self { url, headers, interval }))
+    }
+
+    /// Those that other programs go by, and ours before them.
+    fn headers(&self, signal: &str) -> Result<HeaderMap, Failure> {
+        let of_signal = format!("OTEL_EXPORTER_OTLP_{}_HEADERS", signal.to_uppercase());
+        let set = |name: &str| std::env::var(name).ok().map(|text| (name.to_string(), text));
+        let mut headers = match set(&of_signal).or_else(|| set(STANDARD_HEADERS)) {
+            Some((name, text)) => standard_headers(&text).map_err(|wrong| {
+                Failure::new(ExitCode::Configuration, format!("{name} cannot be used: {wrong}"))
+                    .hint("it is written as `api-key=abc,tenant=shop`, with `%20` and the like for what is no letter")
+                    .of("otlp-headers")
+            })?,
+            None => HeaderMap::new(),
+        };
+        for (name, value) in &self.headers {
+            headers.insert(name, value.clone());
+        }
+        Ok(headers)
     }
 
     /// What sends spans.
@@ -81,8 +109,7 @@ impl Otlp {
     /// Where metrics are pushed to.
     pub(super) fn metrics(&self) -> Result<Collector, Failure> {
         let (client, url) = (client()?, self.path("metrics"));
-        let headers = reqwest::header::HeaderMap::try_from(&self.headers);
-        let headers = headers.map_err(|error| unusable(&error))?;
+        let headers = self.headers("metrics")?;
         let send = move |body: Vec<u8>| {
             let request = client
                 .post(&url)
@@ -116,16 +143,55 @@ impl Otlp {
         signal: &str,
     ) -> Result<B, Failure> {
         Ok(builder
-            .with_http_client(client()?)
+            .with_http_client(Client { client: client()?, headers: self.headers(signal)? })
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(self.path(signal))
-            .with_headers(self.headers.clone())
             .with_timeout(PATIENCE))
     }
 
     fn path(&self, signal: &str) -> String {
         format!("{}/v1/{signal}", self.url)
     }
+}
+
+/// Sets headers last: the exporters of traces and logs let those of the environment win over what they were given, and
+/// leave out what cannot be one without a word.
+#[derive(Debug)]
+struct Client {
+    client: reqwest::Client,
+    headers: HeaderMap,
+}
+
+#[async_trait::async_trait]
+impl HttpClient for Client {
+    async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        for (name, value) in &self.headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        self.client.send_bytes(request).await
+    }
+}
+
+/// As <https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specifying-headers-via-environment-variables> has it.
+fn standard_headers(text: &str) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').ok_or("a header in it has no `=`")?;
+        let value = percent_decode_str(value.trim()).decode_utf8();
+        let value = value.map_err(|_| format!("the value of `{name}` is no text"))?;
+        let (known, value) =
+            header(name.trim(), &value).map_err(|wrong| format!("`{name}`: {wrong}"))?;
+        headers.insert(known, value);
+    }
+    Ok(headers)
+}
+
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+    let name = name.parse().map_err(|_| "its name is none of a header: letters, digits and `-`")?;
+    let mut value: HeaderValue =
+        value.parse().map_err(|_| "its value is none of a header: visible characters only")?;
+    value.set_sensitive(true);
+    Ok((name, value))
 }
 
 fn client() -> Result<reqwest::Client, Failure> {
@@ -156,4 +222,32 @@ fn unusable(error: &(dyn std::error::Error + 'static)) -> Failure {
         .because(error)
         .hint("see `--otlp` and `--otlp-header`")
         .of("otlp")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn check(text: &str, expected: Result<&[(&str, &str)], &str>) {
+        let headers = standard_headers(text);
+        let found = headers.map(|headers| {
+            let text = |value: &HeaderValue| value.to_str().unwrap().to_string();
+            headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect::<Vec<_>>()
+        });
+        let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        let expected = expected.map(|all| all.iter().map(owned).collect());
+        assert_eq!(found, expected.map_err(str::to_string), "{text}");
+    }
+
+    #[test]
+    fn headers_of_the_environment_are_read_as_the_specification_has_it_or_refused() {
+        check("", Ok(&[]));
+        check("k1=v1", Ok(&[("k1", "v1")]));
+        check(" k1 = v1=10, ,k2=Basic%20AAA,", Ok(&[("k1", "v1=10"), ("k2", "Basic AAA")]));
+        check("k1=v1,k2", Err("a header in it has no `=`"));
+        check("k 1=v", Err("`k 1`: its name is none of a header: letters, digits and `-`"));
+        check("k1=%0A", Err("`k1`: its value is none of a header: visible characters only"));
+        check("k1=%FF", Err("the value of `k1` is no text"));
+    }
 }

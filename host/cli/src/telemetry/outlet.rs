@@ -1,9 +1,9 @@
 //! Lines on their way to a slow place: a bounded queue with a thread behind it, so that nobody waits.
 
 use std::io::{self, Write as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -19,7 +19,35 @@ const TOGETHER: usize = 256;
 pub(crate) struct Outlet {
     to: SyncSender<Item>,
     waiting: Arc<AtomicUsize>,
+    put: Arc<AtomicU64>,
     dropped: Arc<AtomicU64>,
+    account: Account,
+}
+
+/// What a place has done with what it was given. One lock for both, so that nothing is missing from their sum or in it
+/// twice.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Account(Arc<Mutex<Passed>>);
+
+#[derive(Debug, Default)]
+struct Passed {
+    all: u64,
+    lost: u64,
+}
+
+impl Account {
+    /// Of `count`, so many could not be written.
+    pub(crate) fn pass(&self, count: usize, lost: u64) {
+        let mut passed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.all += count as u64;
+        passed.lost += lost;
+    }
+
+    /// How many of `put` could not be written or still are not.
+    pub(crate) fn missing(&self, put: u64) -> u64 {
+        let passed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        put.saturating_sub(passed.all) + passed.lost
+    }
 }
 
 #[derive(Debug)]
@@ -30,19 +58,20 @@ enum Item {
 }
 
 impl Outlet {
-    /// Starts a thread that puts lines where `place` does.
+    /// Starts a thread that puts lines where `place` does, which says how many of them it lost.
     pub(crate) fn new(
         name: &str,
-        place: impl FnMut(&[Vec<u8>]) + Send + 'static,
+        place: impl FnMut(&[Vec<u8>]) -> u64 + Send + 'static,
     ) -> io::Result<Self> {
         let (to, items) = sync_channel(QUEUED_LINES);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let bytes = Arc::clone(&waiting);
+        let account = Account::default();
+        let (bytes, passed) = (Arc::clone(&waiting), account.clone());
         // It ends with the process, since who logs lives as long.
         std::thread::Builder::new()
             .name(name.to_string())
-            .spawn(move || pass(&items, &bytes, place))?;
-        Ok(Self { to, waiting, dropped: Arc::default() })
+            .spawn(move || pass(&items, &bytes, &passed, place))?;
+        Ok(Self { to, waiting, put: Arc::default(), dropped: Arc::default(), account })
     }
 
     /// Hands over a line with its end.
@@ -54,7 +83,14 @@ impl Outlet {
         {
             self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             self.dropped.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.put.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How many lines that found room could not be written, or are not yet.
+    pub(crate) fn missing(&self) -> u64 {
+        self.account.missing(self.put.load(Ordering::Relaxed))
     }
 
     /// How many lines found no room.
@@ -76,7 +112,12 @@ impl Outlet {
     }
 }
 
-fn pass(items: &Receiver<Item>, waiting: &AtomicUsize, mut place: impl FnMut(&[Vec<u8>])) {
+fn pass(
+    items: &Receiver<Item>,
+    waiting: &AtomicUsize,
+    account: &Account,
+    mut place: impl FnMut(&[Vec<u8>]) -> u64,
+) {
     let mut lines = Vec::new();
     let mut answers = Vec::new();
     while let Ok(first) = items.recv() {
@@ -92,7 +133,7 @@ fn pass(items: &Receiver<Item>, waiting: &AtomicUsize, mut place: impl FnMut(&[V
             }
             next = items.try_recv();
         }
-        place(&lines);
+        account.pass(lines.len(), place(&lines));
         waiting.fetch_sub(lines.iter().map(Vec::len).sum(), Ordering::Relaxed);
         lines.clear();
         for answer in answers.drain(..) {
@@ -122,13 +163,10 @@ impl io::Write for &Outlet {
 }
 
 /// Puts lines to stderr, whatever becomes of them there.
-pub(crate) fn to_stderr(lines: &[Vec<u8>]) {
+pub(crate) fn to_stderr(lines: &[Vec<u8>]) -> u64 {
     let mut stderr = io::stderr().lock();
-    for line in lines {
-        if stderr.write_all(line).is_err() {
-            return;
-        }
-    }
+    let written = lines.iter().take_while(|line| stderr.write_all(line).is_ok()).count();
+    (lines.len() - written) as u64
 }
 
 #[cfg(test)]
@@ -146,6 +184,7 @@ mod tests {
                 released.recv().ok();
                 seen.send(lines.len()).ok();
             }
+            0
         })
         .unwrap();
         let count = QUEUED_LINES + 3 * TOGETHER;
@@ -153,9 +192,11 @@ mod tests {
         let dropped = outlet.dropped();
         assert!(dropped > 0, "the queue has no end");
         outlet.flush(Duration::from_millis(20));
+        assert_eq!(outlet.missing() + dropped, count as u64, "nothing is written yet");
         drop(release);
         outlet.flush(Duration::from_secs(20));
         assert_eq!(lines.try_iter().sum::<usize>() as u64 + dropped, count as u64);
+        assert_eq!(outlet.missing(), 0);
     }
 
     #[test]
@@ -163,6 +204,7 @@ mod tests {
         let (release, released) = channel::<()>();
         let outlet = Outlet::new("test", move |_: &[Vec<u8>]| {
             released.recv().ok();
+            0
         })
         .unwrap();
         (0..20).for_each(|_| outlet.put(vec![b'x'; 1 << 20]));

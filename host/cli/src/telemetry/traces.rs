@@ -9,8 +9,6 @@
 //! not take is lost, counted and told once.
 
 use std::borrow::Cow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use loadhost_engine::watch::{IterationTrace, RequestSpan, Traces};
@@ -20,9 +18,9 @@ use opentelemetry::trace::{
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::otlp::Otlp;
 use crate::failure::Failure;
@@ -33,8 +31,10 @@ const TOGETHER: usize = 512;
 /// Sends what [`Traces`] tell.
 pub(super) struct TraceExport {
     traces: Traces,
-    lost: Arc<AtomicU64>,
-    task: JoinHandle<()>,
+    /// Set once the process is to end: what is not sent by then is lost.
+    deadline: watch::Sender<Option<Instant>>,
+    /// How many spans were lost.
+    task: JoinHandle<u64>,
 }
 
 impl TraceExport {
@@ -45,7 +45,7 @@ impl TraceExport {
         traces: Traces,
         told: mpsc::Receiver<IterationTrace>,
     ) -> Result<Self, Failure> {
-        let lost = Arc::new(AtomicU64::new(0));
+        let (deadline, follow_deadline) = watch::channel(None);
         let task = match otlp {
             Some(otlp) => {
                 let export = Export {
@@ -54,25 +54,24 @@ impl TraceExport {
                     scope: InstrumentationScope::builder("loadhost")
                         .with_version(env!("CARGO_PKG_VERSION"))
                         .build(),
-                    lost: Arc::clone(&lost),
+                    deadline: follow_deadline,
+                    lost: 0,
                     told: false,
                 };
                 tokio::spawn(export.follow(told))
             }
             None => tokio::spawn(forget(told)),
         };
-        Ok(Self { traces, lost, task })
+        Ok(Self { traces, deadline, task })
     }
 
     /// Users are gone: waits until their traces are sent, but no longer than `patience`, and says what is missing.
     pub(super) async fn finish(self, patience: Duration) {
         let dropped = self.traces.dropped();
         drop(self.traces);
-        let mut task = self.task;
-        if timeout(patience, &mut task).await.is_err() {
-            task.abort();
-        }
-        let lost = self.lost.load(Ordering::Relaxed);
+        self.deadline.send_replace(Some(Instant::now() + patience));
+        // It waits for nothing beyond the deadline; a fault in there would have told of itself.
+        let lost = self.task.await.unwrap_or_default();
         if dropped > 0 {
             eprintln!(
                 "warning: {dropped} traces were not sent: they came faster than the collector took them (trace_queue)"
@@ -84,22 +83,25 @@ impl TraceExport {
     }
 }
 
-async fn forget(mut told: mpsc::Receiver<IterationTrace>) {
+async fn forget(mut told: mpsc::Receiver<IterationTrace>) -> u64 {
     while told.recv().await.is_some() {}
+    0
 }
 
 struct Export {
     exporter: SpanExporter,
     interval: Duration,
     scope: InstrumentationScope,
-    lost: Arc<AtomicU64>,
+    deadline: watch::Receiver<Option<Instant>>,
+    lost: u64,
     told: bool,
 }
 
 impl Export {
-    async fn follow(mut self, mut told: mpsc::Receiver<IterationTrace>) {
+    /// Until nobody can make traces any more, but no longer than the deadline. How many spans were lost.
+    async fn follow(mut self, mut told: mpsc::Receiver<IterationTrace>) -> u64 {
         let mut is_over = false;
-        while !is_over {
+        while !is_over && !self.is_late() {
             let mut batch = Vec::new();
             let due = Instant::now() + self.interval;
             while batch.len() < TOGETHER {
@@ -116,18 +118,41 @@ impl Export {
                 self.send(batch).await;
             }
         }
+        let mut left = Vec::new();
+        while let Ok(trace) = told.try_recv() {
+            spans(trace, &self.scope, &mut left);
+        }
+        self.lost + left.len() as u64
+    }
+
+    fn is_late(&self) -> bool {
+        self.deadline.borrow().is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     async fn send(&mut self, batch: Vec<SpanData>) {
         let count = batch.len() as u64;
-        if let Err(error) = self.exporter.export(batch).await {
-            self.lost.fetch_add(count, Ordering::Relaxed);
+        let sent = tokio::select! {
+            sent = self.exporter.export(batch) => sent.map_err(|error| error.to_string()),
+            () = passed(self.deadline.clone()) => Err("it does not answer".to_string()),
+        };
+        if let Err(error) = sent {
+            self.lost += count;
             if !std::mem::replace(&mut self.told, true) {
                 eprintln!(
                     "warning: the collector of `--otlp` does not take traces: {error}; they are lost until it does"
                 );
             }
         }
+    }
+}
+
+/// Resolves at the deadline, once there is one.
+async fn passed(mut deadline: watch::Receiver<Option<Instant>>) {
+    let until = deadline.wait_for(Option::is_some).await.ok().and_then(|until| *until);
+    match until {
+        Some(until) => sleep_until(until).await,
+        // Whoever would set one is gone, so there is no end to wait for.
+        None => std::future::pending().await,
     }
 }
 

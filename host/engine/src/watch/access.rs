@@ -16,6 +16,7 @@ pub const ACCESS_QUEUE: usize = 16_384;
 #[derive(Debug, Clone)]
 pub struct AccessLog {
     to: mpsc::Sender<AccessEntry>,
+    told: Arc<AtomicU64>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -23,7 +24,12 @@ impl AccessLog {
     /// A log, and its entries for whoever writes them.
     pub fn new() -> (Self, mpsc::Receiver<AccessEntry>) {
         let (to, entries) = mpsc::channel(ACCESS_QUEUE);
-        (Self { to, dropped: Arc::default() }, entries)
+        (Self { to, told: Arc::default(), dropped: Arc::default() }, entries)
+    }
+
+    /// How many entries found room, so far.
+    pub fn told(&self) -> u64 {
+        self.told.load(Ordering::Relaxed)
     }
 
     /// How many entries found no room, so far: `access_log_dropped`, as which the run counts them too.
@@ -34,9 +40,8 @@ impl AccessLog {
     /// Whether there was room.
     pub(super) fn put(&self, entry: AccessEntry) -> bool {
         let there_is = self.to.try_send(entry).is_ok();
-        if !there_is {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        let counter = if there_is { &self.told } else { &self.dropped };
+        counter.fetch_add(1, Ordering::Relaxed);
         there_is
     }
 }

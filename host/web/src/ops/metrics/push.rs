@@ -57,8 +57,10 @@ pub async fn push(ops: Ops, stop: CancellationToken) -> Result<(), MetricsError>
         };
         note(done, &mut trouble);
     }
-    if timeout(FAREWELL, metrics.export(&collector)).await.is_err() {
-        tracing::warn!("the collector did not take the last metrics in time");
+    let late = || Err("it did not answer in time".to_string());
+    let last = timeout(FAREWELL, metrics.export(&collector)).await.unwrap_or_else(|_| late());
+    if let Err(error) = last {
+        tracing::warn!(%error, "the collector did not take the last metrics");
     }
     Ok(())
 }

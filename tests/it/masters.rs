@@ -308,6 +308,43 @@ async fn a_worker_is_lost_only_after_the_time_that_its_masters_were_given() -> R
     Ok(())
 }
 
+#[tokio::test]
+async fn a_worker_late_to_prepare_is_named_after_the_time_that_its_master_was_given() -> Result<()>
+{
+    let (nats, shop) = (Nats::start()?, Shop::start(&[])?);
+    // It is not to be taken for lost.
+    let args = ["--prepare-timeout", "3s", "--worker-timeout", "1m"];
+    let leader = Member::leading(&nats.url(), &args)?;
+    let _prompt = Member::worker(&nats.url(), "prompt")?;
+    let late = Member::worker(&nats.url(), "late")?;
+    eventually(PATIENCE, async || {
+        let state = leader.state().await?;
+        let workers = state["workers"].as_array().map_or(0, Vec::len);
+        ensure!(workers == 2, "{workers} workers");
+        Ok(())
+    })
+    .await?;
+    late.pause()?;
+    let (process, folder) = submit(&nats.url(), &shop, &["--run-time", "2s"])?.spawn()?;
+    let is_preparing = async |wanted: bool| {
+        eventually(PATIENCE, async || {
+            let state = leader.run().await?["state"].clone();
+            ensure!((state == "preparing") == wanted, "{state}");
+            Ok(Instant::now())
+        })
+        .await
+    };
+    let began = is_preparing(true).await?;
+    let took = is_preparing(false).await? - began;
+    eprintln!("given up after {took:?}");
+    ensure!((Duration::from_secs(2)..Duration::from_secs(10)).contains(&took), "{took:?}");
+    Outcome::of(process, folder, PATIENCE)?.expect_code(117)?.expect_said(&[
+        "worker `late` did not become ready within 3s",
+        "raise `--prepare-timeout`",
+    ])?;
+    Ok(())
+}
+
 #[test]
 fn wrong_settings_of_a_master_are_told_before_the_broker_is_asked() -> Result<()> {
     for args in [
@@ -315,6 +352,8 @@ fn wrong_settings_of_a_master_are_told_before_the_broker_is_asked() -> Result<()
         ["--heartbeat", "2s"],
         ["--sign", "absent.nk"],
         ["--worker-timeout", "100ms"],
+        ["--prepare-timeout", "0s"],
+        ["--prepare-timeout", "2h"],
         ["--max-connections", "0"],
     ] {
         let began = Instant::now();

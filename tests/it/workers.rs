@@ -1,6 +1,6 @@
 //! Workers as their operators start and stop them, over a real nats-server.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use loadhost_tests::{Nats, Outcome, Process, Program, Shop, eventually, scenario};
@@ -113,6 +113,44 @@ async fn a_worker_refuses_users_beyond_its_memory() -> Result<()> {
     Ok(())
 }
 
+/// How long after `since` the shop was last asked for something, once nobody has for three seconds.
+async fn last_asked(shop: &Shop, since: Instant) -> Result<Duration> {
+    let mut last = (shop.requests().await?, Instant::now());
+    while last.1.elapsed() < Duration::from_secs(3) {
+        ensure!(since.elapsed() < LIMIT, "load is still made {:?} later", since.elapsed());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let served = shop.requests().await?;
+        if served != last.0 {
+            last = (served, Instant::now());
+        }
+    }
+    Ok(last.1 - since)
+}
+
+#[tokio::test]
+async fn a_worker_without_masters_and_broker_goes_on_for_its_dead_man_and_then_stops_by_itself()
+-> Result<()> {
+    let (mut nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
+    let (alone, _folder) = worker(&nats, &["--id", "alone", "--dead-man", "4s"])?;
+    let run = master(&nats, &shop, 1, "20s")?.args(["--users", "5", "--run-time", "5m"]);
+    let (mut only_master, _folder) = run.spawn()?;
+    eventually(LIMIT, async || {
+        ensure!(shop.requests().await? > 100, "too few requests");
+        Ok(())
+    })
+    .await?;
+    let gone = Instant::now();
+    only_master.kill()?;
+    nats.kill()?;
+    let stopped = last_asked(&shop, gone).await?;
+    eprintln!("load went on for {stopped:?}");
+    // The last beat was up to a second earlier; users end their iterations.
+    let (least, most) = (Duration::from_millis(2_500), Duration::from_secs(10));
+    ensure!((least..most).contains(&stopped), "load went on for {stopped:?}");
+    ensure!(alone.stderr().contains("no leader is heard: load is stopped"), "{}", alone.stderr());
+    Ok(())
+}
+
 #[test]
 fn wrong_settings_of_a_worker_are_refused_with_what_would_do() -> Result<()> {
     for (args, said) in [
@@ -121,6 +159,8 @@ fn wrong_settings_of_a_worker_are_refused_with_what_would_do() -> Result<()> {
         (["--memory-limit", "much"], "such as `512MiB`"),
         (["--cpu-limit", "200%"], "such as `80%`"),
         (["--heartbeat", "5ms"], "from 100ms to 1m"),
+        (["--dead-man", "0s"], "from 1s to 1h"),
+        (["--dead-man", "2d"], "from 1s to 1h"),
     ] {
         let program = Program::new(["worker", "--nats", "nats://127.0.0.1:1"])?.args(args);
         program.args(["--max-wait", "1s"]).run()?.expect_code(104)?.expect_said(&[said])?;

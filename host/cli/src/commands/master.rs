@@ -21,7 +21,7 @@ use loadhost_model::text::format_duration;
 use loadhost_web::ops::{NotReady, Ops, Role};
 use tokio_util::sync::CancellationToken;
 
-use super::run::{Prepared, prepare_from, scenario_path};
+use super::run::{PREPARE_BOUNDS, Prepared, prepare_from, scenario_path};
 use super::{Layers, machine_name, runtime, trace};
 use crate::args::RunArgs;
 use crate::config::{Commands, Effective, refuse};
@@ -36,7 +36,7 @@ use crate::{broker, ceilings, ops, scenario_file, site, telemetry};
 
 /// For the end of a master that has lost its broker for good.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Workers fetch and compile over a network.
+/// The default. Workers fetch and compile over a network.
 const PREPARE: Duration = Duration::from_secs(60);
 /// Workers say how they are once a second, unless they are told otherwise.
 const SHORTEST_WORKER_TIMEOUT: Duration = Duration::from_millis(500);
@@ -217,10 +217,11 @@ fn config(settings: &Effective) -> Result<NodeConfig, Failure> {
     let checkpoint = settings.duration("state-checkpoint")?.unwrap_or(default.checkpoint);
     let worker_timeout = settings.duration_from("worker-timeout", SHORTEST_WORKER_TIMEOUT)?;
     let worker_timeout = worker_timeout.unwrap_or(default.lost);
+    let prepare_timeout = settings.duration_within("prepare-timeout", PREPARE_BOUNDS)?;
     Ok(NodeConfig {
         fleet,
         coordinator: CoordinatorConfig {
-            prepare_timeout: PREPARE,
+            prepare_timeout: prepare_timeout.unwrap_or(PREPARE),
             checkpoint,
             suspect: worker_timeout * 2 / 3,
             lost: worker_timeout,

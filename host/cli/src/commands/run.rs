@@ -1,6 +1,7 @@
 //! `loadhost run`: coordinator and worker in one process.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +28,11 @@ use crate::session::{Outputs, conduct};
 use crate::signals::Stop;
 use crate::{load_shape, ops, scenario_file, site, telemetry};
 
-/// Compiling for the run's own pool may take a while on a small machine.
+/// The default. Compiling for the run's own pool may take a while on a small machine.
 const PREPARE: Duration = Duration::from_secs(120);
+/// Nothing is compiled sooner, and nobody waits longer.
+pub(crate) const PREPARE_BOUNDS: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3600);
 /// Everybody is in this process.
 const START_DELAY: Duration = Duration::from_millis(20);
 /// For the agent to end once the run is over.
@@ -86,6 +90,7 @@ pub(crate) fn run<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Outcome {
 
 async fn local(prepared: Prepared, outputs: Outputs) -> Outcome {
     let Prepared { scenario, settings, plan, data } = prepared;
+    let prepare_timeout = settings.duration_within("prepare-timeout", PREPARE_BOUNDS)?;
     let shape = load_shape::of(&scenario, &plan).await?;
     let signals = Stop::listen()?;
     let stop = CancellationToken::new();
@@ -97,7 +102,7 @@ async fn local(prepared: Prepared, outputs: Outputs) -> Outcome {
     let local = local_fleet::start(worker, shards(&settings)?, workshop, stop.clone());
     let config = CoordinatorConfig {
         start_delay: START_DELAY,
-        prepare_timeout: PREPARE,
+        prepare_timeout: prepare_timeout.unwrap_or(PREPARE),
         ..CoordinatorConfig::default()
     };
     let (handle, coordinator) =

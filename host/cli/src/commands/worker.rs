@@ -4,6 +4,7 @@ mod faces;
 mod processes;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -32,7 +33,9 @@ use faces::Faces;
 use processes::Part;
 
 /// Rarer ones would make a worker look lost; more frequent ones tell nobody more.
-const HEARTBEATS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
+const HEARTBEATS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
+/// Shorter than any lease, each change of leaders would stop the load; longer than an hour, load is forgotten.
+const DEAD_MAN: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 /// Who leaves sooner hands nothing over.
 const SHORTEST_DRAIN: Duration = Duration::from_secs(1);
 
@@ -70,6 +73,7 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
     let ceilings = ceilings::of(settings, "worker")?;
     let memory = ceilings.memory;
     let heartbeat = heartbeat(settings)?;
+    let dead_man = settings.duration_within("worker.dead-man", DEAD_MAN)?;
     let drain = Drain::given(settings)?;
     let (weight, tags) = (weight(settings)?, tags(settings));
     let trust = broker::trust(settings)?;
@@ -80,7 +84,8 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
     let cluster = broker::cluster(settings)?;
     let refused = broker::addresses(&urls);
     let connection = stop.or(broker::join_as_worker(settings, urls, &id)).await?;
-    let config = LinkConfig::new(cluster.clone(), id.clone());
+    let usual = LinkConfig::new(cluster.clone(), id.clone());
+    let config = LinkConfig { dead_man: dead_man.unwrap_or(usual.dead_man), ..usual };
     let link = async {
         let joined = AgentLink::join(&connection, config).await;
         joined.map_err(|error| broker::not_joined(&error))
@@ -262,15 +267,8 @@ fn work_of(
 }
 
 fn heartbeat(settings: &Effective) -> Result<Duration, Failure> {
-    let key = "worker.heartbeat";
-    let heartbeat = settings.duration(key)?.unwrap_or(Duration::from_secs(1));
-    let (least, most) = HEARTBEATS;
-    match settings.item(key) {
-        Some(item) if !(least..=most).contains(&heartbeat) => {
-            Err(refuse(key, item, "it is from 100ms to 1m"))
-        }
-        _ => Ok(heartbeat),
-    }
+    let heartbeat = settings.duration_within("worker.heartbeat", HEARTBEATS)?;
+    Ok(heartbeat.unwrap_or(Duration::from_secs(1)))
 }
 
 fn weight(settings: &Effective) -> Result<u32, Failure> {

@@ -1,6 +1,7 @@
 //! Values of options by type. An error names the option, where the value came from, and what would do.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -91,6 +92,23 @@ impl Effective {
             Some(item) if duration < Some(least) => {
                 let least = format_duration(least);
                 Err(refuse(key, item, &format!("it must be {least} at least")))
+            }
+            _ => Ok(duration),
+        }
+    }
+
+    /// The same, within these bounds.
+    pub(crate) fn duration_within(
+        &self,
+        key: &str,
+        bounds: RangeInclusive<Duration>,
+    ) -> Result<Option<Duration>, Failure> {
+        let duration = self.duration(key)?;
+        match (self.item(key), duration) {
+            (Some(item), Some(duration)) if !bounds.contains(&duration) => {
+                let (least, most) =
+                    (format_duration(*bounds.start()), format_duration(*bounds.end()));
+                Err(refuse(key, item, &format!("it is from {least} to {most}")))
             }
             _ => Ok(duration),
         }

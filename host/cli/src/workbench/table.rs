@@ -137,7 +137,7 @@ mod tests {
     use crate::config::Commands;
 
     /// What a run could be given on the command line, and is not given over the API.
-    const CLOSED: [&str; 16] = [
+    const CLOSED: [&str; 17] = [
         "scenario",
         "ca",
         "cert",
@@ -154,6 +154,7 @@ mod tests {
         "cache-dir",
         "shards",
         "allow-private",
+        "prepare-timeout",
     ];
 
     #[test]

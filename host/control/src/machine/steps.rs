@@ -130,7 +130,7 @@ impl Machine {
                 worker: run.parts.iter().find(|part| late(part)).map(|part| part.worker.clone()),
                 code: "prepare-timeout".to_string(),
                 message: format!(
-                    "worker {} did not become ready within {timeout}; raise `prepare_timeout`, or look at its log",
+                    "worker {} did not become ready within {timeout}; raise `--prepare-timeout`, or look at its log",
                     run.names(late)
                 ),
             };

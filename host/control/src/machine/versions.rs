@@ -167,7 +167,7 @@ impl Machine {
             None if !run.parts.iter().any(is_late) => None,
             None if now.mono < *deadline => return,
             None => Some(format!(
-                "worker {} did not make it ready within {}; raise `prepare_timeout`, or look at its log",
+                "worker {} did not make it ready within {}; raise `--prepare-timeout`, or look at its log",
                 run.names(is_late),
                 format_duration(self.config.prepare_timeout)
             )),

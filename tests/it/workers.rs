@@ -113,6 +113,27 @@ async fn a_worker_refuses_users_beyond_its_memory() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_run_that_finds_all_workers_busy_names_the_run_that_has_them() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
+    let _worker = worker(&nats, &["--id", "only"])?;
+    let first = master(&nats, &shop, 1, "20s")?.args(["--users", "2", "--run-time", "5m"]);
+    let _first = first.spawn()?;
+    eventually(LIMIT, async || {
+        ensure!(shop.requests().await? > 0, "the first run has not begun");
+        Ok(())
+    })
+    .await?;
+    let second = master(&nats, &shop, 1, "3s")?.args(["--users", "2", "--run-time", "2s"]);
+    second.run()?.expect_code(120)?.expect_said(&[
+        "0 of 1 expected workers can take part after 3s: `only` (busy with run `",
+        "start this run again after the end of run `",
+        "`--max-wait`",
+        "`--placement`",
+    ])?;
+    Ok(())
+}
+
 /// How long after `since` the shop was last asked for something, once nobody has for three seconds.
 async fn last_asked(shop: &Shop, since: Instant) -> Result<Duration> {
     let mut last = (shop.requests().await?, Instant::now());

@@ -51,7 +51,7 @@ exit_codes! {
     WorkerFailed = 117, "a worker was lost or could not do its part, and nobody took it over", "see the worker's own log";
     ScenarioAborted = 118, "the scenario ended the run", "see the message; the summary was still made";
     OutputUnwritable = 119, "a file asked for cannot be written", "check the path and its permissions";
-    WorkersMissing = 120, "too few workers joined within `--max-wait`", "start more workers, or lower `--expect-workers`";
+    WorkersMissing = 120, "too few workers could take part within `--max-wait`", "the message says what kept each of them, and what to do";
     BuildFailed = 121, "the scenario's project does not build", "see the compiler's messages";
     ToolMissing = 122, "cargo or the wasm32-wasip2 target is missing", "the message says how to install it";
     NoLeader = 123, "no master leads this cluster", "start one with `loadhost master`, or look at `/ready` and the logs of those there are";

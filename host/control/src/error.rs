@@ -1,5 +1,6 @@
 //! Why the coordinator refuses.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use loadhost_model::id::{RunId, WorkerId};
@@ -7,6 +8,9 @@ use loadhost_model::plan::Unfit;
 use loadhost_model::profile::ChangeError;
 use loadhost_model::text::format_duration;
 use serde::{Deserialize, Serialize};
+
+/// Runs that an error names; those beyond are counted.
+const MOST_NAMED: usize = 5;
 
 /// Why bytes that a master saved cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,9 +57,9 @@ impl Unreadable {
 pub enum StartError {
     /// The fleet is too small.
     #[error(
-        "{present} of {expected} expected workers can take part after {waited}: {who}; start more workers, or lower \
-         `expect_workers`",
-        waited = format_duration(whole_millis(*waited))
+        "{present} of {expected} expected workers can take part after {waited}: {who}; {remedy}",
+        waited = format_duration(readable(*waited)),
+        remedy = more_workers(*present, busy_with)
     )]
     TooFewWorkers {
         /// Asked for.
@@ -66,6 +70,8 @@ pub enum StartError {
         waited: Duration,
         /// Each worker, and what keeps it from taking part.
         who: String,
+        /// Other runs that have workers which could take part.
+        busy_with: BTreeSet<RunId>,
     },
     /// This id was used before.
     #[error("run `{0}` exists already; give the new run another id")]
@@ -250,7 +256,29 @@ impl ControlError {
     }
 }
 
+/// What a run that lacks workers can do. `present`: how many it could have had.
+fn more_workers(present: u32, busy_with: &BTreeSet<RunId>) -> String {
+    let fewer = if present > 0 { ", or lower `--expect-workers`" } else { "" };
+    if busy_with.is_empty() {
+        return format!("start more workers{fewer}");
+    }
+    let mut ends: Vec<_> =
+        busy_with.iter().take(MOST_NAMED).map(|run| format!("`{run}`")).collect();
+    let more = busy_with.len().saturating_sub(MOST_NAMED);
+    if more > 0 {
+        ends.push(format!("one of {more} more"));
+    }
+    format!(
+        "start this run again after the end of run {}, or with a longer `--max-wait`; or choose other workers by \
+         their tags (`--placement`); or start more workers{fewer}",
+        ends.join(" or ")
+    )
+}
+
 /// Without digits that nobody reads.
-fn whole_millis(time: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+fn readable(time: Duration) -> Duration {
+    match time.as_secs() {
+        0 => Duration::from_millis(u64::from(time.subsec_millis())),
+        _ => Duration::from_secs(time.as_secs_f64().round() as u64),
+    }
 }

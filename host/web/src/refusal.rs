@@ -108,9 +108,11 @@ fn of_kind(kind: RefusalKind, message: String) -> Refusal {
             (StatusCode::UNPROCESSABLE_ENTITY, "no-room", hint)
         }
         RefusalKind::Shaped => (StatusCode::CONFLICT, "shaped", "change the scenario's load shape"),
-        RefusalKind::TooFewWorkers => {
-            (StatusCode::CONFLICT, "too-few-workers", "start more workers")
-        }
+        RefusalKind::TooFewWorkers => (
+            StatusCode::CONFLICT,
+            "too-few-workers",
+            "start more workers, or wait for the end of other runs",
+        ),
         RefusalKind::Duplicate => {
             (StatusCode::CONFLICT, "duplicate", "give the new run another id")
         }

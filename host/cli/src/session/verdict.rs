@@ -21,7 +21,11 @@ pub(crate) fn verdict_of(
 ) -> Result<ExitCode, Failure> {
     match ended {
         EndReason::WorkerFailed { code, .. } => {
-            let exit = if code == "capacity" { ExitCode::Capacity } else { ExitCode::WorkerFailed };
+            let exit = match code.as_str() {
+                "capacity" => ExitCode::Capacity,
+                "too-few-workers" => ExitCode::WorkersMissing,
+                _ => ExitCode::WorkerFailed,
+            };
             return Err(Failure::new(exit, format!("run {} failed", view.run))
                 .because(&std::io::Error::other(ended.to_string())));
         }
@@ -99,6 +103,8 @@ mod tests {
             message: "no".into(),
         };
         assert_eq!(code(|report| report.ended = failed("capacity")), ExitCode::Capacity);
+        let missing = failed("too-few-workers");
+        assert_eq!(code(|report| report.ended = missing), ExitCode::WorkersMissing);
         assert_eq!(code(|report| report.ended = failed("lost")), ExitCode::WorkerFailed);
         assert_eq!(verdict(&fixture::report(), true), Ok(ExitCode::Interrupted));
     }

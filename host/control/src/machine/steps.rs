@@ -1,5 +1,6 @@
 //! How a run goes from stage to stage.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use loadhost_model::id::{Incarnation, RunId, WorkerId};
@@ -62,11 +63,16 @@ impl Machine {
         since: Duration,
         deadline: Duration,
     ) -> bool {
-        let (mut able, mut unable) = (Vec::new(), Vec::new());
+        let (mut able, mut unable, mut busy_with) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (id, worker) in self.registry.iter() {
-            match split::obstacle(worker, &run.plan, self.is_taken(id)) {
-                None => able.push((id.clone(), worker.status.incarnation)),
-                Some(why) => unable.push(format!("`{id}` ({why})")),
+            let (other, why) = (self.run_of(id), split::obstacle(worker, &run.plan, false));
+            match (why, other) {
+                (None, None) => able.push((id.clone(), worker.status.incarnation)),
+                (None, Some(other)) => {
+                    unable.push(format!("`{id}` (busy with run `{other}`)"));
+                    busy_with.insert(other.clone());
+                }
+                (Some(why), _) => unable.push(format!("`{id}` ({why})")),
             }
         }
         if able.len() < run.expect_workers as usize {
@@ -82,6 +88,7 @@ impl Machine {
                 present: u32::try_from(able.len()).unwrap_or(u32::MAX),
                 waited: now.mono.saturating_sub(since),
                 who: who(&able, &unable),
+                busy_with,
             };
             let reason = EndReason::WorkerFailed {
                 worker: None,
@@ -101,6 +108,12 @@ impl Machine {
         self.assign_all(run, &Step::Prepare);
         self.effects.push(Effect::Started(run.plan.run.clone(), Ok(())));
         true
+    }
+
+    /// The other run that has the worker.
+    fn run_of(&self, worker: &WorkerId) -> Option<&RunId> {
+        let has = |run: &Run| run.part(worker).is_some_and(|part| part.standing != Standing::Out);
+        self.runs.iter().find(|(_, run)| has(run)).map(|(id, _)| id)
     }
 
     /// Deals all slots anew; only before load is made.

@@ -73,9 +73,28 @@ fn too_few_workers_are_named_after_the_longest_wait() {
     assert_eq!(
         error,
         "1 of 2 expected workers can take part after 1m: `a`, `b` (draining); start more workers, or lower \
-         `expect_workers`"
+         `--expect-workers`"
     );
     assert!(stage.assigned.is_empty());
+}
+
+#[test]
+fn a_run_that_got_no_worker_because_others_have_them_all_names_those_runs() {
+    let mut stage = Stage::running(&["a"], plan(600));
+    stage.now += Duration::from_millis(40);
+    let plan = RunPlan { run: RunId::new("second").unwrap(), ..plan(3) };
+    stage.start(plan, 1, false);
+    stage.seconds(&["a"], 1..=60);
+    let error = stage.started.clone().unwrap().unwrap_err().to_string();
+    let first = run_id();
+    assert_eq!(
+        error,
+        format!(
+            "0 of 1 expected workers can take part after 1m: `a` (busy with run `{first}`); start this run again \
+             after the end of run `{first}`, or with a longer `--max-wait`; or choose other workers by their tags \
+             (`--placement`); or start more workers"
+        )
+    );
 }
 
 #[test]

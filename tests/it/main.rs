@@ -1,6 +1,7 @@
 //! Integration tests, in one binary because linking is what costs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod abort;
 mod access;
 mod authoring;
 mod data;

@@ -34,7 +34,7 @@ use rows::{Rates, RecentByName};
 use shares::Shares;
 use sums::Sums;
 use timeline::{Timeline, WINDOW};
-use verdict::{Evidence, Thresholds};
+use verdict::{Evidence, Heard, Thresholds};
 
 use crate::view::{Collection, Point, RunView, TAIL, ThresholdView};
 
@@ -44,6 +44,8 @@ const AGGREGATED: &str = "Aggregated";
 const MAX_NAMES: usize = 20_000;
 /// A worker that is this far behind the others is no longer waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// After the end of a second: whoever has not spoken of it by then does not keep a run from being aborted.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// What the newest interval of a worker says of its users.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -219,6 +221,17 @@ impl Aggregate {
 
     /// Judges the thresholds. The text of one that asks to stop the run.
     pub(crate) fn judge(&mut self, elapsed: Duration) -> Option<String> {
+        self.judge_by(elapsed, Heard::Everybody)
+    }
+
+    /// The same before a second is complete, if somebody has been silent about it for [`GRACE`]: by what the others
+    /// measured, as far as that does not depend on who is heard.
+    pub(crate) fn judge_held_up(&mut self, elapsed: Duration) -> Option<String> {
+        let is_held_up = self.spoken < self.end && elapsed >= self.end.saturating_add(GRACE);
+        if is_held_up { self.judge_by(elapsed, Heard::NotAll) } else { None }
+    }
+
+    fn judge_by(&mut self, elapsed: Duration, heard: Heard) -> Option<String> {
         let mut sum = Statistics::default();
         if self.sum.requests > 0 {
             let (name, tags, empty) = (AGGREGATED.into(), [].into(), Arc::<str>::from(""));
@@ -234,7 +247,7 @@ impl Aggregate {
         let load_time = self.load_time();
         let after = self.whole_load().map(|_| &self.after);
         let totals = &self.totals;
-        let evidence = Evidence { totals, sum: &sum, after, load_time, counted, elapsed };
+        let evidence = Evidence { totals, sum: &sum, after, load_time, counted, elapsed, heard };
         self.thresholds.judge(&evidence)
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use loadhost_model::interval::Statistics;
-use loadhost_model::threshold::Threshold;
+use loadhost_model::threshold::{self, Threshold};
 use serde::{Deserialize, Serialize};
 
 use crate::view::{ThresholdState, ThresholdView};
@@ -24,6 +24,15 @@ pub(crate) struct Thresholds {
     all: Vec<Judged>,
 }
 
+/// Whose measurements there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Of all workers that make load.
+    Everybody,
+    /// Somebody's last second is missing.
+    NotAll,
+}
+
 /// What thresholds are judged by.
 pub(crate) struct Evidence<'a> {
     /// All series.
@@ -39,6 +48,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) counted: Duration,
     /// Since the start of the run.
     pub(crate) elapsed: Duration,
+    pub(crate) heard: Heard,
 }
 
 impl Thresholds {
@@ -63,6 +73,9 @@ impl Thresholds {
     pub(crate) fn judge(&mut self, evidence: &Evidence<'_>) -> Option<String> {
         let mut abort = None;
         for Judged { threshold, view } in &mut self.all {
+            if evidence.heard == Heard::NotAll && is_amount(threshold) {
+                continue;
+            }
             let over_all = threshold.metric == USERS
                 || (threshold.tags.is_empty() && threshold.metric.starts_with("http_"));
             let statistics = if over_all { evidence.sum } else { evidence.totals };
@@ -89,5 +102,16 @@ impl Thresholds {
 
     pub(crate) fn views(&self) -> Vec<ThresholdView> {
         self.all.iter().map(|judged| judged.view.clone()).collect()
+    }
+}
+
+/// Whether its number is too low while somebody's measurements are missing, as shares and times are not.
+fn is_amount(threshold: &Threshold) -> bool {
+    const SHARES: [&str; 3] = ["http_req_failed", "checks", "iteration_failed"];
+    use threshold::Aggregate::{Average, Count, Max, Median, Min, Percentile, Rate, Value};
+    match threshold.aggregate {
+        Percentile(_) | Average | Median | Min | Max => threshold.metric == USERS,
+        Rate => !SHARES.contains(&threshold.metric.as_str()),
+        Count | Value => true,
     }
 }

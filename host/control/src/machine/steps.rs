@@ -219,14 +219,16 @@ impl Machine {
         run.parts.iter().all(Part::is_still) && !run.has_load_left(now.mono) && !is_awaited
     }
 
-    /// Judges each second that is complete. True if that ended the run.
+    /// Judges each second that is complete, or late. True if that ended the run.
     fn look_at_numbers(&mut self, now: Now, run: &mut Run, elapsed: Duration) -> bool {
         let live = run.parts.iter().filter(|part| part.is_measuring()).map(|part| &part.worker);
-        if !run.aggregate.complete(live, elapsed) {
-            return false;
-        }
-        self.news = true;
-        match run.aggregate.judge(elapsed) {
+        let broken = if run.aggregate.complete(live, elapsed) {
+            self.news = true;
+            run.aggregate.judge(elapsed)
+        } else {
+            run.aggregate.judge_held_up(elapsed)
+        };
+        match broken {
             Some(threshold) => {
                 self.end(now, run, EndReason::ThresholdAbort { threshold }, StopMode::Graceful)
             }

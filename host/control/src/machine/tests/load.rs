@@ -134,6 +134,36 @@ fn a_broken_threshold_ends_the_run_but_not_before_its_time() {
     assert!(!stage.report.as_ref().unwrap().verdict.passed);
 }
 
+/// Second 3 passes and only `a` of two workers says what it measured. How long after its end the run is aborted.
+fn abort_without_b(threshold: &str) -> Option<Duration> {
+    let mut broken = plan(60);
+    broken.thresholds = vec![threshold.parse().unwrap()];
+    broken.thresholds[0].abort_after = Some(secs(3));
+    let mut stage = Stage::running(&["a", "b"], broken);
+    stage.seconds(&["a", "b"], 1..=2);
+    stage.seconds(&["a"], 3..=3);
+    let end = stage.now;
+    let is_aborted = |stage: &Stage| matches!(stage.step("a"), Some(Step::Stop { .. }));
+    while !is_aborted(&stage) && stage.now < end + secs(1) {
+        stage.passes(Duration::from_millis(100));
+    }
+    is_aborted(&stage).then(|| stage.now - end)
+}
+
+#[test]
+fn a_silent_worker_holds_up_an_abort_for_half_a_second_only() {
+    let half = Some(Duration::from_millis(500));
+    assert_eq!(abort_without_b("http_req_duration p(95) < 1ms"), half);
+    assert_eq!(abort_without_b("http_req_failed rate > 1%"), half);
+}
+
+#[test]
+fn what_a_silent_worker_has_not_said_yet_is_not_held_against_the_target() {
+    // Four of each second, if both are heard.
+    assert_eq!(abort_without_b("http_reqs rate > 3.5/s"), None);
+    assert_eq!(abort_without_b("http_reqs count >= 12"), None);
+}
+
 #[test]
 fn no_data_never_passes() {
     let mut silent = plan(1);

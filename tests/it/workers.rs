@@ -180,8 +180,8 @@ fn wrong_settings_of_a_worker_are_refused_with_what_would_do() -> Result<()> {
         (["--memory-limit", "much"], "such as `512MiB`"),
         (["--cpu-limit", "200%"], "such as `80%`"),
         (["--heartbeat", "5ms"], "from 100ms to 1m"),
-        (["--dead-man", "0s"], "from 1s to 1h"),
-        (["--dead-man", "2d"], "from 1s to 1h"),
+        (["--dead-man", "0s"], "from 2s to 1h"),
+        (["--dead-man", "2d"], "from 2s to 1h"),
     ] {
         let program = Program::new(["worker", "--nats", "nats://127.0.0.1:1"])?.args(args);
         program.args(["--max-wait", "1s"]).run()?.expect_code(104)?.expect_said(&[said])?;

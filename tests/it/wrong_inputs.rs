@@ -40,6 +40,11 @@ fn cases(shop: &Shop) -> Result<Vec<(&'static str, Program, Vec<&'static str>)>>
             vec!["--users"],
         ),
         (
+            "no time to prepare",
+            run()?.args(["--prepare-timeout", "0s", "--scenario"]).args([&http_get]),
+            vec!["prepare-timeout", "from 1s to 1h", "hint"],
+        ),
+        (
             "a port in use",
             Program::new(["demo-shop", "--listen", shop.url().trim_start_matches("http://")])?,
             vec!["in use", "hint"],

@@ -34,8 +34,9 @@ use processes::Part;
 
 /// Rarer ones would make a worker look lost; more frequent ones tell nobody more.
 const HEARTBEATS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
-/// Shorter than any lease, each change of leaders would stop the load; longer than an hour, load is forgotten.
-const DEAD_MAN: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+/// Leaders say once a second that they lead; a shorter time would stop the load between two such beats. After an hour
+/// nobody remembers that load is made.
+const DEAD_MAN: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(3600);
 /// Who leaves sooner hands nothing over.
 const SHORTEST_DRAIN: Duration = Duration::from_secs(1);
 

@@ -234,7 +234,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::with("worker.max-users", "N", Commands::WORKER, WORKER, "Users at most, below what the machine holds; of each process").flag("max-users"),
     Opt::with("worker.weight", "N", Commands::WORKER, WORKER, "How much of the load it is to have beside others, if a run is distributed by weight").flag("weight").default("1"),
     Opt::with("worker.heartbeat", "DURATION", Commands::WORKER, WORKER, "How often it says how it is; half of the masters' `--worker-timeout` at most").flag("heartbeat").default("1s"),
-    Opt::with("worker.dead-man", "DURATION", Commands::WORKER, WORKER, "How long it goes on making load without hearing a leader, from 1s to 1h; longer than it takes the masters to elect one (`--lease`)").flag("dead-man").default("30s"),
+    Opt::with("worker.dead-man", "DURATION", Commands::WORKER, WORKER, "How long it goes on making load without hearing a leader, from 2s to 1h; longer than it takes the masters to elect one (`--lease`)").flag("dead-man").default("30s"),
     Opt::with("worker.processes", "N|auto", Commands::WORKER, WORKER, "So many workers, named ID-1, ID-2, …, with ports of their own (the next numbers); `auto`: one per core").flag("processes").default("1"),
     Opt::with("worker.drain-deadline", "DURATION", Commands::WORKER, WORKER, "Once told to stop (SIGTERM, Ctrl-C): hand its users to other workers, end what is left of their iterations, and hand over the last measurements, all within this time").flag("drain-deadline").default("25s"),
     Opt::with("worker.memory-limit", "SIZE", Commands::WORKER, WORKER, "Take no users beyond this memory, such as 2GiB, and shed load above it; of each process").flag("memory-limit"),

@@ -7,6 +7,7 @@ mod lost;
 mod many;
 mod restarts;
 mod several;
+mod standstill;
 
 use std::time::{Duration, Instant};
 

@@ -55,7 +55,7 @@ pub(crate) fn start<W: Workshop>(
         leave: Duration::from_secs(24 * 3600),
         activity: Arc::default(),
     };
-    let channels = Channels { assignments, reports: to_coordinator, clock_offset };
+    let channels = Channels { assignments, reports: to_coordinator, clock_offset, reading: None };
     let agent = tokio::spawn(agent::run(config, workshop, channels, stop));
     LocalWorker { fleet: Arc::new(LocalFleet { worker, wanted }), reports, agent }
 }

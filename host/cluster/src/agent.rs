@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use loadhost_model::id::{ClusterId, WorkerId};
 use loadhost_model::wire::{Assignment, Report, WorkerStatus};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::connect::Connection;
@@ -73,6 +74,10 @@ pub struct AgentLink {
     pub clock_offset: watch::Receiver<i64>,
     /// Who leads and has answered this worker; None: nobody.
     pub leader: watch::Receiver<Option<LeaderRecord>>,
+    /// Has the assignment read anew, by who may have missed one.
+    pub ask: Arc<Notify>,
+    /// When the last reading that was asked for began, once what it found was given out.
+    pub read: watch::Receiver<Option<Instant>>,
     /// The last status that passed through, for `/ready` and `/metrics`.
     pub status: watch::Receiver<Option<WorkerStatus>>,
     outbox: Arc<Outbox>,
@@ -117,6 +122,8 @@ impl AgentLink {
             reports,
             clock_offset: followed.clock_offset,
             leader: followed.leader,
+            ask: followed.ask,
+            read: followed.read,
             status: statuses,
             outbox,
             stop,

@@ -89,6 +89,7 @@ fn on_shards(rate: f64, seconds: f64, shards: u32) -> Result<Histogram, Failure>
         clock: RunClock::starting_at(Instant::now() + Duration::from_millis(100)),
         setup_data: "".into(),
         logs,
+        pulse: Arc::default(),
     };
     let mut loader = Loader::start(setup, |_| Ok(IdleFactory))?;
     runtime.block_on(loader.ended());

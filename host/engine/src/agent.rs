@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use loadhost_model::id::{Incarnation, RunId, Term, WorkerId};
 use loadhost_model::plan::RunPlan;
 use loadhost_model::wire::{self, Assignment, Report, StopMode, Work, WorkerState, WorkerStatus};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -94,6 +94,17 @@ pub struct Channels {
     pub reports: mpsc::Sender<Report>,
     /// The coordinator's clock minus this machine's, in microseconds.
     pub clock_offset: watch::Receiver<i64>,
+    /// How to have the assignment read anew. None: it cannot be outdated.
+    pub reading: Option<Reading>,
+}
+
+/// Has the assignment read anew, for a process that stood still and may have missed one.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// Asks for it; again, if it could not be read.
+    pub ask: Arc<Notify>,
+    /// When the last reading that was asked for began; what it found was given out before.
+    pub began: watch::Receiver<Option<Instant>>,
 }
 
 /// Why a worker cannot go on.
@@ -123,6 +134,7 @@ pub async fn run<W: Workshop>(
         workshop: Arc::new(workshop),
         reports: channels.reports,
         clock_offset: channels.clock_offset,
+        reading: channels.reading,
         status,
         ledger: Ledger::default(),
         job: None,
@@ -184,6 +196,7 @@ struct Agent<W: Workshop> {
     workshop: Arc<W>,
     reports: mpsc::Sender<Report>,
     clock_offset: watch::Receiver<i64>,
+    reading: Option<Reading>,
     status: watch::Sender<WorkerStatus>,
     ledger: Ledger,
     job: Option<Current>,
@@ -219,11 +232,14 @@ impl<W: Workshop> Agent<W> {
     ) -> Result<(), AgentError> {
         let mut drain = None;
         loop {
+            // First, so that the assignment is at least as new.
+            let read = self.reading.as_mut().and_then(|reading| *reading.began.borrow_and_update());
             let assignment = assignments.borrow_and_update().clone();
             match assignment {
                 Some(assignment) => self.apply(assignment, &assignments).await,
                 None => self.end(StopMode::Graceful, Some(&assignments)).await,
             }
+            self.pass_on(read);
             if drain.is_some_and(|end| Instant::now() >= end || !self.has_share()) {
                 self.end(StopMode::Graceful, None).await;
                 return Ok(());
@@ -240,9 +256,19 @@ impl<W: Workshop> Agent<W> {
                     self.end(StopMode::Graceful, None).await;
                     return Err(AgentError::Disconnected);
                 },
+                () = read_anew(&mut self.reading) => {}
                 fault = fault_of(&mut self.job) => self.give_up(&fault),
             }
         }
+    }
+
+    /// Tells the job, after the assignment itself, when the last reading of it began.
+    fn pass_on(&self, read: Option<Instant>) {
+        let Some(job) = self.job.as_ref().filter(|_| read.is_some()) else { return };
+        job.wanted.send_if_modified(|wanted| {
+            let before = std::mem::replace(&mut wanted.read, read);
+            before != read
+        });
     }
 
     /// Whether it makes load that somebody else could take over.
@@ -275,7 +301,7 @@ impl<W: Workshop> Agent<W> {
             return;
         };
         let run = work.plan.run.clone();
-        let wanted = Wanted { applied, work };
+        let wanted = Wanted { applied, work, read: None };
         match &self.job {
             Some(job) if job.run == run.as_str() => {
                 self.hear(&job.shared, &wanted.work);
@@ -307,6 +333,7 @@ impl<W: Workshop> Agent<W> {
         let ties = Ties {
             reports: self.reports.clone(),
             clock_offset: self.clock_offset.clone(),
+            ask: self.reading.as_ref().map(|reading| Arc::clone(&reading.ask)),
             status: self.status.clone(),
             wanted: follow_wanted,
             end: follow_end,
@@ -412,6 +439,16 @@ impl<W: Workshop> Agent<W> {
             status.state = WorkerState::Failed { code: "fault".into(), message: message.into() };
         });
     }
+}
+
+/// Resolves when the assignment was read anew.
+async fn read_anew(reading: &mut Option<Reading>) {
+    if let Some(reading) = reading
+        && reading.began.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// Resolves if the job ends without having been told to.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use loadhost_cluster::subjects::Names;
 use loadhost_cluster::{AgentConfig as LinkConfig, AgentLink, ModuleStore};
-use loadhost_engine::agent::{self, Activity, AgentConfig, Channels};
+use loadhost_engine::agent::{self, Activity, AgentConfig, Channels, Reading};
 use loadhost_engine::capacity::{Allowance, raise_open_files};
 use loadhost_engine::http::Grants;
 use loadhost_engine::sandbox::WasmWorkshop;
@@ -131,6 +131,7 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
         assignments: link.assignments.clone(),
         reports: link.reports.clone(),
         clock_offset: link.clock_offset.clone(),
+        reading: Some(Reading { ask: link.ask.clone(), began: link.read.clone() }),
     };
     let outcome = tokio::select! {
         ended = agent::run(config, workshop, channels, stop.first.clone()) => ended.map_err(|error| {

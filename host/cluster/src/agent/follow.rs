@@ -2,7 +2,7 @@
 //!
 //! An assignment counts only if it is of the term of a leader that is heard. It comes by the
 //! bucket's republishing at once, and is read besides at each new leader, at each new
-//! connection and every few seconds, because what is published once may be missed.
+//! connection, when it is asked for and every few seconds, because what is published once may be missed.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use async_nats::{Message, Subscriber};
 use futures_util::StreamExt;
 use loadhost_model::id::Term;
 use loadhost_model::wire::Assignment;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -28,6 +28,8 @@ pub(super) struct Followed {
     pub(super) assignments: watch::Receiver<Option<Assignment>>,
     pub(super) clock_offset: watch::Receiver<i64>,
     pub(super) leader: watch::Receiver<Option<LeaderRecord>>,
+    pub(super) ask: Arc<Notify>,
+    pub(super) read: watch::Receiver<Option<Instant>>,
 }
 
 /// Hears the leader on behalf of one worker.
@@ -51,6 +53,10 @@ pub(super) struct Follower {
     assignments: watch::Sender<Option<Assignment>>,
     clock_offset: watch::Sender<i64>,
     leader: watch::Sender<Option<LeaderRecord>>,
+    /// Somebody may have missed an assignment.
+    ask: Arc<Notify>,
+    /// When the last reading for them began.
+    read: watch::Sender<Option<Instant>>,
 }
 
 impl Follower {
@@ -66,6 +72,8 @@ impl Follower {
         let (assignments, assigned) = watch::channel(None);
         let (clock_offset, offset) = watch::channel(0);
         let (leader, led) = watch::channel(None);
+        let (read, was_read) = watch::channel(None);
+        let ask = Arc::new(Notify::new());
         let follower = Self {
             connection,
             names,
@@ -81,8 +89,16 @@ impl Follower {
             assignments,
             clock_offset,
             leader,
+            ask: ask.clone(),
+            read,
         };
-        let followed = Followed { assignments: assigned, clock_offset: offset, leader: led };
+        let followed = Followed {
+            assignments: assigned,
+            clock_offset: offset,
+            leader: led,
+            ask,
+            read: was_read,
+        };
         Ok((follower, followed))
     }
 
@@ -98,9 +114,10 @@ impl Follower {
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some(beat) = self.beats.next() => self.beat(&beat).await,
-                Some(written) = self.written.next() => self.offer(&written.payload),
-                Ok(()) = connects.changed() => self.read().await,
-                _ = polls.tick() => self.read().await,
+                Some(written) = self.written.next() => { self.offer(&written.payload); }
+                Ok(()) = connects.changed() => { self.read_written().await; }
+                _ = polls.tick() => { self.read_written().await; }
+                () = self.ask.notified() => self.read_anew().await,
                 _ = clocks.tick() => self.compare_clocks().await,
                 () = tokio::time::sleep_until(dead_man), if self.armed => {
                     self.give_up();
@@ -124,7 +141,7 @@ impl Follower {
         self.term = record.epoch;
         if is_news || self.compared != Some(record.epoch) {
             self.compare_clocks().await;
-            self.read().await;
+            self.read_written().await;
         }
         if is_news {
             info!(leader = record.id, term = record.epoch.0, "following");
@@ -132,31 +149,49 @@ impl Follower {
         }
     }
 
-    /// Reads what is written, in case it was missed.
-    async fn read(&mut self) {
-        if self.term == Term(0) || !self.connection.connected() {
-            return; // Without a leader nothing that is written counts.
-        }
-        match self.documents.get(&self.names.assignment_key(&self.config.worker)).await {
-            Ok(Some(document)) => self.offer(&document.value),
-            Ok(None) => {}
-            Err(error) => debug!(%error, "assignment not read; trying again"),
+    /// Reads what is written for somebody who may have missed it, and says so.
+    async fn read_anew(&mut self) {
+        let began = Instant::now();
+        if self.read_written().await {
+            self.read.send_replace(Some(began));
         }
     }
 
-    fn offer(&mut self, written: &[u8]) {
+    /// Reads what is written, in case it was missed. Whether what there is was given out.
+    async fn read_written(&mut self) -> bool {
+        if self.term == Term(0) || !self.connection.connected() {
+            return false; // Without a leader nothing that is written counts.
+        }
+        match self.documents.get(&self.names.assignment_key(&self.config.worker)).await {
+            Ok(Some(document)) => self.offer(&document.value),
+            Ok(None) => false,
+            Err(error) => {
+                debug!(%error, "assignment not read; trying again");
+                false
+            }
+        }
+    }
+
+    /// False: it is outdated, or kept back.
+    fn offer(&mut self, written: &[u8]) -> bool {
         let assignment = match Assignment::from_json(written) {
             Ok(assignment) => assignment,
-            Err(error) => return warn!(%error, "an assignment is not understood"),
+            Err(error) => {
+                warn!(%error, "an assignment is not understood");
+                return false;
+            }
         };
         if assignment.term < self.term {
-            return self.counters().assignments_stale.one();
+            self.counters().assignments_stale.one();
+            return false;
         }
-        if self.compared == Some(assignment.term) {
+        let is_given = self.compared == Some(assignment.term);
+        if is_given {
             self.give(assignment);
         } else {
             self.held = Some(assignment);
         }
+        is_given
     }
 
     fn give(&mut self, assignment: Assignment) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use loadhost_model::id::{Digest, Term};
 use loadhost_model::wire::{LogLine, Report, Step, StopMode, Work, WorkerState, WorkerStatus};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,7 @@ use crate::load::clock::RunClock;
 use crate::load::governor::Governor;
 use crate::load::loader::{LoadSetup, Loader};
 use crate::load::log::{QUEUED_LINES, tell};
+use crate::load::pulse::Pulse;
 use crate::load::team::Abort;
 use crate::shared::Commons;
 use editions::Editions;
@@ -34,12 +35,16 @@ const BEGUN_TWICE: &str = "it heard no leader for too long and stopped its load,
 pub(super) struct Wanted {
     pub(super) applied: (Term, u64),
     pub(super) work: Work,
+    /// When the last reading of it began, if one was asked for: nothing was newer by then.
+    pub(super) read: Option<Instant>,
 }
 
 /// What ties a job to its agent.
 pub(super) struct Ties {
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) clock_offset: watch::Receiver<i64>,
+    /// Has the assignment read anew.
+    pub(super) ask: Option<Arc<Notify>>,
     pub(super) status: watch::Sender<WorkerStatus>,
     pub(super) wanted: watch::Receiver<Wanted>,
     /// Set once the job is to end, whatever is wanted.
@@ -57,6 +62,7 @@ pub(super) struct Job<W: Workshop> {
     workshop: Arc<W>,
     reports: mpsc::Sender<Report>,
     clock_offset: watch::Receiver<i64>,
+    ask: Option<Arc<Notify>>,
     status: watch::Sender<WorkerStatus>,
     wanted: watch::Receiver<Wanted>,
     end: watch::Receiver<Option<StopMode>>,
@@ -78,7 +84,7 @@ pub(super) struct Job<W: Workshop> {
 
 impl<W: Workshop> Job<W> {
     pub(super) fn new(config: Arc<AgentConfig>, workshop: Arc<W>, ties: Ties) -> Self {
-        let Ties { reports, clock_offset, status, wanted, end, made, shared } = ties;
+        let Ties { reports, clock_offset, ask, status, wanted, end, made, shared } = ties;
         let is_late = matches!(wanted.borrow().work.step, Step::Run { .. });
         let joined = is_late.then(Instant::now);
         let (logs, lines) = mpsc::channel(QUEUED_LINES);
@@ -88,6 +94,7 @@ impl<W: Workshop> Job<W> {
             workshop,
             reports,
             clock_offset,
+            ask,
             status,
             wanted,
             end,
@@ -307,9 +314,11 @@ impl<W: Workshop> Job<W> {
             setup_data,
             logs: self.logs.clone(),
             shared: Arc::clone(&self.shared),
+            pulse: Arc::new(self.ask.clone().map_or_else(Pulse::default, Pulse::asking)),
         };
+        let pulse = Arc::clone(&setup.pulse);
         match Loader::start(setup, move |context| stage.factory(context)) {
-            Ok(loader) => self.follow(wanted, (loader, editions), (start, clock)).await,
+            Ok(loader) => self.follow(wanted, (loader, editions), (start, clock), &pulse).await,
             Err(error) => self.fail(wanted, "load", error.to_string()),
         }
     }
@@ -334,6 +343,7 @@ impl<W: Workshop> Job<W> {
         wanted: &Wanted,
         (mut loader, mut editions): (LoaderOf<W>, Editions<W>),
         (start, clock): (u64, RunClock),
+        pulse: &Pulse,
     ) {
         let plan = &wanted.work.plan;
         let source = (self.config.worker.clone(), self.config.incarnation);
@@ -364,15 +374,19 @@ impl<W: Workshop> Job<W> {
                     loader.stop(StopMode::Graceful);
                 }
                 Ok(()) = self.wanted.changed() => {
-                    let before = wanted.work;
-                    wanted = self.wanted.borrow_and_update().clone();
+                    let new = self.wanted.borrow_and_update().clone();
+                    let before = std::mem::replace(&mut wanted, new);
                     match &wanted.work.step {
+                        // The same, read anew.
+                        _ if wanted.applied == before.applied => {}
                         Step::Run { .. } => {
                             self.renew(&wanted, &mut editions, &loader);
-                            self.amend(&wanted, &before, &mut loader, start);
+                            self.amend(&wanted, &before.work, &mut loader, start);
                         }
                         step => self.obey(&wanted, step, &loader),
                     }
+                    // The shards have been told, so what they have is as new as what was read.
+                    wanted.read.into_iter().for_each(|began| pulse.was_read(began));
                 }
                 () = editions.made(), if editions.is_making() => {
                     self.renew(&wanted, &mut editions, &loader);

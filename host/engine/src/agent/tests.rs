@@ -156,8 +156,12 @@ impl Boss {
         let assignments = watch::Sender::new(None);
         let (send, reports) = mpsc::channel(room);
         let (_, clock_offset) = watch::channel(0);
-        let channels =
-            Channels { assignments: assignments.subscribe(), reports: send, clock_offset };
+        let channels = Channels {
+            assignments: assignments.subscribe(),
+            reports: send,
+            clock_offset,
+            reading: None,
+        };
         let config = AgentConfig {
             worker: WorkerId::new("w-1").unwrap(),
             incarnation: Incarnation(7),

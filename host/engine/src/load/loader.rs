@@ -24,6 +24,7 @@ use crate::load::alarm::Alarm;
 use crate::load::clock::RunClock;
 use crate::load::gate::Gate;
 use crate::load::log::LogSink;
+use crate::load::pulse::Pulse;
 use crate::load::shard::{self, Orders, Shard};
 use crate::load::team::Team;
 use crate::load::version::{self, Make, Recipe};
@@ -62,6 +63,8 @@ pub struct LoadSetup {
     pub logs: mpsc::Sender<LogLine>,
     /// What the users of the whole run share.
     pub shared: Arc<Commons>,
+    /// Tells its shards when they stood still.
+    pub pulse: Arc<Pulse>,
 }
 
 /// Why load cannot be made.
@@ -117,7 +120,8 @@ impl<F: VuFactory> Loader<F> {
         M: Fn(ShardContext) -> Result<F, MakeError> + Send + Sync + 'static,
     {
         let planned = setup.share.count_of(u64::from(setup.plan.profile.planned_users_max()));
-        let team = Arc::new(Team::new(&setup.description, planned));
+        let team = Team::new(&setup.description, planned).with_pulse(Arc::clone(&setup.pulse));
+        let team = Arc::new(team);
         let names = Arc::new(Names::new(&setup.plan.limits));
         let make: Arc<Make<F>> = Arc::new(make);
         let recipes = watch::Sender::new(None);
@@ -154,7 +158,8 @@ impl<F: VuFactory> Loader<F> {
 
     /// Goes over to another profile, or another share of it, in place. `from` is counted from the
     /// start of the run. Returns from when on the share holds: what is gained, from `from` on, be
-    /// it past; what is lost, from a moment on that is still to come.
+    /// it past; what is lost, from a moment on that is still to come, or, if the process stood still, that nothing
+    /// was handed out since.
     ///
     /// # Errors
     /// If the share is of another number of slots.
@@ -164,7 +169,9 @@ impl<F: VuFactory> Loader<F> {
         share: &Share,
         from: Duration,
     ) -> Result<Duration, LoadError> {
-        let begin = self.change_share(share, from).map_err(|source| self.too_many(source))?;
+        let stood_still = self.team.pulse().beat();
+        let change = self.change_share(share, from, stood_still);
+        let begin = change.map_err(|source| self.too_many(source))?;
         let parts = deal(&mut self.spread, &self.shares)?;
         for (shard, shares) in self.shards.iter().zip(parts) {
             shard.orders.send_if_modified(|orders| {
@@ -175,7 +182,7 @@ impl<F: VuFactory> Loader<F> {
                 is_modified
             });
         }
-        if self.clock.elapsed() > begin.max(from) && begin > from {
+        if stood_still.is_none() && self.clock.elapsed() > begin && begin > from {
             tracing::warn!(
                 "a share was given away late: the shards may have served a part of it twice"
             );
@@ -183,7 +190,12 @@ impl<F: VuFactory> Loader<F> {
         Ok(begin)
     }
 
-    fn change_share(&mut self, share: &Share, from: Duration) -> Result<Duration, ShareError> {
+    fn change_share(
+        &mut self,
+        share: &Share,
+        from: Duration,
+        stood_still: Option<Instant>,
+    ) -> Result<Duration, ShareError> {
         let held =
             self.shares.last().map_or_else(|| share.minus(share), |last| Ok(last.clone()))?;
         if held == *share && self.shares.at(self.clock.elapsed()) == Some(share) {
@@ -193,9 +205,10 @@ impl<F: VuFactory> Loader<F> {
             self.shares.gain(from, &share.minus(&held)?)?;
             return Ok(from);
         }
+        let handed_out = stood_still.unwrap_or_else(|| Instant::now() + HAND_OVER_LEAD);
         // In whole microseconds, as coordinator and workers tell it each other.
-        let soon = self.clock.at(Instant::now() + HAND_OVER_LEAD).as_micros() + 1;
-        let from = from.max(Duration::from_micros(u64::try_from(soon).unwrap_or(u64::MAX)));
+        let next = self.clock.at(handed_out).as_micros() + 1;
+        let from = from.max(Duration::from_micros(u64::try_from(next).unwrap_or(u64::MAX)));
         self.shares.change(from, share.clone());
         Ok(from)
     }

@@ -24,6 +24,7 @@ pub mod loader;
 pub mod log;
 mod open;
 pub mod picker;
+pub mod pulse;
 pub mod shard;
 mod source;
 pub mod team;

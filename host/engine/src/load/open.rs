@@ -115,6 +115,7 @@ impl<F: VuFactory> Open<F> {
         let shard = Rc::clone(&post.shard);
         let mut shares = post.shares();
         let mut tick = ticks();
+        let mut stood_still = false;
         loop {
             let due =
                 due_times.peek().map(|(_, due)| shard.context.clock.instant(phase.start + due));
@@ -130,9 +131,13 @@ impl<F: VuFactory> Open<F> {
                         self.amend(phase, due_times, post);
                     }
                 },
-                () = sleep_until(&shard.alarm, due) => {
+                () = sleep_until(&shard.alarm, due), if !stood_still => {
+                    stood_still = shard.team.pulse().beat().is_some();
+                    if stood_still {
+                        shard.context.recorder.capped("stood_still");
+                    }
                     // Since this moment came, another worker may have been given the arrival.
-                    if let Some(due) = due.filter(|_| !post.is_behind()) {
+                    if let Some(due) = due.filter(|_| !stood_still && !post.is_behind()) {
                         due_times.next();
                         match self.is_shed(shard.team.allowed()) {
                             true => self.arrived.shed(),
@@ -143,6 +148,7 @@ impl<F: VuFactory> Open<F> {
                 () = until(end), if due.is_none() => return,
                 () = self.crew.someone_left() => self.next_number = 0,
                 _ = tick.tick() => {
+                    stood_still = stood_still && shard.team.pulse().beat().is_some();
                     self.arrived.drop_late();
                     self.crew.call_over();
                     if self.crew.hold(shares.at(post.now())) {

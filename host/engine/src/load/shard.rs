@@ -291,6 +291,7 @@ pub(super) async fn monitor<F>(shard: Rc<Shard<F>>, cpu: Arc<AtomicU64>) {
     loop {
         next += MONITOR_PERIOD;
         shard.alarm.sleep_until(next).await;
+        shard.team.pulse().beat();
         let now = Instant::now();
         // Users made before the start make timers late that nobody measures by.
         if next >= shard.context.clock.start() {

@@ -8,6 +8,7 @@ use loadhost_model::description::Description;
 use tokio_util::sync::CancellationToken;
 
 use crate::load::governor::ALL;
+use crate::load::pulse::Pulse;
 
 /// Users that fail at the start before the share of them is looked at; fewer if fewer are planned.
 const STARTS_TO_JUDGE: u64 = 10;
@@ -36,6 +37,7 @@ pub struct Team {
     allowed: AtomicU32,
     /// Iterations that are left, by phase.
     iterations: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
+    pulse: Arc<Pulse>,
     abort: OnceLock<Abort>,
     aborted: CancellationToken,
 }
@@ -52,9 +54,21 @@ impl Team {
             planned_users,
             allowed: AtomicU32::new(ALL),
             iterations: Mutex::default(),
+            pulse: Arc::default(),
             abort: OnceLock::new(),
             aborted: CancellationToken::new(),
         }
+    }
+
+    /// The same with a pulse that its shards beat.
+    #[must_use]
+    pub fn with_pulse(self, pulse: Arc<Pulse>) -> Self {
+        Self { pulse, ..self }
+    }
+
+    /// Whether the process has stood still.
+    pub(super) fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// Ends the run. The first reason is the one that is kept.

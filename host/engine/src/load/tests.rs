@@ -31,6 +31,7 @@ use crate::load::clock::RunClock;
 use crate::load::fake::{Call, FakeFactory, What, description, message, plan, profile, stages};
 use crate::load::gate::Gate;
 use crate::load::log::LogSink;
+use crate::load::pulse::Pulse;
 use crate::load::shard::{self, Orders, Shard};
 use crate::load::team::Team;
 use crate::load::vu::{CallOutcome, Crash, ShardContext};

@@ -144,3 +144,57 @@ fn a_changed_rate_continues_the_grid_without_gap_or_double() {
         assert_eq!((intended[50], intended.len()), (secs(5.0), 250));
     });
 }
+
+/// Every other one of ten arrivals per second for ten seconds, on a shard that asks after a standstill.
+fn half_of_a_hundred(pulse: &Arc<Pulse>) -> Bench {
+    let rate = stages(&[(0.0, 10.0), (10.0, 10.0)]);
+    let plan = plan(arrivals(rate, 50, 30.0));
+    let scenario = description(WaitTime::None);
+    let team = Arc::new(Team::new(&scenario, 50).with_pulse(Arc::clone(pulse)));
+    let share = Share::new(4, [0, 2]).unwrap();
+    Bench::of_team(FakeFactory::taking(secs(0.01)), plan, scenario, share, team)
+}
+
+#[test]
+fn after_a_standstill_arrivals_that_others_were_given_meanwhile_are_not_made_again() {
+    paused(async {
+        let pulse = Arc::new(Pulse::asking(Arc::default()));
+        let bench = half_of_a_hundred(&pulse);
+        let run = bench.start();
+        bench.at(2.1).await;
+        assert_eq!(bench.users.iterations().len(), 11);
+        tokio::time::advance(secs(5.0)).await;
+        bench.at(7.5).await;
+        assert_eq!(bench.users.iterations().len(), 11, "it may have no share any more");
+        bench.orders.send_modify(|orders| {
+            orders.worker.change(secs(5.1), Share::new(4, [0]).unwrap());
+            orders.shares = orders.worker.clone();
+        });
+        pulse.was_read(Instant::now());
+        run.await.unwrap();
+        let calls = bench.users.iterations();
+        let own = (0..100).filter(|n| n % 4 == 0 || n % 2 == 0 && *n < 51);
+        let expected: Vec<_> = own.map(|n| secs(f64::from(n) / 10.0)).collect();
+        let intended: Vec<_> = calls.iter().map(|call| call.intended).collect();
+        assert_eq!(intended, expected, "what is its own is late at most");
+        let counters = bench.recorder.drain().counters;
+        assert_eq!(counters.arrivals, 38);
+        assert_eq!(counters.capped.get("stood_still"), Some(&1));
+    });
+}
+
+#[test]
+fn after_a_standstill_without_anybody_to_ask_arrivals_go_on_after_five_seconds() {
+    paused(async {
+        let bench = half_of_a_hundred(&Arc::new(Pulse::asking(Arc::default())));
+        let run = bench.start();
+        bench.at(2.1).await;
+        tokio::time::advance(secs(2.0)).await;
+        bench.at(9.0).await;
+        assert_eq!(bench.users.iterations().len(), 11);
+        run.await.unwrap();
+        assert_eq!(bench.users.iterations().len(), 50, "none is missing");
+        let last = bench.users.iterations().last().unwrap().intended;
+        assert_near(last, 9.8);
+    });
+}

@@ -6,6 +6,7 @@
  * @typedef {{key: string, label: string, color: string, dash?: number[], width?: number, fill?: boolean, bars?: boolean, hidden?: boolean}} Series
  * @typedef {{id: string, title: string, unit: string, series: Series[], max?: number, height?: number}} Spec
  * @typedef {{t: number, kind: 'info' | 'warning' | 'bad', text: string}} Mark
+ * @typedef {{label: string, values: Record<string, number | null>}} Whole what legends say of a run that is over: its values by key of series
  * @typedef {{value: (unit: string, value: number | null | undefined) => string, axis: (unit: string, value: number) => string, time: (seconds: number) => string, empty: string, series: string}} Words
  */
 
@@ -44,6 +45,8 @@ export class Charts {
     this.columns = {};
     /** @type {Mark[]} */
     this.marks = [];
+    /** @type {Whole | null} */
+    this.whole = null;
     this.color = palette(host);
     /** @type {Chart[]} */
     this.charts = options.specs.map((spec) => new Chart(this, spec));
@@ -65,9 +68,11 @@ export class Charts {
   /**
    * New columns; they may be the same arrays, grown.
    * @param {Record<string, Column>} columns with `t`, seconds since the start @param {Mark[]} [marks]
+   * @param {Whole | null} [whole] of a run that is over
    */
-  setData(columns, marks) {
+  setData(columns, marks, whole = null) {
     this.columns = columns;
+    this.whole = whole;
     if (marks) this.marks = marks;
     for (const chart of this.charts) chart.update();
   }
@@ -359,19 +364,20 @@ class Chart {
     this.read();
   }
 
-  /** Shows the values under the cursor, or the last ones. */
+  /** Shows the values under the cursor, else those of the whole run if it is over, else the last ones. */
   read() {
     const { columns, options, marks } = this.group;
     const t = columns.t ?? [];
     const i = this.at ?? t.length - 1;
+    const whole = this.at === null ? this.group.whole : null;
     this.spec.series.forEach((series, n) => {
-      const text = options.words.value(this.spec.unit, columns[series.key]?.[i]);
+      const text = options.words.value(this.spec.unit, whole ? whole.values[series.key] : columns[series.key]?.[i]);
       const chip = this.chips[n];
       if (chip && chip.textContent !== text) chip.textContent = text;
     });
     const second = this.at === null ? null : t[this.at];
     const near = second === null || second === undefined ? [] : marks.filter((mark) => Math.abs(mark.t - second) <= this.reach());
-    const text = second === null || second === undefined ? '' : [options.words.time(second), ...near.map((mark) => mark.text)].join(' · ');
+    const text = second === null || second === undefined ? (whole?.label ?? '') : [options.words.time(second), ...near.map((mark) => mark.text)].join(' · ');
     if (this.time.textContent !== text) this.time.textContent = text;
   }
 

@@ -133,6 +133,7 @@ export const MORE = {
   masters: ['Masters', '主节点'],
   leads: ['leads, term {term}', '领导中，任期 {term}'],
   stands_by: ['stands by', '待命'],
+  out_of_service: ['out of service: does not lead', '已停止服务：不担任领导'],
   answers_you: ['answers you', '当前连接'],
   // login
   log_in: ['Log in', '登录'],

@@ -56,7 +56,8 @@ export interface Worker {
   liveness: 'alive' | 'suspect' | 'lost'; silent_seconds: number; state: any; run: string | null; draining: boolean; name_clash: boolean; trouble?: string | null;
   module?: string | null; lag_ms?: number | null;
 }
-export interface Fleet { at: string | number; master: string; leader: string | null; term: number; trouble: string | null; masters: any[]; workers: Record<string, Worker> }
+export interface Master { id: string; url?: string | null; leads?: boolean; draining?: boolean }
+export interface Fleet { at: string | number; master: string; leader: string | null; term: number; trouble: string | null; masters: Master[]; workers: Record<string, Worker> }
 export interface Doc { fleet: Fleet; runs: Record<string, RunShort>; run: Run | null }
 export interface Session {
   user: string | null; role: 'view' | 'operate' | 'admin' | null; login_required?: boolean; version?: string; cluster?: string; single_run?: boolean;

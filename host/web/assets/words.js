@@ -107,6 +107,7 @@ export const WORDS = {
   threshold_ok: ['holds', '满足'],
   threshold_broken: ['broken', '未满足'],
   threshold_no_data: ['no data', '无数据'],
+  no_data_fails: ['without data it is not met', '没有数据即视为未满足'],
   broken_since: ['since {at}', '自 {at} 起'],
   aborts_after: ['stops the run after {at}', '{at} 后中止运行'],
   // tables

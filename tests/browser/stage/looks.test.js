@@ -104,6 +104,84 @@ pages('a threshold that was broken and holds again stays marked after a reload',
   }
 });
 
+const values = (page, chart) =>
+  page.locator(`[data-testid=chart-${chart}] .chip`).evaluateAll((chips) => Object.fromEntries(chips.map((chip) => [chip.dataset.series, chip.querySelector('.chip-value').textContent])));
+const heading = (page, chart) => page.locator(`[data-testid=chart-${chart}] .chart-time`).innerText();
+
+pages('legends say the last second while a run goes on, the whole run once it is over, and what is under the cursor', async ({ t, open }) => {
+  const stage = await new Stage(() => snapshot()).open(t);
+  const page = await open({ url: stage.url, path: '#/runs/01STAGE' });
+  await drawn(page);
+  assert.equal((await values(page, 'rate')).rps, '1,000');
+  assert.equal(await heading(page, 'rate'), '');
+  // The last second of a run has hardly any requests left.
+  const last = point(SECONDS + 1).map((value, i) => (['rps', 'users', 'response_p95'].includes(COLUMNS[i]) ? 1 : value));
+  stage.say({ event: 'delta', id: '1-2', data: { patch: { run: { state: 'finished', ended: { reason: 'completed' } } }, points: [last], logs: [] } });
+  await eventually('legends of the whole run', async () => (await heading(page, 'rate')) === 'Whole run');
+  assert.deepEqual([(await values(page, 'rate')).rps, (await values(page, 'users')).users], ['10.5', '50']);
+  // The total's, as `row('', 'Aggregated', 5)` has them.
+  assert.equal((await values(page, 'response')).response_p95, '75.0 ms');
+  await page.locator('[data-testid=chart-rate] .chart-body').focus();
+  await page.keyboard.press('ArrowLeft');
+  assert.deepEqual([await heading(page, 'rate'), (await values(page, 'rate')).rps], ['2:00', '1,000']);
+});
+
+pages('a threshold without data says so, and has failed once the run is over', async ({ t, open }) => {
+  const text = 'http_req_duration{name=/nowhere} p(95) < 50ms';
+  const none = { text, state: 'no-data', value: null, broken_since_seconds: null, abort_after_seconds: null };
+  const stage = await new Stage(() => snapshot(doc(3, { thresholds: { 0: none } }))).open(t);
+  const page = await open({ url: stage.url, path: '#/runs/01STAGE' });
+  await drawn(page);
+  const line = page.locator('[data-testid=thresholds] li');
+  assert.equal(await line.locator('b').innerText(), 'no data');
+  await page.locator('[data-testid=tab-details]').click();
+  await page.locator('[data-testid=threshold-facts]').getByText('no data').waitFor();
+  assert.equal(await line.getAttribute('class'), 'no-data');
+  stage.say({ event: 'delta', id: '1-2', data: { patch: { run: { state: 'finished', passed: false, ended: { reason: 'completed' } } }, points: [], logs: [] } });
+  await line.getByText('without data it is not met').waitFor();
+  assert.equal(await line.getAttribute('class'), 'broken');
+});
+
+pages('a table that is wider than the screen says that it goes on to the right', async ({ t, open }) => {
+  const stage = await new Stage(() => snapshot()).open(t);
+  const page = await open({ url: stage.url, path: '#/runs/01STAGE', width: 360 });
+  await drawn(page);
+  const more = page.locator('[data-testid=table-requests] .more-right');
+  await more.waitFor();
+  await picture(page, 'table-360', { fullPage: true });
+  await page.locator('[data-testid=table-requests] .table-box').evaluate((box) => (box.scrollLeft = box.scrollWidth));
+  await more.waitFor({ state: 'hidden' });
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await more.waitFor({ state: 'hidden' });
+});
+
+pages('times by name stand back in the view of the last seconds, as they are of the whole run', async ({ t, open }) => {
+  const stage = await new Stage(() => snapshot()).open(t);
+  const page = await open({ url: stage.url, path: '#/runs/01STAGE' });
+  await drawn(page);
+  const behind = (row) => page.locator(`[data-testid=table-requests] tbody tr${row} td:last-child`).first().getAttribute('class');
+  assert.doesNotMatch(await behind(':not(.pinned)'), /zero/);
+  await page.locator('[data-testid=window]').click();
+  await page.getByText('times by name are of the whole run').waitFor();
+  assert.match(await behind(':not(.pinned)'), /zero/);
+  assert.doesNotMatch(await behind('.pinned'), /zero/, 'those of all requests are of the last seconds');
+});
+
+pages('a master that is out of service is told from one that stands by', async ({ t, open }) => {
+  const state = doc(3);
+  const master = (id, leads, draining) => ({ id, url: null, leads, draining });
+  state.fleet.masters = [master('m-1', true, false), master('m-2', false, true), master('m-3', false, false)];
+  for (const [lang, words] of Object.entries({ en: /out of service/, zh: /已停止服务/ })) {
+    const stage = await new Stage(() => snapshot(state)).open(t);
+    const page = await open({ url: stage.url, path: '#/workers', lang, theme: lang === 'zh' ? 'dark' : 'light' });
+    const masters = page.locator('[data-testid=masters] li');
+    await masters.filter({ hasText: 'm-2' }).getByText(words).waitFor();
+    assert.equal(await masters.filter({ hasText: words }).count(), 1);
+    assert.deepEqual(await lowContrast(page), []);
+    await picture(page, `masters-${lang}`);
+  }
+});
+
 pages('names from scenarios and targets are text, whatever they hold', async ({ t, open }) => {
   const evil = '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>${7*7}{{7*7}}';
   const state = doc(0, { scenario: evil, target: 'javascript:window.hacked=3', errors: { e: { origin: evil, code: evil, message: evil, count: 1, first_seconds: 1, last_seconds: 1, detail: evil } }, notes: [{ at_seconds: 5, kind: 'warning', message: evil }] });

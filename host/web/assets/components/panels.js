@@ -6,7 +6,8 @@ import { get } from '../api.js';
 import { t } from '../i18n.js';
 import { clock, count, dateTime, ms, NONE, percent, rate, short, span, time } from '../format.js';
 import { Icon } from '../icons.js';
-import { Copy, endWord, Faults, list, notesOf } from './basics.js';
+import { Copy, endWord, Faults, list, notesOf, thresholdsOf } from './basics.js';
+import { thresholdValue } from './run-head.js';
 import { Table } from './table.js';
 import { WorkersTable } from './workers-table.js';
 
@@ -47,6 +48,8 @@ function RunLogs({ run, logs, live }) {
 
 /** @param {{run: Run}} props @returns {import('../types').View} */
 function Details({ run }) {
+  const thresholds = thresholdsOf(run);
+  const states = { ok: t('threshold_ok'), broken: t('threshold_broken'), 'no-data': t('threshold_no_data') };
   const broken = (run.breaches ?? []).map((one) => ({ at_seconds: one.at_seconds, kind: 'warning', message: breachWords(one) }));
   const notes = [...notesOf(run), ...broken].sort((a, b) => (a.at_seconds ?? -1) - (b.at_seconds ?? -1));
   const capped = Object.entries(run.counters?.capped ?? {});
@@ -77,6 +80,9 @@ function Details({ run }) {
     </dl></section>
     ${params.length > 0 && html`<section><h3>${t('parameters')}</h3><dl
         class="facts">${params.map(([name, value]) => fact(name, html`<code>${value}</code>`))}</dl></section>`}
+    ${thresholds.length > 0 && html`<section><h3>${t('thresholds')}</h3><dl class="facts" data-testid="threshold-facts">${thresholds.map((one) =>
+      fact(html`<code>${one.text}</code>`, `${states[one.state] ?? one.state}${one.value == null ? '' : ` (${thresholdValue(one)})`}`),
+    )}</dl></section>`}
     <section class="wide"><h3>${t('events')}</h3>
       ${notes.length ? html`<ul class="events" data-testid="notes">${notes.map((note) => html`<li
           class=${note.kind}><b>${note.at_seconds == null ? '' : clock(note.at_seconds)}</b> ${note.message}</li>`)}</ul>` : run.losses?.length ? null : html`<p class="none">${t('no_events')}</p>`}
@@ -84,7 +90,7 @@ function Details({ run }) {
   </div>`;
 }
 
-/** @param {string} name @param {unknown} value */
+/** @param {unknown} name @param {unknown} value */
 const fact = (name, value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
 
 /** Lines that are drawn. */

@@ -7,11 +7,14 @@ import { Table } from './table.js';
 
 /** @typedef {import('../types').Run} Run @typedef {import('../types').Row} Row @typedef {import('../types').Times} Times */
 
-/** @param {string} key @param {string} label @param {(row: Row) => Times | null} of @param {keyof Times} which @param {boolean} [off] */
-const timesColumn = (key, label, of, which, off = false) => ({
+/** @param {boolean} current @returns {(key: string, label: string, of: (row: Row) => Times | null, which: keyof Times, off?: boolean) => import('./table.js').Column<Row>} */
+const timesColumns = (current) => (key, label, of, which, off = false) => ({
   key,
   label,
   off,
+  help: current ? t('times_of_run') : undefined,
+  // Times by name are of the whole run only: among figures of the last seconds they stand back.
+  kind: (/** @type {Row} */ row) => (current && row.method ? 'zero' : ''),
   value: (/** @type {Row} */ row) => of(row)?.[which] ?? null,
   show: (/** @type {Row} */ row) => ms(of(row)?.[which]),
 });
@@ -21,6 +24,7 @@ function requestColumns(over) {
   const response = (/** @type {Row} */ row) => row.response_time_ms;
   const service = (/** @type {Row} */ row) => row.service_time_ms;
   const current = over === 'window';
+  const timesColumn = timesColumns(current);
   return [
     {
       key: 'name',

@@ -108,6 +108,26 @@ export function marksOf({ run: { value: run }, points }) {
   return marks;
 }
 
+/**
+ * What the legends say of a run that is over: the last second is one of its end, which nobody asks for.
+ * Rates and times are those of the whole run, users and the generator's CPU the most there were.
+ * @param {import('../types').Run | null} run @param {Record<string, (number | null)[]>} columns @returns {import('../charts.js').Whole | null}
+ */
+export function wholeOf(run, columns) {
+  if (run?.state !== 'finished') return null;
+  const { total } = run;
+  const most = (/** @type {string} */ key) => (columns[key] ?? []).reduce((most, value) => (value === null ? most : Math.max(most ?? value, value)), null);
+  /** @type {Record<string, number | null>} */
+  const values = { rps: total.rps, fps: total.fps };
+  for (const which of /** @type {('p50' | 'p95' | 'p99')[]} */ (['p50', 'p95', 'p99'])) {
+    values[`response_${which}`] = total.response_time_ms?.[which] ?? null;
+    values[`service_${which}`] = total.service_time_ms?.[which] ?? null;
+  }
+  for (const key of ['users', 'users_wanted', 'rate_wanted', 'cpu']) values[key] = most(key);
+  values.dropped = run.load_seconds ? run.counters.dropped_arrivals / run.load_seconds : null;
+  return { label: t('whole_run'), values };
+}
+
 /** The second in which all users were there for the first time, if they came little by little. @param {Record<string, (number | null)[]>} columns @returns {{t: number, users: number} | null} */
 export function rampEnd({ t: seconds = [], users = [], users_wanted: wanted = [] }) {
   let peak = 0;
@@ -142,7 +162,7 @@ export function RunCharts({ source }) {
       undo.push(() => made.destroy());
       undo.push(
         effect(() => {
-          if (source.version.value >= 0) made.setData(source.points.columns, marksOf(source));
+          if (source.version.value >= 0) made.setData(source.points.columns, marksOf(source), wholeOf(source.run.value, source.points.columns));
         }),
       );
       let first = painted.peek();

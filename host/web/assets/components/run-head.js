@@ -210,6 +210,9 @@ export function thresholdValue({ text, value }) {
   return /\brate\b/.test(text) ? rate(value) : short(value);
 }
 
+/** At the end, what was never measured has not passed. @param {import('../types').Run} run @param {import('../types').Threshold} threshold */
+const failing = (run, { state }) => state === 'broken' || (state === 'no-data' && run.state === 'finished');
+
 /** @param {{run: import('../types').Run}} props @returns {import('../types').View} */
 export function Thresholds({ run }) {
   const all = thresholdsOf(run);
@@ -218,8 +221,9 @@ export function Thresholds({ run }) {
   const word = { ok: t('threshold_ok'), broken: t('threshold_broken'), 'no-data': t('threshold_no_data') };
   return html`<ul class="thresholds" aria-label=${t('thresholds')} data-testid="thresholds">${all.map(
     (threshold) => html`
-    <li key=${threshold.text} class=${threshold.state} data-state=${threshold.state}><${Icon} name=${icon[threshold.state] ?? 'info'} label=${word[threshold.state]} />
-      <code>${threshold.text}</code><b>${thresholdValue(threshold)}</b>
+    <li key=${threshold.text} class=${failing(run, threshold) ? 'broken' : threshold.state} data-state=${threshold.state}><${Icon} name=${icon[threshold.state] ?? 'info'} label=${word[threshold.state]} />
+      <code>${threshold.text}</code><b>${threshold.state === 'no-data' ? word['no-data'] : thresholdValue(threshold)}</b>
+      ${threshold.state === 'no-data' && run.state === 'finished' && html`<small>${t('no_data_fails')}</small>`}
       ${threshold.broken_since_seconds != null && html`<small>${t('broken_since', { at: clock(threshold.broken_since_seconds) })}</small>`}
       ${threshold.abort_after_seconds != null && html`<small>${t('aborts_after', { at: clock(threshold.abort_after_seconds) })}</small>`}</li>`,
   )}</ul>`;

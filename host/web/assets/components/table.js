@@ -17,7 +17,7 @@ const WHOLE = 60;
  * @typedef {object} Column
  * @property {string} key
  * @property {string} label
- * @property {string} [help]
+ * @property {string | undefined} [help]
  * @property {(row: T) => string | number | null | undefined} value sorts and, if there is no `show`, stands in the cell
  * @property {(row: T) => unknown} [show]
  * @property {(row: T) => string} [kind] class of the cell
@@ -53,6 +53,13 @@ export function Table(props) {
     setSpan((was) => (was[0] === from && was[1] === to ? was : [from, to]));
   };
   useEffect(look, [virtual, sorted.length]);
+  useEffect(() => {
+    const at = box.current;
+    if (!at) return undefined;
+    const sized = new ResizeObserver(() => hint(at));
+    for (const element of [at, ...at.children]) sized.observe(element);
+    return () => sized.disconnect();
+  }, []);
   const [from, to] = virtual ? [Math.min(span[0] ?? 0, sorted.length), Math.min(span[1] ?? WHOLE, sorted.length)] : [0, sorted.length];
 
   /** @param {string} key */
@@ -87,7 +94,7 @@ export function Table(props) {
       <span class="grow"></span>${props.tools}
       ${columns.some((column) => column.off) && html`<${Choice} columns=${columns} off=${off} toggle=${toggle} />`}
     </div>
-    <div class="table-box" ref=${box} onScroll=${virtual ? look : undefined} tabindex="0" role="region" aria-label=${props.label}>
+    <div class="table-wrap"><div class="table-box" ref=${box} onScroll=${() => (virtual && look(), hint(box.current))} tabindex="0" role="region" aria-label=${props.label}>
       <table class=${props.onPick ? 'pickable' : ''} aria-rowcount=${sorted.length + (pinned ? 2 : 1)} aria-label=${props.label}>
         <thead><tr aria-rowindex="1">${shown.map((column) => head(column, order, sortBy))}</tr></thead>
         <tbody>
@@ -99,7 +106,12 @@ export function Table(props) {
         </tbody>
       </table>
       ${!sorted.length && html`<p class="none">${needle ? t('nothing_found') : (props.empty ?? t('nothing_yet'))}</p>`}
-    </div>${props.note}</div>`;
+    </div><span class="more-right" aria-hidden="true">›</span></div>${props.note}</div>`;
+}
+
+/** Says whether there is more to the right of what is seen. @param {HTMLElement | null} box */
+function hint(box) {
+  box?.parentElement?.classList.toggle('more', box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
 }
 
 /** @param {Column<any>} column @param {any} row @param {boolean} first */

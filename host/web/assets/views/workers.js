@@ -20,17 +20,16 @@ export function View() {
     <ul class="masters" aria-label=${t('masters')} data-testid="masters">${masters.map(
       (
         master,
-      ) => html`<li class=${`card ${master.name === all.leader ? 'leads' : ''}`}><i class=${`dot ${master.name === all.leader ? 'good' : ''}`}></i><b>${master.name}</b>
-      <span class="muted">${master.name === all.leader ? t('leads', { term: all.term }) : t('stands_by')}${master.name === all.master ? ` · ${t('answers_you')}` : ''}</span></li>`,
+      ) => html`<li class=${`card ${master.name === all.leader ? 'leads' : ''}`}><i class=${`dot ${master.name === all.leader ? 'good' : master.draining ? 'warn' : ''}`}></i><b>${master.name}</b>
+      <span class=${master.draining ? 'warn-word' : 'muted'}>${master.name === all.leader ? t('leads', { term: all.term }) : t(master.draining ? 'out_of_service' : 'stands_by')}${master.name === all.master ? ` · ${t('answers_you')}` : ''}</span></li>`,
     )}</ul>
     <div class="card panel"><${WorkersTable} workers=${workers} manage /></div></div>`;
 }
 
-/** Masters by name, in whatever form they come. @param {import('../types').Fleet} all @returns {{name: string}[]} */
+/** Masters by name; those that are named as leading or answering are there whether or not they are heard of. @param {import('../types').Fleet} all @returns {{name: string, draining: boolean}[]} */
 function mastersOf(all) {
-  const given = Array.isArray(all.masters)
-    ? all.masters.map((master) => (typeof master === 'string' ? master : (master.master ?? master.name ?? master.id)))
-    : Object.keys(all.masters ?? {});
-  const names = new Set([...given, all.leader, all.master].filter(Boolean));
-  return [...names].sort().map((name) => ({ name: String(name) }));
+  const heard = Array.isArray(all.masters) ? all.masters : [];
+  const names = new Set([...heard.map((master) => master.id), all.leader ?? '', all.master].filter(Boolean));
+  const draining = new Set(heard.filter((master) => master.draining).map((master) => master.id));
+  return [...names].sort().map((name) => ({ name, draining: draining.has(name) }));
 }

@@ -66,6 +66,32 @@ async fn arrivals_of_three_workers_add_up_to_the_rate() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_only_user_of_three_workers_is_let_through_at_nearly_the_cap() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, Shop::start(&[])?);
+    let fleet = workers(&nats.url(), 3)?;
+    for users in [1, 20] {
+        let before = shop.requests().await?;
+        let master = master(&nats, &shop, "http-get", fleet.len())?.args([
+            "--users",
+            &users.to_string(),
+            "--max-rps",
+            "100",
+            "--run-time",
+            "5s",
+        ]);
+        let (process, folder) = master.spawn()?;
+        let outcome = Outcome::of(process, folder, FLEET)?.expect_code(0)?;
+        let served = shop.requests().await? - before;
+        anyhow::ensure!(outcome.json("out.json")?["requests"] == served, "{served} served");
+        // Of five seconds, but for what is for workers without users; and the requests that wait at the end, as well
+        // as one that each worker may make up for.
+        eprintln!("{served} requests of {users} users");
+        assert!((470..=500 + users + 3).contains(&served), "{served} requests of {users} users");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_restart_of_the_only_broker_loses_no_request() -> Result<()> {
     let (mut nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
     let fleet = workers(&nats.url(), 2)?;

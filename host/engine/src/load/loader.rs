@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::load::alarm::Alarm;
 use crate::load::clock::RunClock;
-use crate::load::gate::Gate;
+use crate::load::gate::{Cap, Gate};
 use crate::load::log::LogSink;
 use crate::load::pulse::Pulse;
 use crate::load::shard::{self, Orders, Shard};
@@ -125,6 +125,7 @@ impl<F: VuFactory> Loader<F> {
         let names = Arc::new(Names::new(&setup.plan.limits));
         let make: Arc<Make<F>> = Arc::new(make);
         let recipes = watch::Sender::new(None);
+        let cap = Arc::new(Cap::default());
         let mut shards = Vec::new();
         let worker = Timeline::new(setup.share_from, setup.share.clone());
         let mut spread = Spread::new(setup.shards);
@@ -140,6 +141,7 @@ impl<F: VuFactory> Loader<F> {
                 setup: setup.clone(),
                 recorder: Arc::clone(&recorder),
                 team: Arc::clone(&team),
+                request_cap: Arc::clone(&cap),
                 cpu: Arc::clone(&cpu),
                 orders: orders.subscribe(),
                 make: Arc::clone(&make),
@@ -314,6 +316,7 @@ struct Body<F> {
     setup: LoadSetup,
     recorder: Arc<Recorder>,
     team: Arc<Team>,
+    request_cap: Arc<Cap>,
     cpu: Arc<AtomicU64>,
     orders: watch::Receiver<Orders>,
     make: Arc<Make<F>>,
@@ -349,12 +352,13 @@ impl<F: VuFactory> Body<F> {
         let setup = self.setup;
         let ringer = tokio::task::spawn_local(Arc::clone(&alarm).ring());
         let recorder = self.recorder;
+        let gate = Gate::new(Arc::clone(&alarm), setup.clock, Arc::clone(&recorder));
         let context = ShardContext {
             shard: self.index,
             worker: setup.share.place(),
             clock: setup.clock,
             setup_data: setup.setup_data,
-            gate: Arc::new(Gate::new(Arc::clone(&alarm), setup.clock, Arc::clone(&recorder))),
+            gate: Arc::new(gate.under(self.request_cap)),
             logs: LogSink::new(
                 setup.plan.run.clone(),
                 setup.worker,

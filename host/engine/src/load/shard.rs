@@ -181,7 +181,8 @@ fn begin_phases<F: VuFactory>(
     known: &mut Vec<String>,
     phases: &mut JoinSet<()>,
 ) {
-    shard.context.gate.limit(orders.profile.max_request_rate, orders.shares.clone());
+    let users = orders.profile.phases.iter().map(Phase::users_max).max().unwrap_or(0);
+    shard.context.gate.limit(orders.profile.max_request_rate, &orders.worker, users);
     if stop.borrow().is_some() {
         return;
     }

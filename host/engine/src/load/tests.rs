@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use crate::load::alarm::Alarm;
 use crate::load::clock::RunClock;
 use crate::load::fake::{Call, FakeFactory, What, description, message, plan, profile, stages};
-use crate::load::gate::Gate;
+use crate::load::gate::{Cap, Gate};
 use crate::load::log::LogSink;
 use crate::load::pulse::Pulse;
 use crate::load::shard::{self, Orders, Shard};

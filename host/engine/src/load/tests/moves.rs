@@ -180,7 +180,7 @@ fn a_request_that_waits_for_a_slot_takes_one_of_the_new_share() {
         tokio::task::spawn_local(Arc::clone(&alarm).ring());
         let gate = Rc::new(Gate::new(alarm, clock, recorder));
         let mut shares = Timeline::always(slots(10, &[9]));
-        gate.limit(Some(1.0), shares.clone());
+        gate.limit(Some(1.0), &shares, 10);
         let waiting = tokio::task::spawn_local({
             let gate = Rc::clone(&gate);
             async move {
@@ -190,12 +190,41 @@ fn a_request_that_waits_for_a_slot_takes_one_of_the_new_share() {
         });
         tokio::time::sleep(secs(2.5)).await;
         shares.gain(secs(2.0), &slots(10, &[2, 4])).unwrap();
-        gate.limit(Some(1.0), shares.clone());
+        gate.limit(Some(1.0), &shares, 10);
         assert_near(waiting.await.unwrap(), 4.0);
         shares.change(secs(4.0), slots(10, &[]));
-        gate.limit(Some(1.0), shares);
+        gate.limit(Some(1.0), &shares, 10);
         let none = tokio::time::timeout(secs(100.0), gate.ready()).await;
         assert!(none.is_err(), "there is no slot");
+    });
+}
+
+#[test]
+fn a_shard_takes_what_its_neighbour_leaves_of_the_cap() {
+    paused(async {
+        let plan = plan(ramp(Curve::constant(1.0)));
+        let cap = Arc::new(Cap::default());
+        let clock = RunClock::starting_at(Instant::now());
+        let shard = || {
+            let recorder = Arc::new(Recorder::new(clock, Arc::new(Names::new(&plan.limits))));
+            let alarm = Alarm::coarse();
+            tokio::task::spawn_local(Arc::clone(&alarm).ring());
+            let gate = Gate::new(alarm, clock, recorder).under(Arc::clone(&cap));
+            gate.limit(Some(100.0), &Timeline::always(Share::whole()), 2);
+            gate
+        };
+        let (one, other) = (shard(), shard());
+        let passed = async |gate: &Gate, until: f64| {
+            let mut count = 0;
+            while tokio::time::timeout_at(clock.instant(secs(until)), gate.ready()).await.is_ok() {
+                count += 1;
+            }
+            count
+        };
+        let alone = passed(&one, 1.0).await;
+        assert!((99..=101).contains(&alone), "{alone} of 100");
+        let (one, other) = tokio::join!(passed(&one, 2.0), passed(&other, 2.0));
+        assert!((97..=101).contains(&(one + other)), "{one} and {other} of 100");
     });
 }
 

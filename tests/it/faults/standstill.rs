@@ -59,3 +59,34 @@ async fn arrivals_that_others_made_during_a_standstill_are_not_made_again() -> R
     outcome.expect_code(0)?;
     Ok(())
 }
+
+#[tokio::test]
+async fn users_that_others_were_given_during_a_standstill_end_after_it() -> Result<()> {
+    let (nats, shop) = (Nats::start()?, shop()?);
+    let master = Member::leading(&nats.url(), &[])?;
+    let [_w1, w2] = [Member::worker(&nats.url(), "w1")?, Member::worker(&nats.url(), "w2")?];
+    let run = Run::submit(&nats.url(), &shop, 2, 20, &[])?;
+    run.is_as_wanted(&master, PATIENCE).await?;
+
+    w2.pause()?;
+    let loss = async || Ok::<_, anyhow::Error>(run.seen_by(&master).await?["losses"][0].clone());
+    until(async || {
+        let loss = loss().await?;
+        ensure!(loss["worker"] == "w2" && !loss["served"].is_null(), "{loss}");
+        Ok(())
+    })
+    .await?;
+    w2.resume()?;
+    until(async || {
+        let loss = loss().await?;
+        ensure!(!loss["returned"].is_null(), "{loss}");
+        Ok(())
+    })
+    .await?;
+    for worker in ["w1", "w2"] {
+        has_users(worker, 10, &master).await?;
+    }
+    run.is_as_wanted(&master, PATIENCE).await?;
+    run.stop(&master).await?.exact()?.outcome.expect_code(0)?;
+    Ok(())
+}

@@ -113,6 +113,17 @@ fn unsafe_code_stands_in_audited_files_only() {
 }
 
 #[test]
+fn lines_on_stderr_are_written_at_once() {
+    let mut wrong = Vec::new();
+    visit(&workspace_root().join("host/cli/src"), &mut |file, text| {
+        if text.contains("eprintln!(") {
+            wrong.push(file.display().to_string());
+        }
+    });
+    assert!(wrong.is_empty(), "`eprintln!` writes in pieces, `say!` does not: {wrong:?}");
+}
+
+#[test]
 fn durations_mean_the_same_to_macros_and_to_the_library() {
     let of = |part: &str| {
         let file = workspace_root().join("guest-sdk").join(part).join("src/duration.rs");

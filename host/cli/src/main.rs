@@ -1,5 +1,8 @@
 //! The loadhost command: where settings, engine, coordinator and outputs are put together.
 
+#[macro_use]
+mod say;
+
 mod args;
 mod broker;
 mod ceilings;
@@ -50,7 +53,7 @@ fn main() -> ProcessCode {
     match outcome {
         Ok(code) => code.into(),
         Err(failure) => {
-            eprintln!("{failure}");
+            say!("{failure}");
             failure.code.into()
         }
     }

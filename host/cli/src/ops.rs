@@ -33,8 +33,8 @@ pub(crate) async fn bind(
     let Some(address) = settings.address(key)?.or(default) else { return Ok(None) };
     let port = Port { key, address, serves: "/health, /ready and /metrics" };
     let front = take(Way::of_master(settings)?, port).await?;
-    eprintln!("listening on {}", shown_url(&front));
-    eprintln!("page: {}/", url(&front));
+    say!("listening on {}", shown_url(&front));
+    say!("page: {}/", url(&front));
     Ok(Some(front))
 }
 
@@ -72,7 +72,7 @@ impl Bound {
 /// Listens at a port of a worker, and says where.
 pub(crate) async fn bind_worker(settings: &Effective, port: Port) -> Result<Bound, Failure> {
     let front = take(Way::of_worker(settings)?, port).await?;
-    eprintln!("listening on {} ({})", shown_url(&front), port.serves);
+    say!("listening on {} ({})", shown_url(&front), port.serves);
     Ok(Bound(front))
 }
 
@@ -143,7 +143,7 @@ impl Way {
             return Ok(Access::open(reach, wire).behind(self.proxies.clone()));
         };
         if reach == Reach::Anyone && wire == Wire::Plain && !is_behind {
-            eprintln!(
+            say!(
                 "warning: passwords travel unencrypted; give --tls-cert and --tls-key, \
                  or let a proxy do TLS"
             );

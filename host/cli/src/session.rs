@@ -109,7 +109,7 @@ impl Notices {
     /// Through the view, if there is one, since it would draw over anything else.
     fn say(&self, text: String) {
         if let Err(unseen) = self.0.try_send(text) {
-            eprintln!("{}", unseen.into_inner());
+            say!("{}", unseen.into_inner());
         }
     }
 }

@@ -52,7 +52,7 @@ impl Stop {
     pub(crate) fn is_no_failure(outcome: Outcome) -> Outcome {
         match outcome {
             Err(failure) if failure.code == ExitCode::Interrupted => {
-                eprintln!("{}", failure.message());
+                say!("{}", failure.message());
                 Ok(ExitCode::Ok)
             }
             other => other,

@@ -110,7 +110,7 @@ impl Master<'_> {
             return Box::pin(with_node(connection, self, task)).await;
         }
         let server = stop.or(broker::private_server(settings)).await?;
-        eprintln!("{}", server.how_to_join());
+        say!("{}", server.how_to_join());
         let urls = vec![server.url().to_string()];
         let outcome = match stop.or(broker::join(settings, urls, "master")).await {
             Ok(connection) => Box::pin(with_node(connection, self, task)).await,
@@ -299,7 +299,7 @@ fn readiness(
 async fn leave(node: &Node, delay: Duration, hurry: &CancellationToken) {
     node.services().put_own(Service::Out);
     if !delay.is_zero() {
-        eprintln!("draining: serving for {} more", format_duration(delay));
+        say!("draining: serving for {} more", format_duration(delay));
         hurry.run_until_cancelled(tokio::time::sleep(delay)).await;
     }
 }
@@ -317,11 +317,11 @@ async fn stand(node: &Node, stop: &CancellationToken) -> Outcome {
         };
         if said.as_ref() != Some(&now) {
             match &now {
-                (Some(term), _) => eprintln!("leading (term {})", term.0),
+                (Some(term), _) => say!("leading (term {})", term.0),
                 // Nothing is known yet.
                 (None, leader) if leader.is_empty() && said.is_none() => {}
-                (None, leader) if leader.is_empty() => eprintln!("standing by: no master leads"),
-                (None, leader) => eprintln!("standing by: {leader} leads"),
+                (None, leader) if leader.is_empty() => say!("standing by: no master leads"),
+                (None, leader) => say!("standing by: {leader} leads"),
             }
             said = Some(now);
         }
@@ -330,7 +330,7 @@ async fn stand(node: &Node, stop: &CancellationToken) -> Outcome {
             break;
         }
     }
-    eprintln!("stopping; runs go on under the next leader");
+    say!("stopping; runs go on under the next leader");
     Ok(ExitCode::Ok)
 }
 

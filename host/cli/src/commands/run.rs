@@ -67,7 +67,7 @@ pub(crate) fn prepare_from(layers: &Layers, path: &Path) -> Result<Prepared, Fai
     let module = Module { digest: scenario.digest(), description, data: &data.sets };
     let plan = plan(&settings, module)?;
     for host in description.hosts.iter().filter(|host| !plan.http.allow_hosts.contains(host)) {
-        eprintln!("note: the scenario wants to reach {host}; allow it with `--allow-host {host}`");
+        say!("note: the scenario wants to reach {host}; allow it with `--allow-host {host}`");
     }
     Ok(Prepared { scenario: scenario.clone(), settings, plan, data: data.bytes })
 }

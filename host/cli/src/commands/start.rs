@@ -47,7 +47,7 @@ pub(crate) fn start(args: StartArgs) -> Outcome {
                 Ok(ExitCode::Ok)
             }
             true => {
-                eprintln!("run {run}");
+                say!("run {run}");
                 wait::to_the_end(&client, &run, outputs).await
             }
         }

@@ -77,7 +77,7 @@ fn token(name: &str, role: Role, expires: Option<&str>, file: &UsersFile) -> Res
     let until = good_for.map(instant).transpose()?;
     let token = users.add_token(name, role, until).map_err(|error| refused(&error))?;
     saved(&mut users)?;
-    eprintln!("give it as `--token` or LOADHOST_TOKEN; it is shown only now");
+    say!("give it as `--token` or LOADHOST_TOKEN; it is shown only now");
     print(&format!("{token}\n"));
     Ok(())
 }
@@ -138,7 +138,7 @@ fn unseen(question: &str) -> Result<String, Failure> {
     let _ = std::io::stderr().flush();
     let answer = line();
     tcsetattr(&stdin, OptionalActions::Flush, &usual).map_err(|error| failed(error.into()))?;
-    eprintln!();
+    say!();
     answer
 }
 

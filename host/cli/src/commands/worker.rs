@@ -146,7 +146,7 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
     let patience = if is_over { Duration::ZERO } else { drain.farewell() };
     let lost = link.close(patience).await;
     if lost > 0 {
-        eprintln!("warning: {lost} seconds of measurements could not be handed over");
+        say!("warning: {lost} seconds of measurements could not be handed over");
     }
     watching.finish().await;
     server_stop.cancel();
@@ -209,9 +209,9 @@ async fn greet(
             leader.borrow_and_update().as_ref().map(|leader| (leader.id.clone(), leader.epoch));
         match &current {
             Some((master, term)) if current != known => {
-                eprintln!("worker {id} joined {master} (term {})", term.0)
+                say!("worker {id} joined {master} (term {})", term.0)
             }
-            None if known.is_some() => eprintln!("worker {id}: no master leads; waiting for one"),
+            None if known.is_some() => say!("worker {id}: no master leads; waiting for one"),
             _ => {}
         }
         known = current;

@@ -151,13 +151,13 @@ async fn lines(source: &mut Source) {
     let mut news = News::View;
     loop {
         match news {
-            News::Log(text) => eprintln!("{text}"),
+            News::Log(text) => say!("{text}"),
             News::View => {
                 if let Some(view) = source.view() {
                     let away = source.away();
                     if pace.is_due(&view, away.is_some()) {
                         let away = away.map(|time| format!(" · ! {}", line::away(time)));
-                        eprintln!("{}{}", line::line(&view), away.unwrap_or_default());
+                        say!("{}{}", line::line(&view), away.unwrap_or_default());
                     }
                     if view.state == RunState::Finished {
                         return;

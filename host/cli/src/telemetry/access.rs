@@ -46,14 +46,14 @@ impl AccessWriter {
         let _ = self.ended.recv_timeout(patience);
         let path = self.path.display();
         if dropped > 0 {
-            eprintln!(
+            say!(
                 "warning: {dropped} requests are not in the access log `{path}`: they came faster than it \
                  could be written (access_log_dropped)"
             );
         }
         let lost = self.account.missing(told);
         if lost > 0 {
-            eprintln!(
+            say!(
                 "warning: {lost} requests are not in the access log `{path}`: it could not be written"
             );
         }

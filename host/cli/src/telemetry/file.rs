@@ -216,7 +216,7 @@ impl Steady {
         match self.file.write(lines) {
             Ok(()) if self.failing => {
                 self.failing = false;
-                eprintln!("the {} `{}` is written again", self.what, self.file.path.display());
+                say!("the {} `{}` is written again", self.what, self.file.path.display());
                 0
             }
             Ok(()) => 0,
@@ -225,7 +225,7 @@ impl Steady {
                     (self.failing, self.said) = (true, Some(Instant::now()));
                     let path = self.file.path.display();
                     let what = self.what;
-                    eprintln!(
+                    say!(
                         "warning: the {what} `{path}` cannot be written: {error}; its lines are lost until it can"
                     );
                 }

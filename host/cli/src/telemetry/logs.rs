@@ -64,7 +64,7 @@ impl LogExport {
         let sent = self.runtime.block_on(self.exporter.export(LogBatch::new(&batch)));
         let Err(error) = sent else { return 0 };
         if !std::mem::replace(&mut self.told, true) {
-            eprintln!(
+            say!(
                 "warning: the collector of `--otlp` does not take logs: {error}; they are lost until it does"
             );
         }

@@ -152,9 +152,7 @@ pub(crate) fn finish() {
         outlet.flush(LAST_LINES);
         let missing = outlet.dropped() + outlet.missing();
         if missing > 0 {
-            eprintln!(
-                "warning: {missing} lines of the log were not sent to the collector of `--otlp`"
-            );
+            say!("warning: {missing} lines of the log were not sent to the collector of `--otlp`");
         }
     }
     if let Some(FileOutlet { outlet, place }) = file {
@@ -162,19 +160,17 @@ pub(crate) fn finish() {
         let path = place.path.display();
         let (dropped, lost) = (outlet.dropped(), outlet.missing());
         if dropped > 0 {
-            eprintln!(
+            say!(
                 "warning: {dropped} lines are not in the log file `{path}`: they came faster than it could be written"
             );
         }
         if lost > 0 {
-            eprintln!(
-                "warning: {lost} lines are not in the log file `{path}`: it could not be written"
-            );
+            say!("warning: {lost} lines are not in the log file `{path}`: it could not be written");
         }
     }
     stderr.flush(LAST_LINES);
     if stderr.dropped() > 0 {
-        eprintln!(
+        say!(
             "warning: {} lines of the log were not shown: nobody read them in time",
             stderr.dropped()
         );

@@ -73,12 +73,12 @@ impl TraceExport {
         // It waits for nothing beyond the deadline; a fault in there would have told of itself.
         let lost = self.task.await.unwrap_or_default();
         if dropped > 0 {
-            eprintln!(
+            say!(
                 "warning: {dropped} traces were not sent: they came faster than the collector took them (trace_queue)"
             );
         }
         if lost > 0 {
-            eprintln!("warning: {lost} spans were not taken by the collector of `--otlp`");
+            say!("warning: {lost} spans were not taken by the collector of `--otlp`");
         }
     }
 }
@@ -138,7 +138,7 @@ impl Export {
         if let Err(error) = sent {
             self.lost += count;
             if !std::mem::replace(&mut self.told, true) {
-                eprintln!(
+                say!(
                     "warning: the collector of `--otlp` does not take traces: {error}; they are lost until it does"
                 );
             }

@@ -90,8 +90,8 @@ impl Machine {
                     part.failed.is_some() && part.incarnation == worker.status.incarnation;
                 part.standing != Standing::Out || has_failed
             });
-            let is_free = worker.status.run.is_none() && !self.is_taken(id);
-            if !known && is_free && split::obstacle(worker, &run.plan, false).is_none() {
+            let is_free = worker.status.run.is_none() && self.run_of(id).is_none();
+            if !known && is_free && split::obstacle(worker, &run.plan).is_none() {
                 newcomers.push((id.clone(), worker.status.incarnation));
             }
         }
@@ -312,12 +312,6 @@ impl Machine {
 
     pub(super) fn is_alive(&self, part: &Part) -> bool {
         self.registry.get(&part.worker).is_some_and(|worker| worker.liveness == Liveness::Alive)
-    }
-
-    /// Whether another run has the worker.
-    pub(super) fn is_taken(&self, worker: &loadhost_model::id::WorkerId) -> bool {
-        let has = |run: &Run| run.part(worker).is_some_and(|part| part.standing != Standing::Out);
-        self.runs.values().any(has)
     }
 
     /// Work as it is stated to a part.

@@ -14,7 +14,7 @@ impl Machine {
     /// fair share, as far as the rest can carry their load; if that is not enough, nobody gives anything.
     pub(super) fn claim(&mut self, now: Now, waiting: &Run, missing: usize) {
         let fits = |(id, worker): (&WorkerId, _)| {
-            split::obstacle(worker, &waiting.plan, false).is_none().then(|| id.clone())
+            split::obstacle(worker, &waiting.plan).is_none().then(|| id.clone())
         };
         let eligible: BTreeSet<WorkerId> = self.registry.iter().filter_map(fits).collect();
         let shares_them = |run: &Run| {

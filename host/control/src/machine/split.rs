@@ -10,7 +10,7 @@ use super::run::Part;
 use crate::view::Liveness;
 
 /// Why a worker cannot take part, for people. None: it can.
-pub(crate) fn obstacle(worker: &Worker, plan: &RunPlan, taken: bool) -> Option<String> {
+pub(crate) fn obstacle(worker: &Worker, plan: &RunPlan) -> Option<String> {
     let status = &worker.status;
     if worker.liveness == Liveness::Lost {
         return Some("lost".to_string());
@@ -22,9 +22,6 @@ pub(crate) fn obstacle(worker: &Worker, plan: &RunPlan, taken: bool) -> Option<S
         plan.fleet.placement.as_ref().filter(|placement| !placement.matches(&status.tags))
     {
         return Some(format!("its tags do not match `{placement}`"));
-    }
-    if taken {
-        return Some("busy".to_string());
     }
     match &status.state {
         WorkerState::Failed { code, .. } if status.run.is_none() => Some(format!("failed: {code}")),

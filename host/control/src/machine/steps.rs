@@ -65,7 +65,7 @@ impl Machine {
     ) -> bool {
         let (mut able, mut unable, mut busy_with) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (id, worker) in self.registry.iter() {
-            let (other, why) = (self.run_of(id), split::obstacle(worker, &run.plan, false));
+            let (other, why) = (self.run_of(id), split::obstacle(worker, &run.plan));
             match (why, other) {
                 (None, None) => able.push((id.clone(), worker.status.incarnation)),
                 (None, Some(other)) => {
@@ -111,7 +111,7 @@ impl Machine {
     }
 
     /// The other run that has the worker.
-    fn run_of(&self, worker: &WorkerId) -> Option<&RunId> {
+    pub(super) fn run_of(&self, worker: &WorkerId) -> Option<&RunId> {
         let has = |run: &Run| run.part(worker).is_some_and(|part| part.standing != Standing::Out);
         self.runs.iter().find(|(_, run)| has(run)).map(|(id, _)| id)
     }

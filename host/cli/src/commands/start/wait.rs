@@ -83,10 +83,10 @@ pub(super) async fn to_the_end(client: &Client, run: &str, outputs: Outputs) -> 
 /// Ends only with the second signal.
 async fn asked_to_stop(client: &Client, run: &str, stop: &Stop) {
     stop.first.cancelled().await;
-    eprintln!("interrupted: the run stops; once more leaves it alone");
+    say!("interrupted: the run stops; once more leaves it alone");
     let what = format!("runs/{run}/stop");
     if let Err(failure) = client.tell(&what, &serde_json::json!({ "mode": "graceful" })).await {
-        eprintln!("{failure}");
+        say!("{failure}");
     }
     stop.second.cancelled().await;
 }
@@ -103,7 +103,7 @@ async fn follow(client: &Client, run: &RunId, quiet: bool) -> Result<RunView, Fa
                     Some(view) => {
                         known = heard;
                         if !quiet && said.is_none_or(|said| said.elapsed() >= LINE) {
-                            eprintln!("{}", progress::words(view));
+                            say!("{}", progress::words(view));
                             said = Some(Instant::now());
                         }
                     }

@@ -38,7 +38,7 @@ impl Faces {
                     if is_default(settings, key) && failure.code == ExitCode::PortInUse =>
                 {
                     let (what, flag) = (words(shown), port.flag());
-                    eprintln!(
+                    say!(
                         "note: {address} is in use, so {what} cannot be asked of this worker; give \
                          another port with {flag} HOST:PORT"
                     );

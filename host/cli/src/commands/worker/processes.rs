@@ -132,7 +132,7 @@ pub(super) fn supervise(id: &WorkerId, count: u32) -> Outcome {
             let child = start(&part)?;
             children.spawn(ended(part.name(), child, [stop.first.clone(), stop.second.clone()]));
         }
-        eprintln!("worker {id}: {count} processes, {id}-1 to {id}-{count}");
+        say!("worker {id}: {count} processes, {id}-1 to {id}-{count}");
         let mut code = ExitCode::Ok;
         while let Some(ended) = children.join_next().await {
             match ended.unwrap_or(Some(ExitCode::Unexpected)) {
@@ -170,7 +170,7 @@ async fn ended(name: String, mut child: Child, asked: [CancellationToken; 2]) ->
     drop(stdin);
     let failed = status.map_or(Some(ExitCode::Unexpected), failure_of);
     if let Some(code) = failed {
-        eprintln!("worker {name} failed ({}); the others go on", code.meaning());
+        say!("worker {name} failed ({}); the others go on", code.meaning());
     }
     failed
 }

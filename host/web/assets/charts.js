@@ -379,6 +379,7 @@ class Chart {
     const near = second === null || second === undefined ? [] : marks.filter((mark) => Math.abs(mark.t - second) <= this.reach());
     const text = second === null || second === undefined ? (whole?.label ?? '') : [options.words.time(second), ...near.map((mark) => mark.text)].join(' · ');
     if (this.time.textContent !== text) this.time.textContent = text;
+    this.time.classList.toggle('whole', whole !== null);
   }
 
   /** How near the cursor must be to a mark, in seconds: four pixels. */

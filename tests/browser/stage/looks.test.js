@@ -119,6 +119,11 @@ pages('legends say the last second while a run goes on, the whole run once it is
   stage.say({ event: 'delta', id: '1-2', data: { patch: { run: { state: 'finished', ended: { reason: 'completed' } } }, points: [last], logs: [] } });
   await eventually('legends of the whole run', async () => (await heading(page, 'rate')) === 'Whole run');
   assert.deepEqual([(await values(page, 'rate')).rps, (await values(page, 'users')).users], ['10.5', '50']);
+  const heights = () => page.locator('.chart-head').evaluateAll((heads) => heads.map((head) => head.clientHeight));
+  const labelled = await heights();
+  await page.locator('.chart-time').evaluateAll((times) => times.forEach((time) => (time.style.display = 'none')));
+  assert.deepEqual(labelled, await heights(), 'the words push no legend to another line');
+  await page.locator('.chart-time').evaluateAll((times) => times.forEach((time) => (time.style.display = '')));
   // The total's, as `row('', 'Aggregated', 5)` has them.
   assert.equal((await values(page, 'response')).response_p95, '75.0 ms');
   await page.locator('[data-testid=chart-rate] .chart-body').focus();

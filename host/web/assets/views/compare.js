@@ -7,7 +7,7 @@ import { lang, t } from '../i18n.js';
 import { count, date, NONE, percent, rate, shortDigest, span, time } from '../format.js';
 import { Charts } from '../charts.js';
 import { Faults } from '../components/basics.js';
-import { words } from '../components/run-charts.js';
+import { wholeOf, words } from '../components/run-charts.js';
 import { Table } from '../components/table.js';
 
 /** @typedef {{metric: string, unit: string, before: number, after: number, difference: number, change: 'none' | 'better' | 'worse'}} Difference */
@@ -139,6 +139,14 @@ export function overlay(after, before) {
   return columns;
 }
 
+/** What the legends say of both, once both are over. @param {import('../types').Source} after @param {import('../types').Source} before */
+function wholeOfBoth(after, before) {
+  const [one, other] = [after, before].map(({ run, points }) => wholeOf(run.value, points.columns));
+  if (!one || !other) return null;
+  const earlier = Object.entries(other.values).map(([key, value]) => [`before_${key}`, value]);
+  return { ...one, values: { ...one.values, ...Object.fromEntries(earlier) } };
+}
+
 /** @param {{before: import('../types').Source, after: import('../types').Source}} props */
 function Overlay({ before, after }) {
   const host = useRef(/** @type {HTMLDivElement | null} */ (null));
@@ -149,7 +157,7 @@ function Overlay({ before, after }) {
     void import('../vendor/uplot.js').then(({ default: uPlot }) => {
       if (gone || !host.current) return;
       charts = new Charts(uPlot, host.current, { specs: specs(), words: words() });
-      charts.setData(overlay(after.points.columns, before.points.columns));
+      charts.setData(overlay(after.points.columns, before.points.columns), [], wholeOfBoth(after, before));
     });
     return () => {
       gone = true;

@@ -169,6 +169,9 @@ pub(super) async fn points(
     At(run): At<String>,
 ) -> Result<Json<Points>, Refusal> {
     let run = desk.run(&run).await?;
+    if desk.archive.was_deleted(run.as_str()) {
+        return Err(unknown_run(&run));
+    }
     if let Some(rows) = desk.hub.rows(&run).filter(|rows| !rows.is_empty()) {
         return Ok(Json(Points::new(rows)));
     }

@@ -4,7 +4,7 @@
 //! last message it was given, so a slow one costs nothing and gets the whole anew.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -53,6 +53,8 @@ pub(super) struct Feed {
     /// The number of the last message.
     pub(super) last: watch::Sender<u64>,
     readers: AtomicUsize,
+    /// What it follows is no more.
+    is_over: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -118,11 +120,22 @@ impl Feed {
             told: Mutex::new(told),
             last: watch::channel(1).0,
             readers: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
         }
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There is nothing more to tell: whoever reads is sent away, and asks anew.
+    pub(super) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.last.send_modify(|_| ());
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
     }
 
     /// Another run, or the beginning of its history came in: everybody gets the whole.

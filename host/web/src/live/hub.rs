@@ -158,6 +158,9 @@ impl Hub {
         feeds.retain(|followed, following| {
             let named = followed.as_ref();
             let gone = named.is_some_and(|run| self.maker.chosen(view, Some(run)).is_none());
+            if gone {
+                following.feed.end();
+            }
             !gone && following.feed.idle().is_none_or(|idle| idle < IDLE)
         });
         for (followed, following) in feeds {

@@ -38,7 +38,7 @@ impl Reader {
         Self { hub, feed, last, seen, back: seen.is_some(), until }
     }
 
-    /// What the page reads, until it goes, the master stops, or it is time to ask again.
+    /// What the page reads, until it or its run goes, the master stops, or it is time to ask again.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> + Send {
         let parts = stream::unfold(self, |mut reader| async move {
             let parts = reader.next().await?;
@@ -61,6 +61,9 @@ impl Reader {
             {
                 self.seen = Some(reached);
                 return Some(parts);
+            }
+            if self.feed.is_over() {
+                return None;
             }
             let deadline = quiet.min(self.until);
             match tokio::time::timeout_at(deadline, self.last.changed()).await {

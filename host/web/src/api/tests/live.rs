@@ -13,6 +13,16 @@ pub(super) struct Page {
 }
 
 impl Page {
+    /// A page whose connection is closed after its stream.
+    pub(super) async fn open_once(master: &Master, query: &str) -> Self {
+        let mut stream = TcpStream::connect(&master.served.address).await.unwrap();
+        let ask = format!(
+            "GET /api/v1/live{query} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        Self { lines: BufReader::new(stream).lines(), last_id: String::new() }
+    }
+
     pub(super) async fn open(master: &Master, query: &str, last_id: &str) -> Self {
         let mut stream = TcpStream::connect(&master.served.address).await.unwrap();
         let resume = match last_id {
@@ -39,6 +49,12 @@ impl Page {
                 return (event, serde_json::from_str(data).unwrap());
             }
         }
+    }
+
+    /// Reads to the end of the stream, of whatever else it still tells.
+    pub(super) async fn ended(&mut self) {
+        let to_the_end = async { while self.lines.next_line().await.unwrap().is_some() {} };
+        tokio::time::timeout(Duration::from_secs(20), to_the_end).await.expect("it goes on");
     }
 }
 

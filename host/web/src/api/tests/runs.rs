@@ -105,6 +105,38 @@ async fn notes_and_tags_are_written_and_a_run_is_deleted_for_good() {
 }
 
 #[tokio::test]
+async fn the_stream_of_a_run_that_is_deleted_ends() {
+    let master = master().await;
+    let run = master.running().await;
+    master.end(&run).await;
+    // The end of the connection is that of the stream.
+    let mut page = super::live::Page::open_once(&master, &format!("?run={run}")).await;
+    assert_eq!(page.next().await.1["doc"]["run"]["run"], json!(run));
+    let path = format!("/api/v1/runs/{run}");
+    assert_eq!(master.send("DELETE", &path, &json!({})).await.0, 204);
+    page.ended().await;
+    let (status, _) = master.get(&format!("/api/v1/live?run={run}")).await;
+    assert_eq!(status, 404);
+}
+
+#[tokio::test]
+async fn the_seconds_of_a_deleted_run_are_gone_with_it() {
+    let master = master().await;
+    let run = master.running().await;
+    // Whoever follows it has its seconds counted along.
+    let mut page = super::live::Page::open(&master, "", "").await;
+    assert_eq!(page.next().await.1["doc"]["run"]["run"], json!(run));
+    master.end(&run).await;
+    let path = format!("/api/v1/runs/{run}");
+    let (status, points) = master.get(&format!("{path}/points")).await;
+    assert_eq!(status, 200, "{points}");
+    assert!(!points["rows"].as_array().unwrap().is_empty(), "{points}");
+    assert_eq!(master.send("DELETE", &path, &json!({})).await.0, 204);
+    let (status, refusal) = master.get(&format!("{path}/points")).await;
+    assert_eq!((status, &refusal["code"]), (404, &json!("unknown-run")));
+}
+
+#[tokio::test]
 async fn a_deleted_run_is_shown_on_no_page() {
     let master = master().await;
     let run = master.running().await;

@@ -143,6 +143,10 @@ pages('the report is read offline, with its charts', async ({ open }) => {
   const page = await open({ url: 'http://127.0.0.1:1', file: join(fleet.folder, 'offline.html') });
   await page.locator('canvas').first().waitFor();
   await page.getByText('/checkout').first().waitFor();
+  const { body: told } = await fleet.api('GET', `runs/${first}`);
+  const legend = page.locator('[data-testid=chart-rate]');
+  await legend.locator('.chart-time').getByText('Whole run').waitFor();
+  assert.ok(Math.abs(Number(await legend.locator('[data-series=rps] .chip-value').innerText()) - told.total.rps) < 0.1, 'its legends say the whole run');
   const painted = await page.evaluate(() => {
     const canvas = document.querySelector('canvas');
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -171,6 +175,10 @@ pages('two runs laid over each other', async ({ open }) => {
   await page.locator(id('table-compare')).getByText('/checkout').first().waitFor();
   assert.match(page.url(), new RegExp(`${second}/compare/${first}`), 'the newer is compared with the older');
   const { body } = await fleet.api('GET', `runs/${second}/compare/${first}`);
+  const { body: ran } = await fleet.api('GET', `runs/${second}`);
+  await page.locator('[data-testid=chart-rate] .chart-time').getByText('Whole run').waitFor();
+  const said = await page.locator('[data-testid=chart-rate] [data-series=rps] .chip-value').innerText();
+  assert.ok(Math.abs(Number(said) - ran.total.rps) < 0.1, `the legend says ${said} of ${ran.total.rps} requests per second`);
   assert.ok(body.rows.some((row) => row.name === 'Aggregated' || row.name === ''), 'there is a row of all');
   assert.deepEqual(await lowContrast(page), []);
   assert.deepEqual(await nameless(page), []);

@@ -119,6 +119,7 @@ fn data(page: &mut Page, results: &Results, points: &Points) {
         "points": points,
         "arrivals": points.has_arrivals(),
         "marks": top::marks(results, page.language()),
+        "whole": top::whole(results),
     });
     page.raw("<script type=\"application/json\" id=\"data\">");
     page.raw(&json_block(&data.to_string())).raw("</script>");

@@ -44,6 +44,15 @@ function specs() {
   return all.filter((spec) => spec.id !== 'arrivals' || data.arrivals);
 }
 
+// Of users and CPU the most there were; all else is the run's own total.
+function whole() {
+  if (!data.whole) return null;
+  const most = (key) => (data.points[key] || []).reduce((most, value) => (value === null ? most : Math.max(most === null ? value : most, value)), null);
+  const values = { ...data.whole };
+  for (const key of ['users', 'users_wanted', 'rate_wanted', 'cpu']) values[key] = most(key);
+  return { label: say('charts_whole'), values };
+}
+
 const host = document.getElementById('plots');
 let charts = null;
 
@@ -53,7 +62,7 @@ function draw() {
   host.replaceChildren();
   const words = { value: show, axis: show, time: clock, empty: say('charts_none'), series: say('series') };
   charts = new Charts(uPlot, host, { specs: specs(), words });
-  charts.setData(data.points, data.marks);
+  charts.setData(data.points, data.marks, whole());
   // There are few points, so nothing waits until it is scrolled to.
   for (const chart of charts.charts) chart.show(true);
 }

@@ -142,6 +142,26 @@ pub(super) fn thresholds(page: &mut Page, results: &Results) {
     });
 }
 
+/// What legends say where nothing is pointed at: the last second is one of the run's end, which nobody asks for.
+/// None while the run goes on.
+pub(super) fn whole(results: &Results) -> Option<Value> {
+    results.ended.as_ref()?;
+    let total = &results.total;
+    let (response, service) = (total.response_time.as_ref(), total.service_time.as_ref());
+    let dropped = results.counters.dropped_arrivals as f64;
+    Some(json!({
+        "rps": total.rps,
+        "fps": total.fps,
+        "response_p50": response.map(|times| times.p50),
+        "response_p95": response.map(|times| times.p95),
+        "response_p99": response.map(|times| times.p99),
+        "service_p50": service.map(|times| times.p50),
+        "service_p95": service.map(|times| times.p95),
+        "service_p99": service.map(|times| times.p99),
+        "dropped": (results.load_seconds > 0.0).then(|| dropped / results.load_seconds),
+    }))
+}
+
 /// Notes of a moment, workers that were lost, thresholds that broke: lines on the charts.
 pub(super) fn marks(results: &Results, language: Language) -> Vec<Value> {
     /// More would hide the lines.

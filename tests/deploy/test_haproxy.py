@@ -208,6 +208,20 @@ def test_its_log_has_requests_and_no_connections_without_one(fleet: Fleet) -> No
     assert "BADREQ" not in haproxy.output(), haproxy.output()
 
 
+def test_its_log_has_changes_once_and_also_those_that_do_not_get_beyond_it(fleet: Fleet) -> None:
+    masters = [fleet.keep(Doomed(answered=("/fine", "/ready", "/health"))) for _ in range(3)]
+    haproxy = fleet.keep(Haproxy(fleet.folder / "haproxy", [master.address for master in masters]))
+    trust = haproxy.certificate.trust()
+    until("all masters are up", haproxy.all_up)
+    assert ask(f"{haproxy.url}/fine", "POST", {}, context=trust).status == 200
+    haproxy.says(r" changes_once loadhost/master\d .* 200 .*POST /fine")
+    # What its user may not enter, for instance.
+    (haproxy.socket.parent / "changes.sock").unlink()
+    assert ask(f"{haproxy.url}/lost", "POST", {}, context=trust).status == 503
+    haproxy.says(r" loadhost_front~ changes/once .* 503 .*POST /lost")
+    assert haproxy.output().count('"POST /fine ') == 1, haproxy.output()
+
+
 def haproxy_from(address: str, port: int, form: bytes) -> str:
     """Asks the statistics page as somebody at `address`, who has the password."""
     head = f"PROXY TCP4 {address} 127.0.0.1 50000 {port}\r\nPOST /stats HTTP/1.1\r\nHost: x\r\nAuthorization: {LOGIN['Authorization']}\r\n"

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 /// Like `eprintln!`, but the line is written at once: several processes that share a stderr do not mix theirs.
 macro_rules! say {
+    () => { $crate::say::line(String::new()) };
     ($($text:tt)*) => { $crate::say::line(format!($($text)*)) };
 }
 

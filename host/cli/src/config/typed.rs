@@ -48,7 +48,20 @@ pub(crate) fn as_number<T: FromStr>(key: &str, item: &Item) -> Result<T, Failure
 where
     T::Err: std::fmt::Display,
 {
-    item.text.parse().map_err(|error: T::Err| refuse(key, item, &error.to_string()))
+    item.text.parse().map_err(|error: T::Err| refuse(key, item, wanted(&error.to_string())))
+}
+
+/// What a number of the wanted type is, from what the standard library says of one that is none.
+fn wanted(error: &str) -> &str {
+    match error {
+        "invalid digit found in string" => "it is a whole number, 0 or more",
+        "number too large to fit in target type" => "it is a smaller number",
+        "cannot parse integer from empty string" | "cannot parse float from empty string" => {
+            "it is a number, and there is none"
+        }
+        "invalid float literal" => "it is a number such as `2` or `0.5`",
+        other => other,
+    }
 }
 
 /// On or off.
@@ -129,5 +142,26 @@ impl Effective {
                 })
             })
             .transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_none_is_told_what_one_is() {
+        let item =
+            |text: &str| Item { name: None, text: text.to_string(), origin: Origin::Request };
+        for text in ["-1", "ten", "1.5", "", "99999999999"] {
+            let told = as_number::<u32>("users", &item(text)).unwrap_err().to_string();
+            let wanted = told.contains("it is a ") && told.contains(&format!("`{text}`"));
+            assert!(wanted, "{text}: {told}");
+        }
+        for text in ["ten", ""] {
+            let told = as_number::<f64>("spread", &item(text)).unwrap_err().to_string();
+            assert!(told.contains("it is a number"), "{text}: {told}");
+        }
     }
 }

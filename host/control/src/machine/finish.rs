@@ -58,8 +58,12 @@ impl Machine {
 
     /// Last words on counted iterations may come in only now.
     fn look_whether_all_was_made(&mut self, now: Now, run: &mut Run) {
-        if run.ended == Some(EndReason::Completed) {
-            self.notice_departures(now, run);
+        if run.ended != Some(EndReason::Completed) {
+            return;
+        }
+        let known = run.losses.len();
+        self.notice_departures(now, run);
+        if run.losses.len() > known {
             run.ended = self.nobody_left(now, run).or(run.ended.take());
         }
     }

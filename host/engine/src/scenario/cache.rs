@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use loadhost_model::id::Digest;
 use sha2::{Digest as _, Sha256};
@@ -22,6 +22,11 @@ use wasmtime::component::Component;
 /// Bytes of a checksum before the compiled code.
 const SUM: usize = 32;
 const EXTENSION: &str = "cwasm";
+/// Files that processes lock while they compile: a scenario has one of them, and some share it.
+const TURNS: u64 = 16;
+/// As long as compiling may take.
+const PATIENCE: Duration = Duration::from_secs(300);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why a folder cannot hold compiled scenarios.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +153,26 @@ impl Cache {
         Ok(())
     }
 
+    /// Waits until no other process compiles what could be the same, for as long as what is returned lives. A process
+    /// that stands still is not waited for without end: then two compile.
+    pub(super) fn turn(&self, key: &Key) -> Option<File> {
+        let mut hasher = std::hash::DefaultHasher::new();
+        key.hash(&mut hasher);
+        let part = hasher.finish() % TURNS;
+        let mut options = fs::OpenOptions::new();
+        options.create(true).truncate(false).write(true).mode(0o600);
+        let file = options.open(self.dir.join(format!(".turn-{part}"))).ok()?;
+        let until = Instant::now() + PATIENCE;
+        while file.try_lock().is_err() {
+            if Instant::now() >= until {
+                tracing::warn!(dir = %self.dir.display(), "another process does not end compiling; it is not waited for");
+                return None;
+            }
+            std::thread::sleep(LOOK);
+        }
+        Some(file)
+    }
+
     /// Where it is.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -241,7 +266,7 @@ mod tests {
         let cache = Cache::open(dir.path().join("c"), 3_000).unwrap();
         for n in 1..=3 {
             cache.put(&key(n), &artefact(900));
-            let when = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(u64::from(n));
+            let when = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(n));
             File::open(cache.path(&key(n))).unwrap().set_modified(when).unwrap();
         }
         assert!(cache.get(&key(1)).is_some(), "used just now");

@@ -1,6 +1,7 @@
 //! How scenarios are compiled: where the code is kept, and who does it.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -59,6 +60,11 @@ impl Compiling {
     /// What was compiled before.
     pub(super) fn known(&self, key: &Key) -> Option<Artefact> {
         self.cache.as_ref()?.get(key)
+    }
+
+    /// See [`Cache::turn`].
+    pub(super) fn turn(&self, key: &Key) -> Option<File> {
+        self.cache.as_ref()?.turn(key)
     }
 
     /// Compiles, and keeps what comes of it.

@@ -151,18 +151,30 @@ impl Scenario {
             let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
             compiled.get(&key).cloned()
         };
-        if let Some(artefact) = known.or_else(|| self.compiling.known(&key)) {
-            // A file of another version of wasmtime fails here, and is compiled again.
-            if let Ok(component) = artefact.load(engine) {
-                self.keep(key, artefact);
-                return Ok(component);
-            }
+        let known = known.or_else(|| self.compiling.known(&key));
+        let was_known = known.is_some();
+        // A file of another version of wasmtime fails here, and is compiled again.
+        if let Some(component) = known.and_then(|artefact| self.take_up(key, artefact, engine)) {
+            return Ok(component);
+        }
+        let _turn = self.compiling.turn(&key);
+        // Of the processes of a machine one compiles.
+        let meanwhile = if was_known { None } else { self.compiling.known(&key) };
+        if let Some(component) = meanwhile.and_then(|artefact| self.take_up(key, artefact, engine))
+        {
+            return Ok(component);
         }
         let artefact = self.compiling.compile(&key, (engine, recipe), &self.wasm)?;
         let component = artefact.load(engine);
         let component = component.map_err(|error| ScenarioError::Compile(format!("{error:#}")))?;
         self.keep(key, artefact);
         Ok(component)
+    }
+
+    fn take_up(&self, key: Key, artefact: Artefact, engine: &Engine) -> Option<Component> {
+        let component = artefact.load(engine).ok()?;
+        self.keep(key, artefact);
+        Some(component)
     }
 
     fn keep(&self, key: Key, artefact: Artefact) {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use loadhost_engine::scenario::{
-    Scenario, ScenarioError, StructureCaps, check_in_process, inspect,
+    Compiling, Scenario, ScenarioError, StructureCaps, check_in_process, inspect,
 };
 
 use crate::bench::{cache, guest, load};
@@ -139,4 +139,25 @@ fn the_second_load_takes_the_compiled_code_from_the_cache() {
     let second = open();
     Scenario::load(&bytes, &StructureCaps::default(), Some(second.clone())).unwrap();
     assert_eq!(second.hits(), 1);
+}
+
+#[test]
+fn of_processes_that_load_a_scenario_at_once_one_compiles_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = guest("hostile");
+    let together = std::sync::Barrier::new(4);
+    let loads = || {
+        // A cache of its own over the same folder is what another process has.
+        let cache = loadhost_engine::scenario::Cache::open(dir.path().join("c"), 64 << 20).unwrap();
+        let compiling = Compiling::from(Some(std::sync::Arc::new(cache)));
+        together.wait();
+        Scenario::load(&bytes, &StructureCaps::default(), compiling.clone()).unwrap();
+        compiling.counts()
+    };
+    let counts: Vec<[u64; 3]> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(loads)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let sum = |which: usize| counts.iter().map(|counts| counts[which]).sum::<u64>();
+    assert_eq!((sum(0), sum(1)), (3, 1), "found and compiled: {counts:?}");
 }

@@ -13,6 +13,9 @@ use tokio::time::Instant;
 
 use crate::bench::{Bench, cache, guest};
 
+/// Times that a guest computes beside a crowd, until that has taken time from it.
+const TRIES: u32 = 20;
+
 /// CPU time of the thread that passes between two turns of one who always wants one, while these
 /// users run: the median, since all are alike but for those in which the machine let the thread
 /// wait that ends them. Also how many iterations there were, and how many of them failed.
@@ -197,11 +200,18 @@ async fn a_guest_is_not_charged_for_the_time_that_a_busy_machine_gave_to_others(
     let bench = Bench::with("busy", 2, |limits| limits.task_cpu = needed * 2).await;
     let processors = std::thread::available_parallelism().unwrap().get();
     let crowd = Crowd::of(processors * 6);
-    let begun = Instant::now();
-    let outcome = bench.attack().await;
-    let took = begun.elapsed();
+    // How soon the crowd gets in its way is the scheduler's choice.
+    let mut took = Duration::ZERO;
+    for _ in 0..TRIES {
+        let begun = Instant::now();
+        let outcome = bench.attack().await;
+        took = begun.elapsed();
+        assert_eq!(outcome, CallOutcome::Done, "it took {took:?}, of which {needed:?} are its own");
+        if took > needed * 2 {
+            break;
+        }
+    }
     drop(crowd);
-    assert_eq!(outcome, CallOutcome::Done, "it took {took:?}, of which {needed:?} are its own");
     assert!(took > needed * 2, "the crowd took nothing from it: {took:?}, {needed:?}");
 }
 

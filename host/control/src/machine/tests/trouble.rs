@@ -121,6 +121,18 @@ fn a_worker_that_never_stops_is_stopped_at_once_and_then_given_up() {
 }
 
 #[test]
+fn a_run_that_came_to_its_end_has_done_so_though_its_only_worker_never_stops() {
+    let mut stage = Stage::running(&["a"], plan(3));
+    for _ in 0..60 {
+        stage.now += secs(1);
+        stage.says("a", WorkerState::Running);
+        stage.feed(Input::Tick);
+    }
+    assert!(stage.notes().contains("`a` did not stop and was given up"), "{}", stage.notes());
+    assert_eq!(stage.ended(), &EndReason::Completed);
+}
+
+#[test]
 fn intervals_said_to_exist_are_waited_for_and_missed() {
     let mut stage = Stage::running(&["a"], plan(3));
     stage.seconds(&["a"], 1..=2);

@@ -251,7 +251,8 @@ pages('by keyboard alone: from the form to the end of a run', async ({ open }) =
   const inside = await page.evaluate(() => document.querySelector('[role=dialog], dialog').contains(document.activeElement));
   assert.ok(inside, 'a dialog takes the focus');
   await page.keyboard.press('Escape');
-  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  // Not only closed: the page hears of that a moment later.
+  await page.locator('dialog').waitFor({ state: 'detached' });
   await page.keyboard.press('s');
   await page.getByRole('dialog').waitFor();
   await reach(id('confirm-do'));

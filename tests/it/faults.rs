@@ -170,6 +170,17 @@ async fn has_users(worker: &str, count: u64, master: &Member) -> Result<()> {
     .await
 }
 
+/// Waits until the first loss of the run that loads `target` is this worker's and has the time of this: `served`, when
+/// others had its share, or `returned`. How long that took.
+async fn loss_has(time: &str, worker: &str, (master, target): (&Member, &str)) -> Result<Duration> {
+    until(async || {
+        let loss = master.run_against(target).await?["losses"][0].clone();
+        ensure!(loss["worker"] == worker && !loss[time].is_null(), "{loss}");
+        Ok(())
+    })
+    .await
+}
+
 /// Waits until `probe` holds; how long that took.
 async fn until(probe: impl AsyncFn() -> Result<()>) -> Result<Duration> {
     let began = Instant::now();

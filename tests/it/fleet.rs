@@ -26,6 +26,12 @@ fn master(nats: &Nats, shop: &Shop, name: &str, expect: usize) -> Result<Program
         .args([scenario(name)?]))
 }
 
+/// Waits for the end of a run, which is a good one.
+fn to_its_end(master: Program) -> Result<Outcome> {
+    let (process, folder) = master.spawn()?;
+    Outcome::of(process, folder, FLEET)?.expect_code(0)
+}
+
 #[tokio::test]
 async fn three_workers_report_exactly_what_the_target_served() -> Result<()> {
     let (nats, shop) = (Nats::start()?, Shop::start(&["--delay", "1ms"])?);
@@ -38,8 +44,7 @@ async fn three_workers_report_exactly_what_the_target_served() -> Result<()> {
         "--param",
         "pause=20ms",
     ]);
-    let (process, folder) = master.spawn()?;
-    let outcome = Outcome::of(process, folder, FLEET)?.expect_code(0)?;
+    let outcome = to_its_end(master)?;
     same_count(&outcome, &shop).await?;
     let workers = outcome.json("out.json")?["workers"].clone();
     assert_eq!(workers.as_array().map(Vec::len), Some(3), "{workers}");
@@ -58,8 +63,7 @@ async fn arrivals_of_three_workers_add_up_to_the_rate() -> Result<()> {
         "--run-time",
         "3s",
     ]);
-    let (process, folder) = master.spawn()?;
-    let outcome = Outcome::of(process, folder, FLEET)?.expect_code(0)?;
+    let outcome = to_its_end(master)?;
     let served = same_count(&outcome, &shop).await?;
     assert!((890..=901).contains(&served), "{served} arrivals instead of 900");
     Ok(())
@@ -79,8 +83,7 @@ async fn the_only_user_of_three_workers_is_let_through_at_nearly_the_cap() -> Re
             "--run-time",
             "5s",
         ]);
-        let (process, folder) = master.spawn()?;
-        let outcome = Outcome::of(process, folder, FLEET)?.expect_code(0)?;
+        let outcome = to_its_end(master)?;
         let served = shop.requests().await? - before;
         anyhow::ensure!(outcome.json("out.json")?["requests"] == served, "{served} served");
         // Of five seconds, but for what is for workers without users; and the requests that wait at the end, as well

@@ -24,6 +24,7 @@ use loadhost_model::interval::{
 };
 use loadhost_model::metric::{Kind, OTHER, SeriesKey};
 use loadhost_model::plan::RunPlan;
+use loadhost_model::threshold::USERS;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use ledger::Ledger;
@@ -239,7 +240,7 @@ impl Aggregate {
             sum.series.insert(key, SeriesStats::Http(Box::new(self.sum.clone())));
         }
         if let Some(gauge) = self.users_gauge {
-            let (name, unit, tags) = (verdict::USERS.into(), "".into(), [].into());
+            let (name, unit, tags) = (USERS.into(), "".into(), [].into());
             let key = SeriesKey::Custom { name, kind: Kind::Gauge, unit, tags };
             sum.series.insert(key, SeriesStats::Gauge(gauge));
         }

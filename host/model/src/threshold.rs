@@ -37,7 +37,7 @@ mod built_in;
 mod evaluate;
 mod parse;
 
-pub use built_in::is_built_in;
+pub use built_in::{USERS, is_built_in};
 pub use evaluate::Verdict;
 pub use parse::ThresholdError;
 

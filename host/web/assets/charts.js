@@ -12,6 +12,15 @@
 
 let groups = 0;
 
+/**
+ * The most that there was of what no total has, for legends of a whole run: users, and the generators' CPU.
+ * @param {Record<string, Column | undefined>} columns @returns {Record<string, number | null>}
+ */
+export function mostOf(columns) {
+  const most = (/** @type {Column} */ column) => column.reduce((most, value) => (value === null ? most : Math.max(most ?? value, value)), null);
+  return Object.fromEntries(['users', 'users_wanted', 'rate_wanted', 'cpu'].map((key) => [key, most(columns[key] ?? [])]));
+}
+
 /** Colours of custom properties, resolved for a canvas. @param {HTMLElement} host @returns {(name: string) => string} */
 function palette(host) {
   const probe = document.createElement('i');

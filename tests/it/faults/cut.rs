@@ -52,12 +52,7 @@ async fn is_adopted(
     run.is_as_wanted(&master, PATIENCE).await?;
 
     switch(true)?;
-    let moved = until(async || {
-        let loss = run.seen_by(&master).await?["losses"][0].clone();
-        ensure!(loss["worker"] == "far" && !loss["served"].is_null(), "{loss}");
-        Ok(())
-    })
-    .await?;
+    let moved = loss_has("served", "far", (&master, &run.host)).await?;
     eprintln!("its users ran elsewhere after {moved:?}");
     // It cannot know: its users run twice until it hears of it, and count as wanted once.
     until(async || {
@@ -70,12 +65,7 @@ async fn is_adopted(
 
     switch(false)?;
     let began = Instant::now();
-    until(async || {
-        let loss = run.seen_by(&master).await?["losses"][0].clone();
-        ensure!(!loss["returned"].is_null(), "{loss}");
-        Ok(())
-    })
-    .await?;
+    loss_has("returned", "far", (&master, &run.host)).await?;
     for worker in ["near", "far"] {
         has_users(worker, 10, &master).await?;
     }

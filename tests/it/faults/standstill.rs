@@ -28,21 +28,11 @@ async fn arrivals_that_others_made_during_a_standstill_are_not_made_again() -> R
 
     w2.pause()?;
     let paused = tokio::time::Instant::now();
-    let taken_over = until(async || {
-        let loss = master.run_against(shop.url()).await?["losses"][0].clone();
-        ensure!(loss["worker"] == "w2" && !loss["served"].is_null(), "{loss}");
-        Ok(())
-    })
-    .await?;
+    let taken_over = loss_has("served", "w2", (&master, shop.url())).await?;
     eprintln!("others had its share after {taken_over:?}");
     tokio::time::sleep_until(paused + STANDSTILL).await;
     w2.resume()?;
-    until(async || {
-        let loss = master.run_against(shop.url()).await?["losses"][0].clone();
-        ensure!(!loss["returned"].is_null(), "{loss}");
-        Ok(())
-    })
-    .await?;
+    loss_has("returned", "w2", (&master, shop.url())).await?;
 
     let outcome = Outcome::of(process, folder, PATIENCE)?;
     let summary = outcome.json("out.json")?;
@@ -69,20 +59,9 @@ async fn users_that_others_were_given_during_a_standstill_end_after_it() -> Resu
     run.is_as_wanted(&master, PATIENCE).await?;
 
     w2.pause()?;
-    let loss = async || Ok::<_, anyhow::Error>(run.seen_by(&master).await?["losses"][0].clone());
-    until(async || {
-        let loss = loss().await?;
-        ensure!(loss["worker"] == "w2" && !loss["served"].is_null(), "{loss}");
-        Ok(())
-    })
-    .await?;
+    loss_has("served", "w2", (&master, shop.url())).await?;
     w2.resume()?;
-    until(async || {
-        let loss = loss().await?;
-        ensure!(!loss["returned"].is_null(), "{loss}");
-        Ok(())
-    })
-    .await?;
+    loss_has("returned", "w2", (&master, shop.url())).await?;
     for worker in ["w1", "w2"] {
         has_users(worker, 10, &master).await?;
     }

@@ -55,12 +55,8 @@ static STARTED: Mutex<Option<Started>> = Mutex::new(None);
 struct Started {
     stderr: Outlet,
     file: Option<FileOutlet>,
-    collector: Option<Collector>,
-}
-
-/// A collector of OpenTelemetry.
-struct Collector {
-    outlet: Outlet,
+    /// To a collector of OpenTelemetry.
+    collector: Option<Outlet>,
 }
 
 struct FileOutlet {
@@ -88,11 +84,11 @@ pub(crate) fn start(settings: &Effective, command: u8) -> Result<(), Failure> {
     if let Some(file) = &file {
         layers.push(layer(format, &file.outlet, false).with_filter(of_file).boxed());
     }
-    let collector = Otlp::of(settings, command)?.map(|otlp| Collector::new(&otlp)).transpose()?;
+    let collector = Otlp::of(settings, command)?.map(|otlp| collected(&otlp)).transpose()?;
     if let Some(collector) = &collector {
         // Sending a line must not make another one.
         let others = filter(settings, EXPORTERS)?;
-        layers.push(JsonLines(collector.outlet.clone()).with_filter(others).boxed());
+        layers.push(JsonLines(collector.clone()).with_filter(others).boxed());
     }
     let _ = tracing_subscriber::registry().with(layers).try_init();
     *started = Some(Started { stderr, file, collector });
@@ -135,20 +131,17 @@ impl FileOutlet {
     }
 }
 
-impl Collector {
-    fn new(otlp: &Otlp) -> Result<Self, Failure> {
-        let export = LogExport::new(otlp.logs()?);
-        let mut export = export.map_err(|error| no_thread(&error))?;
-        let outlet = Outlet::new("otlp-logs", move |lines: &[Vec<u8>]| export.send(lines));
-        Ok(Self { outlet: outlet.map_err(|error| no_thread(&error))? })
-    }
+fn collected(otlp: &Otlp) -> Result<Outlet, Failure> {
+    let mut export = LogExport::new(otlp.logs()?).map_err(|error| no_thread(&error))?;
+    let outlet = Outlet::new("otlp-logs", move |lines: &[Vec<u8>]| export.send(lines));
+    outlet.map_err(|error| no_thread(&error))
 }
 
 /// The process is about to end: waits a moment until its lines are written, and says which are missing.
 pub(crate) fn finish() {
     let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(Started { stderr, file, collector }) = started else { return };
-    if let Some(Collector { outlet }) = collector {
+    if let Some(outlet) = collector {
         outlet.flush(LAST_LINES);
         let missing = outlet.dropped() + outlet.missing();
         if missing > 0 {

@@ -92,9 +92,7 @@ impl Otlp {
             })?,
             None => HeaderMap::new(),
         };
-        for (name, value) in &self.headers {
-            headers.insert(name, value.clone());
-        }
+        headers.extend(self.headers.clone()); // takes the place of those of the same name
         Ok(headers)
     }
 
@@ -165,9 +163,7 @@ struct Client {
 #[async_trait::async_trait]
 impl HttpClient for Client {
     async fn send_bytes(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        for (name, value) in &self.headers {
-            request.headers_mut().insert(name, value.clone());
-        }
+        request.headers_mut().extend(self.headers.clone());
         self.client.send_bytes(request).await
     }
 }

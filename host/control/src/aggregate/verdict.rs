@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use loadhost_model::interval::Statistics;
-use loadhost_model::threshold::{self, Threshold};
+use loadhost_model::threshold::{Threshold, USERS};
 use serde::{Deserialize, Serialize};
 
 use crate::view::{ThresholdState, ThresholdView};
-
-/// The metric of running users: no part of intervals' statistics, since it is a sum over workers.
-pub(crate) const USERS: &str = "vus";
 
 /// One threshold and where it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,7 +70,7 @@ impl Thresholds {
     pub(crate) fn judge(&mut self, evidence: &Evidence<'_>) -> Option<String> {
         let mut abort = None;
         for Judged { threshold, view } in &mut self.all {
-            if evidence.heard == Heard::NotAll && is_amount(threshold) {
+            if evidence.heard == Heard::NotAll && threshold.is_amount() {
                 continue;
             }
             let over_all = threshold.metric == USERS
@@ -102,16 +99,5 @@ impl Thresholds {
 
     pub(crate) fn views(&self) -> Vec<ThresholdView> {
         self.all.iter().map(|judged| judged.view.clone()).collect()
-    }
-}
-
-/// Whether its number is too low while somebody's measurements are missing, as shares and times are not.
-fn is_amount(threshold: &Threshold) -> bool {
-    const SHARES: [&str; 3] = ["http_req_failed", "checks", "iteration_failed"];
-    use threshold::Aggregate::{Average, Count, Max, Median, Min, Percentile, Rate, Value};
-    match threshold.aggregate {
-        Percentile(_) | Average | Median | Min | Max => threshold.metric == USERS,
-        Rate => !SHARES.contains(&threshold.metric.as_str()),
-        Count | Value => true,
     }
 }

@@ -1,6 +1,6 @@
 //! The metrics that every run has, and what can be asked of them.
 
-use crate::threshold::Aggregate;
+use crate::threshold::{Aggregate, Threshold};
 
 /// What a metric's numbers are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ const BUILT_IN: [(&str, Shape); 18] = [
 ];
 
 /// Users, which the coordinator puts into the statistics as a gauge.
-pub(super) const USERS: &str = "vus";
+pub const USERS: &str = "vus";
 
 /// Whether a metric of this name is loadhost's own, so that a guest must not make one.
 pub fn is_built_in(metric: &str) -> bool {
@@ -52,6 +52,20 @@ pub(super) fn shape_of(metric: &str) -> Option<Shape> {
         return Some(Shape::Level);
     }
     BUILT_IN.iter().find(|(name, _)| *name == metric).map(|(_, shape)| *shape)
+}
+
+impl Threshold {
+    /// Whether its number adds up, so that it is too low while somebody's measurements are missing: shares and times are
+    /// about the same without them.
+    pub fn is_amount(&self) -> bool {
+        use Aggregate::{Average, Count, Max, Median, Min, Percentile, Rate, Value};
+        let shape = shape_of(&self.metric);
+        match self.aggregate {
+            Percentile(_) | Average | Median | Min | Max => shape == Some(Shape::Level),
+            Rate => shape != Some(Shape::Share),
+            Count | Value => true,
+        }
+    }
 }
 
 pub(super) fn names() -> impl Iterator<Item = &'static str> {

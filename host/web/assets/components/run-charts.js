@@ -3,7 +3,7 @@ import { effect, html, useEffect, useRef, useState } from '../ui.js';
 import { painted } from '../store.js';
 import { lang, t } from '../i18n.js';
 import { clock, count, percent, rate, short, time } from '../format.js';
-import { Charts } from '../charts.js';
+import { Charts, mostOf } from '../charts.js';
 import { Icon } from '../icons.js';
 import { list, notesOf } from './basics.js';
 
@@ -116,14 +116,12 @@ export function marksOf({ run: { value: run }, points }) {
 export function wholeOf(run, columns) {
   if (run?.state !== 'finished') return null;
   const { total } = run;
-  const most = (/** @type {string} */ key) => (columns[key] ?? []).reduce((most, value) => (value === null ? most : Math.max(most ?? value, value)), null);
   /** @type {Record<string, number | null>} */
-  const values = { rps: total.rps, fps: total.fps };
+  const values = { ...mostOf(columns), rps: total.rps, fps: total.fps };
   for (const which of /** @type {('p50' | 'p95' | 'p99')[]} */ (['p50', 'p95', 'p99'])) {
     values[`response_${which}`] = total.response_time_ms?.[which] ?? null;
     values[`service_${which}`] = total.service_time_ms?.[which] ?? null;
   }
-  for (const key of ['users', 'users_wanted', 'rate_wanted', 'cpu']) values[key] = most(key);
   values.dropped = run.load_seconds ? run.counters.dropped_arrivals / run.load_seconds : null;
   return { label: t('whole_run'), values };
 }

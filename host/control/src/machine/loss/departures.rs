@@ -13,7 +13,7 @@ use crate::view::{Loss, NoteKind};
 
 impl Machine {
     /// Workers that ended their work by themselves: their process was told to end, or heard no leader for too long.
-    pub(in super::super) fn notice_departures(&mut self, now: Now, run: &mut Run) {
+    pub(crate) fn notice_departures(&mut self, now: Now, run: &mut Run) {
         if !run.has_time_left(now.mono) {
             return;
         }
@@ -66,7 +66,7 @@ impl Machine {
     }
 
     /// Gives what lost workers kept, because nobody else was there, to who has come since.
-    pub(in super::super) fn share_out_kept(&mut self, now: Now, run: &mut Run) {
+    pub(crate) fn share_out_kept(&mut self, now: Now, run: &mut Run) {
         for at in 0..run.parts.len() {
             let part = &run.parts[at];
             let keeps = part.lost && part.standing != Standing::Out;
@@ -85,7 +85,7 @@ impl Machine {
 
     /// Why a run without anybody left must end. Whoever left in good order may have a successor on
     /// its way, which is waited for as long as for all that are silent.
-    pub(in super::super) fn nobody_left(&self, now: Now, run: &Run) -> Option<EndReason> {
+    pub(crate) fn nobody_left(&self, now: Now, run: &Run) -> Option<EndReason> {
         let takes_part = || run.parts.iter().filter(|part| part.standing != Standing::Out);
         let is_gone = |part: &Part| !part.has_ended() && self.is_silent_for_long(now, part);
         let are_gone = takes_part().next().is_some() && takes_part().all(is_gone);
@@ -101,7 +101,9 @@ impl Machine {
             message: format!("all workers are lost: {}", run.names(|part| part.lost)),
         })
     }
-    pub(in super::super) fn is_silent_for_long(&self, now: Now, part: &Part) -> bool {
+
+    /// Nothing has been heard of it for so long that nobody waits for it any more.
+    pub(crate) fn is_silent_for_long(&self, now: Now, part: &Part) -> bool {
         let worker = self.registry.get(&part.worker);
         worker.is_none_or(|worker| now.mono.saturating_sub(worker.heard) >= self.config.all_lost)
     }
@@ -110,7 +112,7 @@ impl Machine {
 impl Run {
     /// A worker that heard no leader for too long ends its load, all of which is measured, and begins again once one
     /// leads: in between its share was missing.
-    pub(in super::super) fn note_pause(&mut self, now: Duration, interval: &Interval) {
+    pub(crate) fn note_pause(&mut self, now: Duration, interval: &Interval) {
         let Some(part) = self.part(&interval.worker) else { return };
         let (from, to) = (self.aggregate.measured(&interval.worker), interval.begin);
         let is_resumed = self.aggregate.ledger.resumes(interval);

@@ -22,11 +22,7 @@ const WORTH_A_RETRY: [&str; 3] = ["download", "fault", "load"];
 impl Machine {
     /// Why a running run must end, if a worker failed or was lost. Otherwise whoever failed is
     /// tried again or left out.
-    pub(in super::super) fn settle_failures(
-        &mut self,
-        now: Now,
-        run: &mut Run,
-    ) -> Option<EndReason> {
+    pub(crate) fn settle_failures(&mut self, now: Now, run: &mut Run) -> Option<EndReason> {
         self.abort_on_loss(run)
             .or_else(|| (0..run.parts.len()).find_map(|at| self.settle_failure(now, run, at)))
     }
@@ -82,7 +78,7 @@ impl Machine {
     }
 
     /// The same before load is made: whoever is missing is left out if enough are left.
-    pub(in super::super) fn settle_before_start(
+    pub(crate) fn settle_before_start(
         &mut self,
         now: Now,
         run: &mut Run,
@@ -146,7 +142,7 @@ impl Machine {
     }
 
     /// Asks those that are idle by now again.
-    pub(in super::super) fn ask_again(&mut self, run: &mut Run) {
+    pub(crate) fn ask_again(&mut self, run: &mut Run) {
         for at in 0..run.parts.len() {
             let Some(part) =
                 run.parts.get_mut(at).filter(|part| part.standing == Standing::Retrying)

@@ -22,14 +22,6 @@ fn made(name: &str, seq: u64, iterations: u64) -> Interval {
     interval
 }
 
-impl Stage {
-    /// Says that it has ended, as a process that was told to end or as one that goes on.
-    fn ends(&mut self, name: &str, last_seq: u64, draining: bool) {
-        let said = self.obedient(name);
-        self.hears(WorkerStatus { state: WorkerState::Stopped { last_seq }, draining, ..said });
-    }
-}
-
 #[test]
 fn a_run_whose_only_worker_was_told_to_end_has_failed_at_once_as_nobody_can_make_up_for_it() {
     let mut stage = Stage::running(&["a"], counted());
@@ -76,24 +68,24 @@ fn a_worker_that_was_told_to_end_among_others_is_marked_while_they_go_on() {
     assert_eq!(stage.report.as_ref().unwrap().view.unserved, 0.5);
 }
 
-#[test]
-fn a_worker_that_was_told_to_end_after_its_iterations_is_no_loss() {
+/// `a`, alone, ends after so many iterations of its twenty, and that is no loss.
+fn ends_well(iterations: u64, draining: bool) {
     let mut stage = Stage::running(&["a"], counted());
-    stage.sends(Interval { last: true, ..made("a", 1, 20) });
-    stage.ends("a", 1, true);
+    stage.sends(Interval { last: true, ..made("a", 1, iterations) });
+    stage.ends("a", 1, draining);
     stage.says("a", WorkerState::TornDown);
     assert_eq!(stage.ended(), &EndReason::Completed);
     assert_eq!(stage.view().losses, []);
 }
 
 #[test]
+fn a_worker_that_was_told_to_end_after_its_iterations_is_no_loss() {
+    ends_well(20, true);
+}
+
+#[test]
 fn users_that_end_for_good_before_they_have_made_their_iterations_are_no_loss() {
-    let mut stage = Stage::running(&["a"], counted());
-    stage.sends(Interval { last: true, ..made("a", 1, 7) });
-    stage.ends("a", 1, false);
-    stage.says("a", WorkerState::TornDown);
-    assert_eq!(stage.ended(), &EndReason::Completed);
-    assert_eq!(stage.view().losses, []);
+    ends_well(7, false);
 }
 
 #[test]

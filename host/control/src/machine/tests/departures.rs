@@ -78,9 +78,7 @@ fn the_only_one_leaves(stage: &mut Stage) {
     stage.drains("a");
     stage.sends(Interval { last: true, ..interval(&worker("a"), 3, &[("/", &[5])]) });
     let applied = stage.obedient("a").applied;
-    let run = Some(run_id());
-    let stopped = status(&worker("a"), 1, WorkerState::Stopped { last_seq: 3 });
-    stage.hears(WorkerStatus { draining: true, applied, run, ..stopped });
+    stage.ends("a", 3, true);
     let idle = status(&worker("a"), 1, WorkerState::Idle);
     for _ in 0..3 {
         stage.hears(WorkerStatus { draining: true, applied, ..idle.clone() });

@@ -45,6 +45,12 @@ impl Stage {
         self.hears(said);
     }
 
+    /// Says that it has ended, as a process that was told to end or as one that goes on.
+    pub(super) fn ends(&mut self, name: &str, last_seq: u64, draining: bool) {
+        let said = self.obedient(name);
+        self.hears(WorkerStatus { state: WorkerState::Stopped { last_seq }, draining, ..said });
+    }
+
     /// What a worker says that does as it is told.
     pub(super) fn obedient(&self, name: &str) -> WorkerStatus {
         let id = worker(name);

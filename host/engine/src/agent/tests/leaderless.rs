@@ -2,13 +2,21 @@
 
 use super::*;
 
+impl Boss {
+    /// The worker makes this load with two users, then hears nobody any more, and has ended. Its last word.
+    async fn that_goes(load: Load) -> (Boss, WorkerStatus) {
+        let mut boss = Boss::of(Script::default(), load);
+        boss.start();
+        boss.until(|status| status.users == 2).await;
+        boss.assignments.send_replace(None);
+        let last = boss.until(|status| status.state == WorkerState::Idle).await;
+        (boss, last)
+    }
+}
+
 #[tokio::test]
 async fn a_worker_without_a_master_ends_its_load() {
-    let mut boss = Boss::of(Script::default(), Load::Closed { users: Curve::constant(2.0) });
-    boss.start();
-    boss.until(|status| status.users == 2).await;
-    boss.assignments.send_replace(None);
-    let status = boss.until(|status| status.state == WorkerState::Idle).await;
+    let (boss, status) = Boss::that_goes(Load::Closed { users: Curve::constant(2.0) }).await;
     assert_eq!((status.run, status.users), (None, 0));
     assert!(boss.intervals.last().is_some_and(|interval| interval.last));
     boss.finish().await;
@@ -16,11 +24,7 @@ async fn a_worker_without_a_master_ends_its_load() {
 
 #[tokio::test]
 async fn a_run_that_comes_back_goes_on_numbering_its_intervals() {
-    let mut boss = Boss::of(Script::default(), Load::Closed { users: Curve::constant(2.0) });
-    boss.start();
-    boss.until(|status| status.users == 2).await;
-    boss.assignments.send_replace(None);
-    boss.until(|status| status.state == WorkerState::Idle).await;
+    let (mut boss, _) = Boss::that_goes(Load::Closed { users: Curve::constant(2.0) }).await;
     let before = boss.intervals.last().map(|interval| interval.seq).unwrap();
     boss.start();
     boss.until(|status| status.users == 2).await;
@@ -35,11 +39,7 @@ async fn a_run_that_comes_back_goes_on_numbering_its_intervals() {
 #[tokio::test]
 async fn counted_iterations_are_not_begun_twice() {
     let load = Load::UserIterations { users: 2, iterations: 1_000_000_000, max_duration: None };
-    let mut boss = Boss::of(Script::default(), load);
-    boss.start();
-    boss.until(|status| status.users == 2).await;
-    boss.assignments.send_replace(None);
-    boss.until(|status| status.state == WorkerState::Idle).await;
+    let (mut boss, _) = Boss::that_goes(load).await;
     let before = boss.intervals.len();
     boss.start();
     let said = boss.until(|status| matches!(status.state, WorkerState::Failed { .. })).await;

@@ -47,10 +47,7 @@ function specs() {
 // Of users and CPU the most there were; all else is the run's own total.
 function whole() {
   if (!data.whole) return null;
-  const most = (key) => (data.points[key] || []).reduce((most, value) => (value === null ? most : Math.max(most === null ? value : most, value)), null);
-  const values = { ...data.whole };
-  for (const key of ['users', 'users_wanted', 'rate_wanted', 'cpu']) values[key] = most(key);
-  return { label: say('charts_whole'), values };
+  return { label: say('charts_whole'), values: { ...data.whole, ...mostOf(data.points) } };
 }
 
 const host = document.getElementById('plots');

@@ -61,8 +61,12 @@ impl Counted<'_> {
                 is_over: run.state == RunState::Finished,
                 amounts: amounts(run),
             };
-            let looks: Vec<_> = view.borrow().runs.iter().map(look).collect();
             let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
+            let looks: Vec<_> = {
+                let view = view.borrow();
+                let may_grow = |run: &&Arc<RunView>| !sums.over().any(|over| *over == run.run);
+                view.runs.iter().filter(may_grow).map(look).collect()
+            };
             sums.take(looks);
             for (key, sum) in sums.sums() {
                 observer.observe(*sum, &labels(key));

@@ -93,7 +93,9 @@ async fn asked_to_stop(client: &Client, run: &str, stop: &Stop) {
 
 /// The run once it is over.
 async fn follow(client: &Client, run: &RunId, quiet: bool) -> Result<RunView, Failure> {
-    let (mut said, mut heard, mut known) = (None::<Instant>, Instant::now(), Instant::now());
+    let (mut said, mut heard) = (None::<Instant>, Instant::now());
+    // Since when masters that answer know nothing of it.
+    let mut unknown = None::<Instant>;
     loop {
         match client.state().await {
             Ok((_, fleet)) => {
@@ -101,13 +103,13 @@ async fn follow(client: &Client, run: &RunId, quiet: bool) -> Result<RunView, Fa
                 match fleet.run(run) {
                     Some(view) if view.state == RunState::Finished => return Ok(view.clone()),
                     Some(view) => {
-                        known = heard;
+                        unknown = None;
                         if !quiet && said.is_none_or(|said| said.elapsed() >= LINE) {
                             say!("{}", progress::words(view));
                             said = Some(Instant::now());
                         }
                     }
-                    None if known.elapsed() < UNHEARD => {}
+                    None if unknown.get_or_insert(heard).elapsed() < UNHEARD => {}
                     None => {
                         let message = format!("run {run} is not there any more");
                         return Err(Failure::new(ExitCode::Unexpected, message)

@@ -5,6 +5,7 @@
 
 mod generators;
 mod ledger;
+mod recent;
 mod rows;
 mod saved;
 mod shares;
@@ -22,7 +23,7 @@ use loadhost_model::id::WorkerId;
 use loadhost_model::interval::{
     GaugeStats, HttpStats, Interval, SeriesCap, SeriesStats, Statistics,
 };
-use loadhost_model::metric::{Kind, OTHER, SeriesKey};
+use loadhost_model::metric::{Kind, SeriesKey};
 use loadhost_model::plan::RunPlan;
 use loadhost_model::threshold::USERS;
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,8 @@ pub(crate) use ledger::Ledger;
 pub(crate) use wanted::Wanted;
 
 use generators::Generators;
-use rows::{Rates, RecentByName};
+use recent::Recent;
+use rows::Rates;
 use shares::Shares;
 use sums::Sums;
 use timeline::{Timeline, WINDOW};
@@ -41,8 +43,6 @@ use crate::view::{Collection, Point, RunView, TAIL, ThresholdView};
 
 /// Name of the sum of all requests, as in Locust's files.
 const AGGREGATED: &str = "Aggregated";
-/// Names whose last seconds are kept; those beyond share one entry.
-const MAX_NAMES: usize = 20_000;
 /// A worker that is this far behind the others is no longer waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// After the end of a second: whoever has not spoken of it by then does not keep a run from being aborted.
@@ -68,7 +68,7 @@ pub(crate) struct Aggregate {
     sum: HttpStats,
     /// Of the totals: what ended after the whole seconds in which load was made.
     after: Statistics,
-    recent: RecentByName,
+    recent: Recent,
     timeline: Timeline,
     generators: Generators,
     thresholds: Thresholds,
@@ -92,7 +92,7 @@ impl Aggregate {
             totals: Statistics::default(),
             sum: HttpStats::default(),
             after: Statistics::default(),
-            recent: RecentByName::new(),
+            recent: Recent::default(),
             timeline: Timeline::default(),
             generators: Generators::default(),
             thresholds: Thresholds::new(&plan.thresholds),
@@ -128,7 +128,7 @@ impl Aggregate {
         let counted = interval.begin >= self.counted_from;
         self.timeline.take(&interval, &sums, counted, |at| Wanted::at(&plan.profile, at));
         self.generators.judge(&interval, &mut self.timeline);
-        self.remember_recent(&interval);
+        self.recent.take(&interval);
         self.end = self.end.max(interval.end);
         if counted {
             self.sum.merge(&sums.http);
@@ -142,20 +142,6 @@ impl Aggregate {
         let users = self.users.entry(interval.worker).or_default();
         if interval.end >= users.end {
             *users = WorkerUsers { end: interval.end, users: interval.users };
-        }
-    }
-
-    fn remember_recent(&mut self, interval: &Interval) {
-        let second = interval.begin.as_secs();
-        for (key, stats) in &interval.statistics.series {
-            if let (SeriesKey::Http { method, name, .. }, SeriesStats::Http(stats)) = (key, stats) {
-                let mut key = (method.clone(), name.clone());
-                if self.recent.len() >= MAX_NAMES && !self.recent.contains_key(&key) {
-                    key = ("".into(), OTHER.into());
-                }
-                let recent = self.recent.entry(key).or_default();
-                recent.add(second, stats.requests, stats.failures);
-            }
         }
     }
 
@@ -198,6 +184,9 @@ impl Aggregate {
         let through = spoken.map_or(alone, |spoken| spoken.max(patient)).as_secs();
         let further = through > self.through;
         self.through = self.through.max(through);
+        if further {
+            self.recent.forget_before(self.window().start);
+        }
         if further && Duration::from_secs(self.through) > self.counted_from {
             self.gauge_users();
         }
@@ -270,6 +259,11 @@ impl Aggregate {
     /// The time that rates are over.
     fn load_time(&self) -> Duration {
         self.whole_load().unwrap_or_else(|| self.counted())
+    }
+
+    /// The last complete seconds.
+    fn window(&self) -> std::ops::Range<u64> {
+        self.through.saturating_sub(WINDOW)..self.through
     }
 
     /// Users running, by type, as the intervals say.
@@ -352,9 +346,8 @@ impl Aggregate {
 
     /// Fills in the numbers of a view.
     pub(crate) fn show(&self, view: &mut RunView) {
-        let window = self.through.saturating_sub(WINDOW)..self.through;
         let load_time = self.load_time();
-        let rates = Rates::new(load_time, self.whole_load().map(|_| &self.after), window);
+        let rates = Rates::new(load_time, self.whole_load().map(|_| &self.after), self.window());
         view.counted_from = self.counted_from;
         view.counted = self.counted();
         view.load_time = load_time;
@@ -363,7 +356,9 @@ impl Aggregate {
         let lags;
         (view.window, lags) = self.timeline.window(self.through);
         let counts = rates.of_all(self.timeline.counts_in(rates.window.clone()));
-        view.total = rows::http_row(("".into(), AGGREGATED.into()), &self.sum, counts, &rates);
+        let times = [view.window.response_time, view.window.service_time];
+        let all = ("".into(), AGGREGATED.into());
+        view.total = rows::http_row(all, &self.sum, counts, times, &rates);
         let http = rows::http(&self.totals, &self.recent, &rates);
         (view.rows, view.rows_omitted) = (http.rows, http.omitted);
         let others = rows::others(&self.totals, &self.shares, &rates);

@@ -14,6 +14,7 @@ export interface Times {
 export interface Row {
   method: string; name: string; requests: number; failures: number; rps: number; fps: number;
   current_rps: number; current_fps: number; response_time_ms: Times | null; service_time_ms: Times | null;
+  current_response_time_ms: Times | null; current_service_time_ms: Times | null;
   mean_body_bytes: number; bytes_sent: number; bytes_received: number; statuses: Record<string, number>;
 }
 export interface WindowView {

@@ -15,6 +15,7 @@ const times = (ms) => ({ count: 1000, min: ms / 4, mean: ms, p50: ms, p66: ms, p
 
 export const row = (method, name, n) => ({
   method, name, requests: 1000 + n, failures: n % 9, rps: 10.5, fps: 0.5, current_rps: 11.25, current_fps: 0.25, response_time_ms: times(20 + (n % 50)), service_time_ms: times(10 + (n % 50)),
+  current_response_time_ms: times(30 + (n % 50)), current_service_time_ms: times(15 + (n % 50)),
   mean_body_bytes: 2048, bytes_sent: 1e6, bytes_received: 2e6, statuses: { 200: 990, 500: 10 },
 });
 

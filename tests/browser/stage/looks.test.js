@@ -160,16 +160,22 @@ pages('a table that is wider than the screen says that it goes on to the right',
   await more.waitFor({ state: 'hidden' });
 });
 
-pages('times by name stand back in the view of the last seconds, as they are of the whole run', async ({ t, open }) => {
+pages('the view of the last seconds has counts, rates and times of these seconds, by name and for all', async ({ t, open }) => {
   const stage = await new Stage(() => snapshot()).open(t);
   const page = await open({ url: stage.url, path: '#/runs/01STAGE' });
   await drawn(page);
-  const behind = (row) => page.locator(`[data-testid=table-requests] tbody tr${row} td:last-child`).first().getAttribute('class');
-  assert.doesNotMatch(await behind(':not(.pinned)'), /zero/);
+  const line = (row) => page.locator(`[data-testid=table-requests] tbody tr${row}`).first().innerText();
+  const cells = async (row) => (await line(row)).split(/\s+/);
+  const [whole, all] = [await cells(':not(.pinned)'), await cells('.pinned')];
   await page.locator('[data-testid=window]').click();
-  await page.getByText('times by name are of the whole run').waitFor();
-  assert.match(await behind(':not(.pinned)'), /zero/);
-  assert.doesNotMatch(await behind('.pinned'), /zero/, 'those of all requests are of the last seconds');
+  await page.locator('[data-testid=window][aria-pressed=true]').waitFor();
+  await picture(page, 'last-seconds');
+  const [last, allLast] = [await cells(':not(.pinned)'), await cells('.pinned')];
+  assert.ok(last.includes('113') && last.includes('11.3'), `11.25 per second over 10 s: ${last}`);
+  for (const [before, now] of [[whole, last], [all, allLast]]) {
+    const changed = before.filter((cell, n) => cell !== now[n]);
+    assert.ok(changed.length >= 8, `counts, rates and all times are others: ${before} and ${now}`);
+  }
 });
 
 pages('a master that is out of service is told from one that stands by', async ({ t, open }) => {

@@ -8,46 +8,13 @@ use loadhost_model::interval::{
     ErrorKey, ErrorStats, HttpStats, SeriesStats, Statistics, TaskStats,
 };
 use loadhost_model::metric::{CUSTOM_SCALE, Kind, OTHER, SeriesKey};
-use serde::{Deserialize, Serialize};
 
+use super::recent::{Name, Recent};
 use super::shares::Shares;
 use crate::view::{
     CheckRow, ErrorRow, GroupRow, HttpRow, MAX_ERRORS, MAX_ROWS, MetricRow, MetricValue, TaskRow,
     Times, ratio,
 };
-
-/// Method and name.
-pub(crate) type Name = (Arc<str>, Arc<str>);
-
-/// Slots of a [`Recent`]: the window and the seconds that may be ahead of it.
-const SLOTS: usize = 16;
-
-/// Requests of one name in the last seconds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Recent {
-    slots: [(u64, u64, u64); SLOTS],
-}
-
-impl Recent {
-    pub(crate) fn add(&mut self, second: u64, requests: u64, failures: u64) {
-        let slot = &mut self.slots[second as usize % SLOTS];
-        if second > slot.0 {
-            *slot = (second, 0, 0);
-        }
-        if second == slot.0 {
-            slot.1 += requests;
-            slot.2 += failures;
-        }
-    }
-
-    fn sum(&self, seconds: std::ops::Range<u64>) -> (u64, u64) {
-        let inside = self.slots.iter().filter(|slot| seconds.contains(&slot.0));
-        inside.fold((0, 0), |sum, slot| (sum.0 + slot.1, sum.1 + slot.2))
-    }
-}
-
-/// Requests of the last seconds by name.
-pub(crate) type RecentByName = HashMap<Name, Recent>;
 
 /// How counts become rates.
 #[derive(Debug, Clone)]
@@ -132,7 +99,7 @@ pub(crate) struct HttpRows {
 }
 
 /// One line per name and method, over all tags and groups, sorted by name.
-pub(crate) fn http(totals: &Statistics, recent: &RecentByName, rates: &Rates<'_>) -> HttpRows {
+pub(crate) fn http(totals: &Statistics, recent: &Recent, rates: &Rates<'_>) -> HttpRows {
     let mut names: BTreeMap<(&Arc<str>, &Arc<str>), Vec<&HttpStats>> = BTreeMap::new();
     for (key, stats) in &totals.series {
         if let (SeriesKey::Http { method, name, .. }, SeriesStats::Http(stats)) = (key, stats) {
@@ -144,10 +111,10 @@ pub(crate) fn http(totals: &Statistics, recent: &RecentByName, rates: &Rates<'_>
     let mut rows = Vec::with_capacity(names.len().min(MAX_ROWS) + 1);
     for ((name, method), group) in names {
         let key = (method.clone(), name.clone());
-        let current = recent.get(&key).map_or((0, 0), |recent| recent.sum(rates.window.clone()));
-        let counts = rates.of_name(&key, current);
+        let counts = rates.of_name(&key, recent.counts(&key, &rates.window));
         if requests(&group) >= least && rows.len() < MAX_ROWS {
-            rows.push(http_row(key, &merged(&group), counts, rates));
+            let current_times = recent.times(&key, &rates.window);
+            rows.push(http_row(key, &merged(&group), counts, current_times, rates));
         } else {
             rest.add(&group, counts);
         }
@@ -189,6 +156,7 @@ pub(crate) fn http_row(
     (method, name): Name,
     stats: &HttpStats,
     counts: Counts,
+    [current_response_time, current_service_time]: [Option<Times>; 2],
     rates: &Rates<'_>,
 ) -> HttpRow {
     HttpRow {
@@ -202,6 +170,8 @@ pub(crate) fn http_row(
         current_fps: rates.current(counts.current.1),
         response_time: Times::of(&stats.response_time),
         service_time: Times::of(&stats.service_time),
+        current_response_time,
+        current_service_time,
         mean_body_bytes: ratio(stats.body_bytes, stats.requests),
         bytes_sent: stats.bytes_sent,
         bytes_received: stats.bytes_received,
@@ -239,7 +209,7 @@ impl Rest {
     }
 
     fn row(&self, rates: &Rates<'_>) -> HttpRow {
-        http_row(("".into(), OTHER.into()), &self.sum, self.counts, rates)
+        http_row(("".into(), OTHER.into()), &self.sum, self.counts, [None; 2], rates)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::Unreadable;
 /// What the bytes are, for people.
 const WHAT: &str = "their checkpoint";
 /// Of the sections. Another one is refused by name.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl Aggregate {
     /// As bytes.

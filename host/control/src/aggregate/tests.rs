@@ -335,3 +335,21 @@ fn the_first_second_has_a_current_rate() {
     assert_eq!((view.rows[0].current_rps, view.rows[0].current_fps), (8.0, 2.0));
     assert_eq!((view.total.current_rps, view.window.rps), (8.0, 8.0));
 }
+
+#[test]
+fn current_times_of_a_name_are_those_of_the_window_and_not_of_the_run() {
+    let (mut aggregate, plan) = (aggregate(), plan(60));
+    let a = worker("a");
+    for seq in 1..=30 {
+        let time = if seq <= 20 { 900_000 } else { 1_000 };
+        aggregate.take(interval(&a, seq, &[("/", &[time; 8]), ("/buy", &[time])]), &plan);
+        aggregate.complete([&a].into_iter(), Duration::ZERO);
+    }
+    let view = shown(&aggregate);
+    let max = |times: Option<crate::view::Times>| times.map(|times| (times.count, times.max));
+    assert_eq!(max(view.rows[0].current_response_time), Some((80, 1_000)));
+    assert_eq!(max(view.rows[0].current_service_time), Some((80, 500)));
+    assert_eq!(max(view.rows[0].response_time), Some((240, 900_000)), "of the whole run");
+    assert_eq!(max(view.total.current_response_time), Some((90, 1_000)), "all names");
+    assert_eq!(view.total.current_response_time, view.window.response_time);
+}

@@ -90,6 +90,10 @@ pub struct HttpRow {
     pub response_time: Option<Times>,
     /// From the sending. None: no sample, or a sum of rows beyond the cap.
     pub service_time: Option<Times>,
+    /// As `response_time`, over the window. None also beyond as many names as have lines of their own.
+    pub current_response_time: Option<Times>,
+    /// As `service_time`, over the window. None also beyond as many names as have lines of their own.
+    pub current_service_time: Option<Times>,
     /// Mean bytes of bodies.
     pub mean_body_bytes: f64,
     /// With headers.

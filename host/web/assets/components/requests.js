@@ -7,24 +7,19 @@ import { Table } from './table.js';
 
 /** @typedef {import('../types').Run} Run @typedef {import('../types').Row} Row @typedef {import('../types').Times} Times */
 
-/** @param {boolean} current @returns {(key: string, label: string, of: (row: Row) => Times | null, which: keyof Times, off?: boolean) => import('./table.js').Column<Row>} */
-const timesColumns = (current) => (key, label, of, which, off = false) => ({
+/** @param {string} key @param {string} label @param {(row: Row) => Times | null} of @param {keyof Times} which @param {boolean} [off] @returns {import('./table.js').Column<Row>} */
+const timesColumn = (key, label, of, which, off = false) => ({
   key,
   label,
   off,
-  help: current ? t('times_of_run') : undefined,
-  // Times by name are of the whole run only: among figures of the last seconds they stand back.
-  kind: (/** @type {Row} */ row) => (current && row.method ? 'zero' : ''),
-  value: (/** @type {Row} */ row) => of(row)?.[which] ?? null,
-  show: (/** @type {Row} */ row) => ms(of(row)?.[which]),
+  value: (row) => of(row)?.[which] ?? null,
+  show: (row) => ms(of(row)?.[which]),
 });
 
-/** @param {'window' | 'total'} over @returns {import('./table.js').Column<Row>[]} */
-function requestColumns(over) {
+/** @returns {import('./table.js').Column<Row>[]} */
+function requestColumns() {
   const response = (/** @type {Row} */ row) => row.response_time_ms;
   const service = (/** @type {Row} */ row) => row.service_time_ms;
-  const current = over === 'window';
-  const timesColumn = timesColumns(current);
   return [
     {
       key: 'name',
@@ -47,22 +42,22 @@ function requestColumns(over) {
     {
       key: 'failed',
       label: t('failed_share'),
-      value: (row) => share(row, current),
-      show: (row) => percent(share(row, current)),
-      kind: (row) => ((share(row, current) ?? 0) > 0 ? 'bad' : 'zero'),
+      value: (row) => share(row),
+      show: (row) => percent(share(row)),
+      kind: (row) => ((share(row) ?? 0) > 0 ? 'bad' : 'zero'),
     },
     {
       key: 'rps',
       label: t('per_second'),
-      value: (row) => (current ? row.current_rps : row.rps),
-      show: (row) => rate(current ? row.current_rps : row.rps),
+      value: (row) => row.rps,
+      show: (row) => rate(row.rps),
     },
     {
       key: 'fps',
       label: t('failed_per_second'),
       off: true,
-      value: (row) => (current ? row.current_fps : row.fps),
-      show: (row) => rate(current ? row.current_fps : row.fps),
+      value: (row) => row.fps,
+      show: (row) => rate(row.fps),
     },
     timesColumn('mean', t('mean_ms'), response, 'mean'),
     timesColumn('min', t('min_ms'), response, 'min', true),
@@ -75,6 +70,12 @@ function requestColumns(over) {
     timesColumn('service_p50', t('service_short', { p: 'p50' }), service, 'p50', true),
     timesColumn('service_p95', t('service_short', { p: 'p95' }), service, 'p95'),
     timesColumn('service_p99', t('service_short', { p: 'p99' }), service, 'p99', true),
+  ];
+}
+
+/** Columns of what is known of the whole run only. @returns {import('./table.js').Column<Row>[]} */
+function wholeColumns() {
+  return [
     { key: 'body', label: t('mean_size'), off: true, value: (row) => row.mean_body_bytes, show: (row) => bytes(row.mean_body_bytes) },
     { key: 'received', label: t('received'), off: true, value: (row) => row.bytes_received, show: (row) => bytes(row.bytes_received) },
     {
@@ -91,39 +92,38 @@ function requestColumns(over) {
   ];
 }
 
-/** @param {Row} row @param {boolean} current @returns {number | null} */
-const share = (row, current) =>
-  current ? (row.current_rps ? row.current_fps / row.current_rps : null) : row.requests ? row.failures / row.requests : null;
+/** @param {Row} row @returns {number | null} */
+const share = (row) => (row.requests ? row.failures / row.requests : null);
+
+/** What a row says of the last so many seconds. @param {Row} row @param {number} seconds @returns {Row} */
+const lately = (row, seconds) => ({
+  ...row,
+  requests: Math.round(row.current_rps * seconds),
+  failures: Math.round(row.current_fps * seconds),
+  rps: row.current_rps,
+  fps: row.current_fps,
+  response_time_ms: row.current_response_time_ms,
+  service_time_ms: row.current_service_time_ms,
+});
 
 /** @param {{run: Run}} props @returns {import('../types').View} */
 export function Requests({ run }) {
   const over = run.state === 'finished';
   const [wanted, setWanted] = useState(/** @type {'window' | 'total'} */ ('total'));
   const mode = over ? 'total' : wanted;
-  const rows = useMemo(() => list(run.rows), [run.rows]);
+  const { seconds } = run.window;
+  const of = (/** @type {Row} */ row) => (mode === 'window' ? lately(row, seconds) : row);
+  const rows = useMemo(() => list(run.rows).map(of), [run.rows, mode, seconds]);
+  const columns = mode === 'window' ? requestColumns() : [...requestColumns(), ...wholeColumns()];
   const tools =
     !over &&
-    html`<div class="segmented" role="group" aria-label=${t('rates_over')}>
+    html`<div class="segmented" role="group" aria-label=${t('figures_over')}>
     <button type="button" aria-pressed=${mode === 'total'} onClick=${() => setWanted('total')}>${t('whole_run')}</button>
     <button type="button" aria-pressed=${mode === 'window'} onClick=${() => setWanted('window')}
-        data-testid="window">${t('last_seconds', { n: run.window.seconds || 10 })}</button></div>`;
-  const note = html`${mode === 'window' && html`<p class="note muted">${t('times_of_run')}</p>`}${
-    run.rows_omitted > 0 && html`<p class="note warn" data-testid="rows-omitted">${t('rows_omitted', { n: count(run.rows_omitted) })}</p>`
-  }`;
-  const pinned = mode === 'window' ? windowTotal(run) : run.total;
-  return html`<${Table} id="requests" label=${t('statistics')} rows=${rows} columns=${requestColumns(mode)} sort="-requests"
+        data-testid="window">${t('last_seconds', { n: seconds || 10 })}</button></div>`;
+  const note =
+    run.rows_omitted > 0 && html`<p class="note warn" data-testid="rows-omitted">${t('rows_omitted', { n: count(run.rows_omitted) })}</p>`;
+  return html`<${Table} id="requests" label=${t('statistics')} rows=${rows} columns=${columns} sort="-requests"
     keyOf=${(/** @type {Row} */ row) => `${row.method} ${row.name}`} filter=${(/** @type {Row} */ row) => `${row.method} ${row.name}`}
-        pinned=${pinned} tools=${tools} note=${note} />`;
-}
-
-/** All requests of the last seconds, as a row. @param {Run} run @returns {Row} */
-function windowTotal(run) {
-  const { window, total } = run;
-  return {
-    ...total,
-    current_rps: window.rps,
-    current_fps: window.fps,
-    response_time_ms: window.response_time_ms,
-    service_time_ms: window.service_time_ms,
-  };
+        pinned=${of(run.total)} tools=${tools} note=${note} />`;
 }

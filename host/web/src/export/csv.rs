@@ -162,12 +162,14 @@ pub fn history_head() -> String {
 }
 
 /// The lines of one second of a run that goes on; `now` is a Unix second.
+///
+/// As in Locust, percentiles are of the whole run so far, and of the last seconds if each name has a line.
 pub fn history_rows(view: &RunView, names: Names, now: u64) -> String {
     let each: &[HttpRow] = if names == Names::Each { &view.rows } else { &[] };
-    text(each.iter().chain([&view.total]).map(|row| history_row(view, row, now)))
+    text(each.iter().chain([&view.total]).map(|row| history_row(view, row, names, now)))
 }
 
-fn history_row(view: &RunView, row: &HttpRow, now: u64) -> Vec<String> {
+fn history_row(view: &RunView, row: &HttpRow, names: Names, now: u64) -> Vec<String> {
     // The sum of all; a row without a name would not be found by readers.
     let nameless = row.method.is_empty() && row.name.is_empty();
     let name = if nameless { "Aggregated" } else { &row.name };
@@ -179,9 +181,13 @@ fn history_row(view: &RunView, row: &HttpRow, now: u64) -> Vec<String> {
         format!("{:.6}", row.current_rps),
         format!("{:.6}", row.current_fps),
     ];
+    let (times, nothing) = match names {
+        Names::Each if row.response_time.is_some() => (row.current_response_time, "0"),
+        _ => (row.response_time, NOTHING),
+    };
+    let percentiles = percentiles(times.as_ref().map(Distribution::of_times).as_ref(), nothing);
     let row = Series::of_row(row);
     let totals = [row.requests.to_string(), row.failures.to_string()];
-    let percentiles = percentiles(row.response_time.as_ref(), NOTHING);
     head.into_iter().chain(percentiles).chain(totals).chain(sums(&row)).collect()
 }
 

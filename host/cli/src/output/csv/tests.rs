@@ -37,6 +37,20 @@ fn the_full_history_has_each_name() {
 }
 
 #[test]
+fn percentiles_of_the_full_history_are_of_the_last_seconds_as_in_locust() {
+    let p50 = |names| {
+        let (_folder, read) = written(names);
+        let history = read("stats_history");
+        let row = history.lines().last().unwrap().split(',').nth(6).unwrap();
+        row.parse::<f64>().unwrap()
+    };
+    let view = fixture::view();
+    let ms = |times: Option<loadhost_control::view::Times>| times.unwrap().p50 as f64 / 1e3;
+    assert_eq!(p50(Names::Total), ms(view.total.response_time));
+    assert_eq!(p50(Names::Each), ms(view.total.current_response_time));
+}
+
+#[test]
 fn the_other_files_hold_the_last_numbers() {
     let (_folder, read) = written(Names::Total);
     assert!(read("stats").lines().last().unwrap().starts_with(",Aggregated,55800,12,"));

@@ -123,6 +123,10 @@ pub struct HttpLine {
     pub response_time_ms: Option<TimesMs>,
     /// From the sending.
     pub service_time_ms: Option<TimesMs>,
+    /// As `response_time_ms`, over the last ten seconds.
+    pub current_response_time_ms: Option<TimesMs>,
+    /// As `service_time_ms`, over the last ten seconds.
+    pub current_service_time_ms: Option<TimesMs>,
     /// Mean bytes of bodies.
     pub mean_body_bytes: f64,
     /// With headers.
@@ -148,6 +152,8 @@ impl From<&HttpRow> for HttpLine {
             current_fps: rounded(row.current_fps),
             response_time_ms: times(&row.response_time),
             service_time_ms: times(&row.service_time),
+            current_response_time_ms: times(&row.current_response_time),
+            current_service_time_ms: times(&row.current_service_time),
             mean_body_bytes: rounded(row.mean_body_bytes),
             bytes_sent: row.bytes_sent,
             bytes_received: row.bytes_received,

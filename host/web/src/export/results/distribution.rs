@@ -52,7 +52,7 @@ impl Distribution {
     }
 
     /// Without the whole of it.
-    pub(super) fn of_times(times: &Times) -> Self {
+    pub(crate) fn of_times(times: &Times) -> Self {
         Self {
             count: times.count,
             min: ms(times.min),

@@ -13,6 +13,7 @@ mod local;
 mod locust;
 mod lone_master;
 mod masters;
+mod modules;
 mod operating;
 mod service;
 mod setup;

@@ -66,8 +66,19 @@ impl Program {
 
     /// `loadhost ARGS…`
     pub fn new<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Result<Program> {
+        Self::of(&binary()?, args)
+    }
+
+    /// The same with a program that lies elsewhere.
+    ///
+    /// # Errors
+    /// If there is no folder for it.
+    pub fn of<A: AsRef<OsStr>>(
+        binary: &Path,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<Program> {
         let folder = tempfile::tempdir()?;
-        let mut command = Command::new(binary()?);
+        let mut command = Command::new(binary);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOADHOST_")) {
             command.env_remove(name);
         }

@@ -54,7 +54,7 @@ const CHUNK_HEADER_BYTES: u64 = 256;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Nobody stored it here.
-    #[error("{} is not in the broker's store `{bucket}`; start the master again, it stores it anew", digest.short())]
+    #[error("{} is not in the broker's store `{bucket}`; upload it again with `loadhost push`, or start the master again that was given it", digest.short())]
     Missing {
         /// Which.
         digest: Digest,

@@ -84,9 +84,7 @@ impl Apart {
 
     /// Compiles, in a child. Blocks.
     pub(super) fn compile(&self, recipe: Recipe, wasm: &[u8]) -> Result<Artefact, ScenarioError> {
-        let fault = |error: io::Error| {
-            ScenarioError::Engine(format!("the process that compiles does not work: {error}"))
-        };
+        let fault = |error: io::Error| ScenarioError::Compiler(format!("cannot be used ({error})"));
         let recipe = serde_json::to_string(&recipe).map_err(|error| fault(error.into()))?;
         let mut child = Command::new(&self.program)
             .args(&self.args)
@@ -123,7 +121,7 @@ fn of_status(status: ExitStatus) -> ScenarioError {
     if ended_by(Signal::ABORT) {
         return ScenarioError::Costly { cap: format!("{} GiB of memory", MEMORY >> 30) };
     }
-    ScenarioError::Engine(format!("the process that compiles ended early: {status}"))
+    ScenarioError::Compiler(format!("ended early ({status})"))
 }
 
 /// What a child prints until it ends, and how it ends. None: it took too long and was killed.
@@ -171,7 +169,7 @@ mod tests {
         let memory = compiled_by("kill -ABRT $$");
         assert!(memory.contains("more than 2 GiB of memory"), "{memory}");
         let killed = compiled_by("kill -KILL $$");
-        assert!(killed.contains("ended early: signal: 9"), "{killed}");
+        assert!(killed.contains("ended early (signal: 9"), "{killed}");
         assert!(compiled_by("printf x").contains("ended early"));
         // Half an answer is none.
         assert!(compiled_by("printf +code; exit 1").contains("ended early"));

@@ -114,6 +114,11 @@ pub enum ScenarioError {
         /// All of them.
         faults: Vec<Fault>,
     },
+    /// The compiler's process could not be started, or was ended.
+    #[error(
+        "the process that compiles the scenario {0}; this is for want of something on this machine, most often memory: leave it more, or run fewer processes beside it"
+    )]
+    Compiler(String),
     /// Something on this machine, not in the file.
     #[error("the sandbox cannot be made: {0}")]
     Engine(String),
@@ -131,7 +136,7 @@ impl ScenarioError {
             Self::OlderContract { .. } => "older-contract",
             Self::ForeignWorld { .. } => "foreign-world",
             Self::UnknownImports { .. } => "unknown-imports",
-            Self::Compile(_) => "compile",
+            Self::Compile(_) | Self::Compiler(_) => "compile",
             Self::Costly { .. } => "compile-limit",
             Self::Describe { .. } => "describe",
             Self::Description { .. } => "description",

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use futures_util::{FutureExt, StreamExt};
 use loadhost_cluster::server_config::{Login, Node, ServerConfig, Tenant, Tls, Workers};
 use loadhost_cluster::store::ModuleStore;
 use loadhost_cluster::subjects::Names;
@@ -201,6 +202,59 @@ async fn a_worker_can_neither_read_nor_write_what_masters_keep() {
     let client = master_client(&broker).await;
     let asked = client.request("$JS.API.STREAM.INFO.OBJ_lh_res_default", "".into());
     assert!(soon("an answer", asked).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_worker_hears_nothing_that_is_meant_for_others() {
+    let (broker, _folder) = guarded();
+    let master = login(&broker, "master", "pass-m").await;
+    let config = FleetConfig::new(default_cluster(), "host:1", Incarnation(1));
+    let (fleet, _reports) = lead_with(&master, config).await.expect("lead");
+    let rogue = async_nats::ConnectOptions::with_user_and_password("w1".into(), "pass-w".into())
+        .custom_inbox_prefix(Names::inbox(&worker("w1")))
+        .connect(broker.url())
+        .await
+        .expect("connect");
+    // An assignment has the values of secret parameters.
+    let mut heard = Vec::new();
+    for subject in [
+        ">",
+        "lh.>",
+        "lh.default.assign.w2",
+        "lh.default.assign.*",
+        "lh.default.stats.>",
+        "lh.default.log.>",
+        "lh.default.ctl",
+        "lh.default.view",
+        "$KV.>",
+        "_INBOX.>",
+        "_INBOX.w.w2.>",
+        "$JS.>",
+    ] {
+        heard.push(rogue.subscribe(subject).await.expect("sent"));
+    }
+    let mut own = rogue.subscribe("lh.default.assign.w1").await.expect("sent");
+    rogue.flush().await.expect("flush");
+    for id in ["w2", "w1"] {
+        fleet.assign(&worker(id), assignment(fleet.term(), 1, None)).await.expect("assign");
+    }
+    soon("its own assignment", own.next()).await.expect("heard");
+    for mut subscription in heard {
+        assert!(subscription.next().now_or_never().flatten().is_none(), "heard by a stranger");
+    }
+    for question in [
+        "$JS.API.DIRECT.GET.KV_lh_default.$KV.lh_default.assign.w2",
+        "$JS.API.DIRECT.GET.KV_lh_default",
+        "$JS.API.STREAM.MSG.GET.KV_lh_default",
+        "$JS.API.CONSUMER.CREATE.KV_lh_default",
+        "lh.default.ctl",
+    ] {
+        let asked =
+            rogue.request(question, r#"{"last_by_subj":"$KV.lh_default.assign.w2"}"#.into());
+        let told = tokio::time::timeout(std::time::Duration::from_millis(300), asked).await;
+        assert!(!matches!(told, Ok(Ok(_))), "{question} was answered");
+    }
+    fleet.close().await;
 }
 
 async fn master_client(broker: &Broker) -> async_nats::Client {

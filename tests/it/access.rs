@@ -97,6 +97,23 @@ async fn a_worker_with_the_key_of_another_worker_gets_no_work() -> Result<()> {
 }
 
 #[test]
+fn a_broker_that_refuses_is_told_with_the_flags_that_say_who_this_is() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let nats = guarded(folder.path())?;
+    let (stranger, _) = signer(folder.path(), "stranger.nk")?;
+    let stranger = stranger.display().to_string();
+    for role in ["master", "worker"] {
+        let args = [role, "--nats", &nats.url(), "--listen", "127.0.0.1:0", "--max-wait", "5s"];
+        for login in [&["--nats-nkey", &*stranger][..], &["--nats-token", "no-such-token"], &[]] {
+            let outcome = Program::new(args)?.args(login).run()?.expect_code(115)?;
+            let outcome = outcome.expect_said(&["refuses these credentials", "`--nats-nkey`"])?;
+            ensure!(!outcome.stderr.contains("no-such-token"), "{}", outcome.stderr);
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn keys_are_their_owners_alone_and_never_written_over() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (file, public) = signer(folder.path(), "signer.nk")?;

@@ -98,13 +98,29 @@ async fn join_with(
     };
     connect(&wanted).await.map_err(|error| {
         let code = match error {
-            ConnectError::BadAddress { .. } | ConnectError::NoAddress | ConnectError::Credentials { .. } => ExitCode::Configuration,
+            ConnectError::BadAddress { .. }
+            | ConnectError::NoAddress
+            | ConnectError::Credentials { .. } => ExitCode::Configuration,
             _ => ExitCode::NatsUnreachable,
         };
-        Failure::new(code, "the NATS server cannot be used").because(&error).hint(
-            "check `--nats nats://HOST:PORT`, and that the server there runs with JetStream: nats-server -js",
-        )
+        Failure::new(code, "the NATS server cannot be used").because(&error).hint(hint(&error))
     })
+}
+
+/// Which flags to look at.
+fn hint(error: &ConnectError) -> &'static str {
+    match error {
+        ConnectError::Refused { .. } => {
+            "say who this is with `--nats-nkey`, `--nats-creds`, `--nats-token`, or NAME:PASSWORD@ before the host in `--nats`"
+        }
+        ConnectError::Tls { .. } => {
+            "`--nats-ca` says whom to trust, `--nats-cert` and `--nats-key` who this is; of a server without TLS the address is nats://HOST:PORT"
+        }
+        ConnectError::Credentials { .. } => "check the path that `--nats-creds` gives",
+        _ => {
+            "check `--nats nats://HOST:PORT`, and that the server there runs with JetStream: nats-server -js"
+        }
+    }
 }
 
 /// The seed in the file of `--nats-nkey`.

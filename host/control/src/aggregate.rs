@@ -126,7 +126,7 @@ impl Aggregate {
             self.ledger.count_late();
         }
         let counted = interval.begin >= self.counted_from;
-        self.timeline.take(&interval, &sums, counted, |at| Wanted::at(&plan.profile, at));
+        self.timeline.take(&interval, &sums, |at| Wanted::at(&plan.profile, at));
         self.generators.judge(&interval, &mut self.timeline);
         self.recent.take(&interval);
         self.end = self.end.max(interval.end);
@@ -330,7 +330,7 @@ impl Aggregate {
 
     /// All points, oldest first.
     pub(crate) fn history(&self) -> Vec<Point> {
-        self.timeline.history(self.through)
+        self.timeline.history(self.through, self.counted_from)
     }
 
     /// The merged series.
@@ -372,7 +372,7 @@ impl Aggregate {
         view.generator.cpu = lags.cpu;
         view.generator.loop_lag_p99 = lags.loop_p99;
         view.generator.start_lag_p99 = lags.start_p99;
-        view.history = self.timeline.tail(self.through, TAIL);
+        view.history = self.timeline.tail(self.through, TAIL, self.counted_from);
     }
 }
 

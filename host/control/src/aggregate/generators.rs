@@ -135,7 +135,7 @@ mod tests {
             loop_lag.record_n(lag * 1000, 100);
             interval.statistics.health.cpu = *cpu;
             interval.statistics.health.loop_lag = loop_lag;
-            timeline.take(&interval, &Default::default(), true, |_| Default::default());
+            timeline.take(&interval, &Default::default(), |_| Default::default());
             generators.judge(&interval, &mut timeline);
         }
         let view = generators.view(seconds.len() as u64);
@@ -167,7 +167,7 @@ mod tests {
         for (name, seq) in [("a", 1), ("b", 1), ("b", 3), ("a", 3)] {
             let mut late = interval(&worker(name), seq, &[]);
             late.statistics.health.loop_lag.record(90_000);
-            timeline.take(&late, &Default::default(), true, |_| Default::default());
+            timeline.take(&late, &Default::default(), |_| Default::default());
             generators.judge(&late, &mut timeline);
         }
         assert!(generators.view(3).saturated_for.is_zero());
@@ -189,7 +189,7 @@ mod tests {
         let (mut generators, mut timeline) = (Generators::default(), Timeline::default());
         let mut late = interval(&worker("w"), 1, &[]);
         late.statistics.health.loop_lag.record(300_000);
-        timeline.take(&late, &Default::default(), true, |_| Default::default());
+        timeline.take(&late, &Default::default(), |_| Default::default());
         generators.judge(&late, &mut timeline);
         assert!(generators.view(1).saturated.is_some());
         let later = generators.view(10);

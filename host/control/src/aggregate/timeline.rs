@@ -45,7 +45,6 @@ pub(crate) struct Second {
     start_lag: Histogram,
     loop_lag: Histogram,
     cpu: f64,
-    counted: bool,
     saturated: bool,
 }
 
@@ -66,7 +65,8 @@ impl Second {
             dropped: self.dropped,
             start_lag_p99: self.start_lag.quantile(0.99),
             cpu: self.cpu,
-            counted: self.counted,
+            // Known to whoever asks: a reset is for seconds that are over as well.
+            counted: false,
             saturated: self.saturated,
         }
     }
@@ -96,7 +96,6 @@ impl Timeline {
         &mut self,
         interval: &Interval,
         sums: &Sums,
-        counted: bool,
         wanted: impl Fn(Duration) -> Wanted,
     ) {
         let first = interval.begin.as_secs();
@@ -114,7 +113,7 @@ impl Timeline {
                 users,
             };
             let details = (second == first).then_some((&sums.http, &interval.statistics.health));
-            self.add(second, part, details, counted, &wanted);
+            self.add(second, part, details, &wanted);
         }
         self.settle();
     }
@@ -124,7 +123,6 @@ impl Timeline {
         second: u64,
         part: Part,
         details: Option<(&HttpStats, &loadhost_model::interval::Health)>,
-        counted: bool,
         wanted: impl Fn(Duration) -> Wanted,
     ) {
         if self.is_past(second) {
@@ -140,7 +138,6 @@ impl Timeline {
         entry.iterations += part.iterations;
         entry.dropped += part.dropped;
         entry.users += part.users;
-        entry.counted |= counted;
         if let Some((http, health)) = details {
             entry.response_time.merge(&http.response_time);
             entry.service_time.merge(&http.service_time);
@@ -234,15 +231,15 @@ impl Timeline {
         }
     }
 
-    /// All points whose seconds lie before `through`, oldest first.
-    pub(crate) fn history(&self, through: u64) -> Vec<Point> {
+    /// All points whose seconds lie before `through`, oldest first. They count from `counted_from` on.
+    pub(crate) fn history(&self, through: u64, counted_from: Duration) -> Vec<Point> {
         let mut points = self.past.clone();
         points.extend(self.recent.range(..through).map(|(second, entry)| entry.point(*second)));
-        points
+        counted(points, counted_from)
     }
 
-    /// The newest `count` points before `through`.
-    pub(crate) fn tail(&self, through: u64, count: usize) -> Vec<Point> {
+    /// The newest `count` points before `through`. They count from `counted_from` on.
+    pub(crate) fn tail(&self, through: u64, count: usize, counted_from: Duration) -> Vec<Point> {
         let mut points: Vec<Point> = self
             .recent
             .range(..through)
@@ -251,7 +248,7 @@ impl Timeline {
             .map(|(second, entry)| entry.point(*second))
             .collect();
         points.reverse();
-        points
+        counted(points, counted_from)
     }
 
     /// Requests and failures of some recent seconds.
@@ -320,6 +317,14 @@ struct Part {
     users: u32,
 }
 
+/// Says which points are in the totals.
+fn counted(mut points: Vec<Point>, from: Duration) -> Vec<Point> {
+    for point in &mut points {
+        point.counted = point.at + point.span > from;
+    }
+    points
+}
+
 fn rates(point: &mut Point) {
     let seconds = point.span.as_secs_f64();
     point.rps = point.requests as f64 / seconds;
@@ -342,7 +347,6 @@ fn join(into: &mut Point, point: &Point) {
     into.dropped += point.dropped;
     into.start_lag_p99 = into.start_lag_p99.max(point.start_lag_p99);
     into.cpu = into.cpu.max(point.cpu);
-    into.counted |= point.counted;
     into.saturated |= point.saturated;
     rates(into);
 }

@@ -4,7 +4,7 @@ use crate::testing::{interval, secs, worker};
 
 fn take(timeline: &mut Timeline, interval: &Interval) {
     let sums = Sums::of(&interval.statistics);
-    timeline.take(interval, &sums, true, |_| Wanted::default());
+    timeline.take(interval, &sums, |_| Wanted::default());
 }
 
 fn of_seconds(seconds: u64) -> Timeline {
@@ -19,7 +19,7 @@ fn of_seconds(seconds: u64) -> Timeline {
 fn a_late_interval_amends_its_second_exactly() {
     let mut timeline = of_seconds(600);
     take(&mut timeline, &interval(&worker("b"), 3, &[("/", &[50_000; 8])]));
-    let point = timeline.history(600)[2];
+    let point = timeline.history(600, Duration::ZERO)[2];
     assert_eq!((point.at, point.requests, point.failures, point.users), (secs(2), 10, 2, 10));
     let times = point.response_time.unwrap_or_default();
     assert!(times.p50.abs_diff(50_000) <= 50, "{times:?}");
@@ -30,10 +30,10 @@ fn a_late_interval_amends_its_second_exactly() {
 fn an_interval_later_than_that_still_amends_the_counts() {
     let mut timeline = of_seconds(1000);
     take(&mut timeline, &interval(&worker("b"), 3, &[("/", &[50_000; 8])]));
-    let point = timeline.history(1000)[2];
+    let point = timeline.history(1000, Duration::ZERO)[2];
     assert_eq!((point.requests, point.rps), (10, 10.0));
     assert!(point.response_time.unwrap_or_default().p50 < 2_000, "its distribution is gone");
-    let all: u64 = timeline.history(1000).iter().map(|point| point.requests).sum();
+    let all: u64 = timeline.history(1000, Duration::ZERO).iter().map(|point| point.requests).sum();
     assert_eq!(all, 2008);
 }
 
@@ -42,7 +42,8 @@ fn an_interval_of_many_seconds_spreads_its_counts() {
     let mut timeline = Timeline::default();
     let long = Interval { end: secs(4), ..interval(&worker("a"), 1, &[("/", &[1000; 10])]) };
     take(&mut timeline, &long);
-    let requests: Vec<u64> = timeline.history(4).iter().map(|point| point.requests).collect();
+    let requests: Vec<u64> =
+        timeline.history(4, Duration::ZERO).iter().map(|point| point.requests).collect();
     assert_eq!(requests, [2, 3, 2, 3]);
 }
 
@@ -50,7 +51,7 @@ fn an_interval_of_many_seconds_spreads_its_counts() {
 fn a_run_of_days_keeps_a_bounded_history_that_counts_everything() {
     let days = 2 * 24 * 3600;
     let timeline = of_seconds(days);
-    let history = timeline.history(days);
+    let history = timeline.history(days, Duration::ZERO);
     assert!(history.len() <= MAX_POINTS + EXACT, "{}", history.len());
     assert_eq!(history.iter().map(|point| point.requests).sum::<u64>(), 2 * days);
     let gapless = history.windows(2).all(|pair| pair[0].at + pair[0].span == pair[1].at);

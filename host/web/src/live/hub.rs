@@ -150,7 +150,7 @@ impl Hub {
         for run in &view.runs {
             let is_new = !chronicles.contains_key(&run.run);
             let chronicle = chronicles.entry(run.run.clone()).or_default();
-            changed.insert(&run.run, chronicle.take(&run.history));
+            changed.insert(&run.run, chronicle.take(&run.history, run.counted_from));
             if is_new && chronicle.is_torn() {
                 torn.push(run.run.clone());
             }

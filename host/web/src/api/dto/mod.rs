@@ -15,6 +15,7 @@ mod versions;
 
 pub use fleet::{Fleet, Master, Worker};
 pub use metrics::{Metric, MetricCame};
+pub(crate) use point::COUNTED;
 pub use point::{COLUMNS, Cell, Points, row_of};
 pub use rows::{Check, Failure, FailureOrigin, Group, HttpLine, StepsMs, Task, TimesMs, WindowOf};
 pub use run::{

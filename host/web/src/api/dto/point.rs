@@ -29,6 +29,9 @@ pub const COLUMNS: [&str; 18] = [
     "saturated",
 ];
 
+/// Where `counted` stands in a row.
+pub(crate) const COUNTED: usize = 16;
+
 /// One value; null: nothing was measured.
 pub type Cell = Option<f64>;
 

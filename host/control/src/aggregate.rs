@@ -173,6 +173,7 @@ impl Aggregate {
         &mut self,
         live: impl Iterator<Item = &'a WorkerId>,
         elapsed: Duration,
+        plan: &RunPlan,
     ) -> bool {
         let spoken = live
             .map(|worker| self.users.get(worker).map_or(Duration::ZERO, |users| users.end))
@@ -183,8 +184,9 @@ impl Aggregate {
         let alone = self.end.max(elapsed.saturating_sub(PATIENCE));
         let through = spoken.map_or(alone, |spoken| spoken.max(patient)).as_secs();
         let further = through > self.through;
-        self.through = self.through.max(through);
         if further {
+            self.timeline.fill(self.through..through, |at| Wanted::at(&plan.profile, at));
+            self.through = through;
             self.recent.forget_before(self.window().start);
         }
         if further && Duration::from_secs(self.through) > self.counted_from {

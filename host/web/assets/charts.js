@@ -423,9 +423,9 @@ class Chart {
   }
 }
 
-/** @param {number | null} high @param {number | undefined} least @returns {number} */
+/** Where an axis ends; without values at 1, so that its labels differ. @param {number | null} high @param {number | undefined} least @returns {number} */
 function top(high, least) {
-  return Math.max((high ?? 0) * 1.08, least ?? 0, 1e-3) || 1;
+  return Math.max((high ?? 0) * 1.08, least ?? 0) || 1;
 }
 
 /** @param {string} color `rgb(…)` @param {number} alpha @returns {string} */

@@ -107,7 +107,7 @@ fn a_second_is_shown_when_all_have_spoken_or_one_is_too_far_behind() {
     let mut aggregate = aggregate();
     let plan = plan(60);
     let through = |aggregate: &mut Aggregate, live: &[&WorkerId]| {
-        aggregate.complete(live.iter().copied(), Duration::ZERO);
+        aggregate.complete(live.iter().copied(), Duration::ZERO, &plan);
         aggregate.history().len()
     };
     aggregate.take(interval(&a, 1, &[]), &plan);
@@ -330,7 +330,7 @@ fn the_first_second_has_a_current_rate() {
     let (mut aggregate, plan) = (aggregate(), plan(60));
     let a = worker("a");
     aggregate.take(interval(&a, 1, &[("/", &[1000; 8])]), &plan);
-    aggregate.complete([&a].into_iter(), Duration::ZERO);
+    aggregate.complete([&a].into_iter(), Duration::ZERO, &plan);
     let view = shown(&aggregate);
     assert_eq!((view.rows[0].current_rps, view.rows[0].current_fps), (8.0, 2.0));
     assert_eq!((view.total.current_rps, view.window.rps), (8.0, 8.0));
@@ -343,7 +343,7 @@ fn current_times_of_a_name_are_those_of_the_window_and_not_of_the_run() {
     for seq in 1..=30 {
         let time = if seq <= 20 { 900_000 } else { 1_000 };
         aggregate.take(interval(&a, seq, &[("/", &[time; 8]), ("/buy", &[time])]), &plan);
-        aggregate.complete([&a].into_iter(), Duration::ZERO);
+        aggregate.complete([&a].into_iter(), Duration::ZERO, &plan);
     }
     let view = shown(&aggregate);
     let max = |times: Option<crate::view::Times>| times.map(|times| (times.count, times.max));

@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -128,11 +129,7 @@ impl Timeline {
         if self.is_past(second) {
             return self.amend_past(second, part);
         }
-        let entry = self.recent.entry(second).or_insert_with(|| {
-            let wanted = wanted(Duration::from_secs(second + 1));
-            Arc::new(Second { wanted, ..Second::default() })
-        });
-        let entry = Arc::make_mut(entry);
+        let entry = Arc::make_mut(self.second(second, wanted));
         entry.requests += part.requests;
         entry.failures += part.failures;
         entry.iterations += part.iterations;
@@ -145,6 +142,23 @@ impl Timeline {
             entry.loop_lag.merge(&health.loop_lag);
             entry.cpu = entry.cpu.max(health.cpu);
         }
+    }
+
+    fn second(&mut self, second: u64, wanted: impl Fn(Duration) -> Wanted) -> &mut Arc<Second> {
+        self.recent.entry(second).or_insert_with(|| {
+            let wanted = wanted(Duration::from_secs(second + 1));
+            Arc::new(Second { wanted, ..Second::default() })
+        })
+    }
+
+    /// Seconds that nobody worked in are there as well: charts would draw a line across them.
+    pub(crate) fn fill(&mut self, seconds: Range<u64>, wanted: impl Fn(Duration) -> Wanted) {
+        for second in seconds {
+            if !self.is_past(second) {
+                self.second(second, &wanted);
+            }
+        }
+        self.settle();
     }
 
     /// Marks a second in which a generator was too busy. True the first time.
@@ -252,7 +266,7 @@ impl Timeline {
     }
 
     /// Requests and failures of some recent seconds.
-    pub(crate) fn counts_in(&self, seconds: std::ops::Range<u64>) -> (u64, u64) {
+    pub(crate) fn counts_in(&self, seconds: Range<u64>) -> (u64, u64) {
         let inside = self.recent.range(seconds).map(|(_, entry)| (entry.requests, entry.failures));
         inside.fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1))
     }

@@ -222,7 +222,7 @@ impl Machine {
     /// Judges each second that is complete, or late. True if that ended the run.
     fn look_at_numbers(&mut self, now: Now, run: &mut Run, elapsed: Duration) -> bool {
         let live = run.parts.iter().filter(|part| part.is_measuring()).map(|part| &part.worker);
-        let broken = if run.aggregate.complete(live, elapsed) {
+        let broken = if run.aggregate.complete(live, elapsed, &run.plan) {
             self.news = true;
             run.aggregate.judge(elapsed)
         } else {
@@ -304,8 +304,9 @@ impl Machine {
         tell: Option<Duration>,
         deadline: Duration,
     ) -> bool {
+        let elapsed = run.elapsed(now.mono);
         let live = run.parts.iter().filter(|part| part.is_measuring()).map(|part| &part.worker);
-        self.news |= run.aggregate.complete(live, run.elapsed(now.mono));
+        self.news |= run.aggregate.complete(live, elapsed, &run.plan);
         if run.parts.iter().all(Part::is_still) {
             let deadline = now.mono.saturating_add(self.config.collect_timeout);
             run.stage = Stage::Collecting { since: now.mono, deadline };

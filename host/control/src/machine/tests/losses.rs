@@ -154,6 +154,11 @@ fn the_rate_of_a_run_that_nobody_works_for_falls_to_nothing() {
     }
     assert_eq!((stage.view().state, stage.view().window.rps), (RunState::Running, 0.0));
     assert_eq!(stage.view().total.requests, 10);
+    let history = stage.view().history.clone();
+    let empty = history.iter().filter(|point| point.rps == 0.0 && point.users == 0);
+    assert!(empty.count() >= 12, "these seconds are on the charts: {history:?}");
+    let apart = history.windows(2).filter(|two| two[1].at > two[0].at + two[0].span);
+    assert_eq!(apart.count(), 0, "none is left out");
 }
 
 #[test]

@@ -1,0 +1,51 @@
+// Everything below a base path, behind a login: as a proxy that serves other things as well shows it.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pages } from '../lib/browser.js';
+import { Fleet, LOADHOST, scenario } from '../lib/fleet.js';
+import { charts } from '../lib/look.js';
+import { eventually } from '../lib/wait.js';
+
+const id = (name) => `[data-testid="${name}"]`;
+const state = (page, wanted) => page.locator(`${id('run-state')}[data-state="${wanted}"]`).first().waitFor({ timeout: 30_000 });
+
+pages('below a base path: login, upload, start, live charts, report and logout', async ({ t, open }) => {
+  const fleet = new Fleet();
+  t.after(() => fleet.end());
+  const users = `${fleet.folder}/users.toml`;
+  execFileSync(LOADHOST, ['user', 'add', 'otto', '--role', 'operate', '--web-users', users, '--password-stdin'], { input: 'otto-has-a-password\n', cwd: fleet.folder });
+  await fleet.begin({ masters: 1, workers: 1, masterArgs: ['--web-users', users, '--web-base-path', '/tools/load'], shopArgs: [] });
+  const page = await open({ url: `${fleet.url}/tools/load`, allowed: [/status of 401/] });
+  const asked = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+
+  await page.getByLabel('User').fill('otto');
+  await page.getByLabel('Password').fill('otto-has-a-password');
+  await page.keyboard.press('Enter');
+  await page.locator(id('logout')).waitFor();
+  const cookies = await page.context().cookies();
+  assert.ok(cookies.length > 0 && cookies.every((cookie) => cookie.path === '/tools/load'), JSON.stringify(cookies));
+
+  await page.locator(id('start-new')).click();
+  await page.locator(id('file')).setInputFiles(scenario('http_get'));
+  await page.locator(id('field-host')).fill(fleet.shop);
+  await page.locator(id('model-users')).click();
+  await page.locator(id('field-users')).fill('2');
+  await page.locator(`${id('start')}:enabled`).click();
+  await state(page, 'running');
+  await eventually('live charts', async () => ((await charts(page)).rate?.t.length ?? 0) >= 3);
+  await page.locator(id('stop')).click();
+  await page.locator(id('confirm-do')).click();
+  await state(page, 'finished');
+  await page.locator(id('downloads')).click();
+  const [report] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: /Report/ }).click()]);
+  const file = join(fleet.folder, 'report.html');
+  await report.saveAs(file);
+  assert.match(readFileSync(file, 'utf8'), /^<!doctype html>/i);
+
+  await page.locator(id('logout')).click();
+  await page.locator(id('login')).waitFor();
+  assert.deepEqual(asked.filter((path) => !path.startsWith('/tools/load/')), [], 'nothing was asked for above the base path');
+});

@@ -117,10 +117,7 @@ impl Workers {
                 format!("$JS.API.DIRECT.GET.{stream}.{}", names.document(&format!("assign.{own}"))),
                 format!("$JS.API.STREAM.INFO.{bucket}"),
                 format!("$JS.API.DIRECT.GET.{bucket}.>"),
-                format!("$JS.API.CONSUMER.CREATE.{bucket}.>"),
-                format!("$JS.API.CONSUMER.CREATE.{bucket}"),
-                format!("$JS.API.CONSUMER.DELETE.{bucket}.*"),
-                format!("$JS.FC.{bucket}.>"),
+                format!("$JS.API.DIRECT.GET.{bucket}"),
             ],
             subscribe: vec![names.leader(), of("assign"), format!("{inbox}.>")],
         }

@@ -14,12 +14,12 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::object_store::{
-    Config, DeleteErrorKind, GetErrorKind, ObjectMetadata, ObjectStore,
+    Config, DeleteErrorKind, InfoErrorKind, ObjectInfo, ObjectMetadata, ObjectStore,
 };
-use async_nats::jetstream::stream::StorageType;
+use async_nats::jetstream::stream::{DirectGetErrorKind, StorageType};
+use futures_util::future::join_all;
 use loadhost_model::id::Digest;
 use sha2::Digest as _;
-use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 use tracing::info;
 
@@ -36,6 +36,8 @@ const ATTEMPTS: usize = 3;
 const STANDSTILL: Duration = Duration::from_secs(5);
 /// A node of a broker of several may be so far behind the one that took a file.
 const BEHIND: Duration = Duration::from_secs(5);
+/// Chunks, of 128 KiB, that are asked for at a time: so that a megabyte is on its way.
+const AT_ONCE: u64 = 8;
 /// Until a file that it lacks is asked for again; who asks may get another node's answer.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// Bytes per second, at least.
@@ -99,8 +101,16 @@ pub enum StoreError {
         /// Why.
         reason: TrustError,
     },
-    /// The broker was too slow, or chunks are missing.
-    #[error("{} did not arrive within {patience:?}; the store may be damaged or the network slow", digest.short())]
+    /// Chunks of it are missing.
+    #[error("{} is in the store in part only: {left} pieces are missing; store it again with `loadhost push`", digest.short())]
+    Torn {
+        /// Which.
+        digest: Digest,
+        /// Chunks that are missing.
+        left: usize,
+    },
+    /// The broker was too slow.
+    #[error("{} did not arrive within {patience:?}; the network may be slow", digest.short())]
     TimedOut {
         /// Which.
         digest: Digest,
@@ -126,6 +136,7 @@ impl StoreError {
             Self::Missing { .. }
             | Self::TooLarge { .. }
             | Self::Full { .. }
+            | Self::Torn { .. }
             | Self::TimedOut { .. }
             | Self::Broker { .. } => "download",
         }
@@ -209,7 +220,7 @@ impl ModuleStore {
             // Whoever stores the same at the same time takes away the chunks that are being read here.
             for _ in 1..ATTEMPTS {
                 match self.put_once(&store, digest, bytes, signature).await {
-                    Err(StoreError::TimedOut { .. }) => {}
+                    Err(StoreError::TimedOut { .. } | StoreError::Torn { .. }) => {}
                     other => return other,
                 }
             }
@@ -297,7 +308,6 @@ impl ModuleStore {
             let missing = |_| StoreError::Missing { digest, bucket: self.bucket.clone() };
             self.read_soon(&store.map_err(missing)?, digest, most).await
         };
-        // An object with missing chunks would be waited for without end.
         match tokio::time::timeout(patience, fetch).await {
             Ok(result) => result,
             Err(_) => Err(StoreError::TimedOut { digest, patience }),
@@ -314,7 +324,7 @@ impl ModuleStore {
         let end = Instant::now() + BEHIND;
         loop {
             match self.read(store, digest, most).await {
-                Err(StoreError::Missing { .. })
+                Err(StoreError::Missing { .. } | StoreError::Torn { .. })
                     if self.connection.has_several_nodes() && Instant::now() < end =>
                 {
                     tokio::time::sleep(ASK_AGAIN).await;
@@ -330,35 +340,69 @@ impl ModuleStore {
         digest: Digest,
         most: u64,
     ) -> Result<Stored, StoreError> {
-        let missing = || StoreError::Missing { digest, bucket: self.bucket.clone() };
-        let mut object =
-            store.get(digest.to_string()).await.map_err(|error| match error.kind() {
-                GetErrorKind::NotFound => missing(),
-                _ => self.broker(error),
-            })?;
-        let bytes = object.info().size as u64;
+        let info = match store.info(digest.to_string()).await {
+            Ok(info) if !info.deleted => info,
+            Err(error) if error.kind() != InfoErrorKind::NotFound => return Err(self.broker(error)),
+            _ => return Err(StoreError::Missing { digest, bucket: self.bucket.clone() }),
+        };
+        let bytes = info.size as u64;
         if bytes > most {
             return Err(StoreError::TooLarge { digest, bytes, most });
         }
-        let signatures = object.info().metadata.get(SIGNATURES).map(|text| parse_signatures(text));
-        let mut module = Vec::with_capacity(object.info().size);
-        // The size is what the entry says; the cap holds whatever the chunks are.
-        let read = (&mut object).take(most + 1).read_to_end(&mut module).await;
-        if module.len() as u64 > most {
-            return Err(StoreError::TooLarge { digest, bytes: module.len() as u64, most });
-        }
-        let found = digest_of(&module);
-        match read {
-            Ok(_) if found == digest => {
+        let signatures = info.metadata.get(SIGNATURES).map(|text| parse_signatures(text));
+        let module = self.chunks(&info, digest, most).await?;
+        match digest_of(&module) {
+            found if found == digest => {
                 Ok(Stored { bytes: module, signatures: signatures.unwrap_or_default() })
             }
-            Ok(_) => Err(StoreError::Tampered { wanted: digest, found }),
-            // The client computes the digest of its own entry as well, and says so as `InvalidData`.
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                Err(StoreError::Tampered { wanted: digest, found })
-            }
-            Err(error) => Err(self.broker(error)),
+            found => Err(StoreError::Tampered { wanted: digest, found }),
         }
+    }
+
+    /// The bytes of an object, asked for chunk by chunk.
+    ///
+    /// Not by a consumer, as clients do it: whoever may create one may have the broker send what it delivers to any
+    /// subject, also to those that a worker may not speak on.
+    async fn chunks(
+        &self,
+        info: &ObjectInfo,
+        digest: Digest,
+        most: u64,
+    ) -> Result<Vec<u8>, StoreError> {
+        let stream = self.connection.jetstream.get_stream_no_info(&self.stream).await;
+        let stream = stream.map_err(|error| self.broker(error))?;
+        let subject = format!("$O.{}.C.{}", self.bucket, info.nuid);
+        let mut bytes = Vec::with_capacity(info.size);
+        // Chunks mostly follow each other, so the ones after the first are asked for together. Each answer is the
+        // first chunk at its number or behind, so none between two answers is missed.
+        let (mut left, mut next, mut width) = (info.chunks, 1, 1);
+        while left > 0 {
+            let numbers = next..next + width;
+            let asked = numbers.map(|n| stream.direct_get_next_for_subject(&*subject, Some(n)));
+            let before = left;
+            for answer in join_all(asked).await {
+                match answer {
+                    Ok(chunk) if chunk.sequence >= next && left > 0 => {
+                        next = chunk.sequence + 1;
+                        left -= 1;
+                        bytes.extend_from_slice(&chunk.payload);
+                    }
+                    Err(error) if error.kind() != DirectGetErrorKind::NotFound => {
+                        return Err(self.broker(error));
+                    }
+                    _ => {} // Known already, or behind the last.
+                }
+            }
+            // The size is what the entry says; the cap holds whatever the chunks are.
+            if bytes.len() as u64 > most {
+                return Err(StoreError::TooLarge { digest, bytes: bytes.len() as u64, most });
+            }
+            if left == before {
+                return Err(StoreError::Torn { digest, left });
+            }
+            width = AT_ONCE;
+        }
+        Ok(bytes)
     }
 
     async fn open_or_create(&self) -> Result<ObjectStore, StoreError> {

@@ -176,6 +176,8 @@ async fn a_worker_can_neither_read_nor_write_what_masters_keep() {
     let shelf = NatsShelf::open(&master, &Names::new(default_cluster()), 1).await.expect("open");
     shelf.put("run.r1", b"ours".to_vec()).await.expect("put");
     let digest = shelf.put_file(Drawer::Results, "ours".into()).await.expect("put");
+    let modules = ModuleStore::new(&master, &Names::new(default_cluster()));
+    modules.put(b"a module", PATIENCE).await.expect("put");
     let rogue = async_nats::ConnectOptions::with_user_and_password("w1".into(), "pass-w".into())
         .custom_inbox_prefix(Names::inbox(&worker("w1")))
         .connect(broker.url())
@@ -188,6 +190,9 @@ async fn a_worker_can_neither_read_nor_write_what_masters_keep() {
         "$JS.API.DIRECT.GET.KV_lh-shelf_default.$KV.lh-shelf_default.run.r1".to_string(),
         "$JS.API.DIRECT.GET.OBJ_lh_res_default.$O.lh_res_default.M.x".to_string(),
         "$JS.API.CONSUMER.CREATE.OBJ_lh_res_default".to_string(),
+        // The broker would send what such a consumer delivers to any subject, such as another's assignments.
+        "$JS.API.CONSUMER.CREATE.OBJ_lh_mod_default".to_string(),
+        "$JS.API.CONSUMER.CREATE.OBJ_lh_mod_default.name".to_string(),
         "$JS.API.STREAM.PURGE.OBJ_lh_res_default".to_string(),
         "$KV.lh-shelf_default.run.r1".to_string(),
         "$O.lh_res_default.C.x".to_string(),

@@ -377,13 +377,13 @@ impl ModuleStore {
         // first chunk at its number or behind, so none between two answers is missed.
         let (mut left, mut next, mut width) = (info.chunks, 1, 1);
         while left > 0 {
-            let numbers = next..next + width;
+            let numbers = next..next.saturating_add(width);
             let asked = numbers.map(|n| stream.direct_get_next_for_subject(&*subject, Some(n)));
             let before = left;
             for answer in join_all(asked).await {
                 match answer {
                     Ok(chunk) if chunk.sequence >= next && left > 0 => {
-                        next = chunk.sequence + 1;
+                        next = chunk.sequence.saturating_add(1);
                         left -= 1;
                         bytes.extend_from_slice(&chunk.payload);
                     }

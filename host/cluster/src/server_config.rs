@@ -4,7 +4,13 @@
 //! streams and subjects that no other account can see. Masters may do everything within their account;
 //! a worker may hand in its own measurements, statuses and logs, read its own assignment, the leader's
 //! beat and the modules.
+//!
+//! Workers have accounts of their own, and what they may do is handed from account to account. Rights of a
+//! user alone do not suffice: the broker checks what is published and not where the answer is to go, and
+//! answers with rights of its own. In the masters' account an acknowledgement could be sent to where streams
+//! are deleted.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -115,7 +121,6 @@ impl Workers {
                 of("log"),
                 names.clock(),
                 format!("$JS.API.DIRECT.GET.{stream}.{}", names.document(&format!("assign.{own}"))),
-                format!("$JS.API.STREAM.INFO.{bucket}"),
                 format!("$JS.API.DIRECT.GET.{bucket}.>"),
                 format!("$JS.API.DIRECT.GET.{bucket}"),
             ],
@@ -127,7 +132,14 @@ impl Workers {
 impl fmt::Display for ServerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "# nats-server for loadhost, made by `loadhost nats-config`.")?;
-        writeln!(f, "# Each account is a tenant: its masters and workers see nothing of others.")?;
+        writeln!(
+            f,
+            "# Each tenant has an account, and one for each login of its workers: nobody sees anything"
+        )?;
+        writeln!(
+            f,
+            "# of others, and what the broker answers to a worker stays in that worker's account."
+        )?;
         writeln!(f, "listen: {}", quoted(&self.listen))?;
         if let Some(monitor) = &self.monitor {
             writeln!(f, "http: {}", quoted(monitor))?;
@@ -179,24 +191,56 @@ fn write_tenant(f: &mut fmt::Formatter<'_>, tenant: &Tenant) -> fmt::Result {
     for master in &tenant.masters {
         writeln!(f, "      {{ {} }} # master: everything in this account", login(master))?;
     }
-    for (workers, who) in &tenant.workers {
-        let rights = workers.rights(&tenant.cluster);
-        let of = match workers {
-            Workers::One(worker) => format!("worker `{worker}`"),
-            Workers::All => "all workers".to_string(),
-        };
-        writeln!(f, "      {{ {} # {of}", login(who))?;
-        writeln!(f, "        permissions: {{")?;
-        for (what, subjects) in [("publish", &rights.publish), ("subscribe", &rights.subscribe)] {
-            writeln!(f, "          {what}: [")?;
-            for subject in subjects {
-                writeln!(f, "            {}", quoted(subject))?;
-            }
-            writeln!(f, "          ]")?;
+    writeln!(f, "    ]\n    exports: [")?;
+    let rights = tenant.workers.iter().map(|(workers, _)| workers.rights(&tenant.cluster));
+    let (services, streams): (Vec<_>, Vec<_>) =
+        rights.map(|rights| (rights.publish, rights.subscribe)).unzip();
+    for service in services.into_iter().flatten().collect::<BTreeSet<_>>() {
+        writeln!(f, "      {{ service: {} }}", quoted(&service))?;
+    }
+    let streams = streams.into_iter().flatten().filter(|subject| !is_inbox(subject));
+    for stream in streams.collect::<BTreeSet<_>>() {
+        writeln!(f, "      {{ stream: {} }}", quoted(&stream))?;
+    }
+    writeln!(f, "    ]\n  }}")?;
+    tenant.workers.iter().try_for_each(|(workers, who)| write_workers(f, tenant, workers, who))
+}
+
+/// The account of one worker, or of all that share a login.
+fn write_workers(
+    f: &mut fmt::Formatter<'_>,
+    tenant: &Tenant,
+    workers: &Workers,
+    who: &Login,
+) -> fmt::Result {
+    let rights = workers.rights(&tenant.cluster);
+    let name = match workers {
+        Workers::One(worker) => format!("{} worker {worker}", tenant.account),
+        Workers::All => format!("{} workers", tenant.account),
+    };
+    writeln!(f, "  {}: {{\n    users: [\n      {{ {}", quoted(&name), login(who))?;
+    writeln!(f, "        permissions: {{")?;
+    for (what, subjects) in [("publish", &rights.publish), ("subscribe", &rights.subscribe)] {
+        writeln!(f, "          {what}: [")?;
+        for subject in subjects {
+            writeln!(f, "            {}", quoted(subject))?;
         }
-        writeln!(f, "        }}\n      }}")?;
+        writeln!(f, "          ]")?;
+    }
+    writeln!(f, "        }}\n      }}\n    ]\n    imports: [")?;
+    let from = quoted(&tenant.account);
+    for subject in &rights.publish {
+        writeln!(f, "      {{ service: {{ account: {from}, subject: {} }} }}", quoted(subject))?;
+    }
+    for subject in rights.subscribe.iter().filter(|subject| !is_inbox(subject)) {
+        writeln!(f, "      {{ stream: {{ account: {from}, subject: {} }} }}", quoted(subject))?;
     }
     writeln!(f, "    ]\n  }}")
+}
+
+/// For answers to who asked, which nobody else sends.
+fn is_inbox(subject: &str) -> bool {
+    subject.starts_with("_INBOX.")
 }
 
 fn login(login: &Login) -> String {

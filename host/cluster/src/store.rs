@@ -14,9 +14,11 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::object_store::{
-    Config, DeleteErrorKind, InfoErrorKind, ObjectInfo, ObjectMetadata, ObjectStore,
+    Config, DeleteErrorKind, ObjectInfo, ObjectMetadata, ObjectStore,
 };
 use async_nats::jetstream::stream::{DirectGetErrorKind, StorageType};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
 use futures_util::future::join_all;
 use loadhost_model::id::Digest;
 use sha2::Digest as _;
@@ -240,7 +242,7 @@ impl ModuleStore {
         let size = bytes.len() as u64;
         let patience = STANDSTILL + Duration::from_secs(size / SLOWEST);
         let read = async || {
-            let read = tokio::time::timeout(patience, self.read(store, digest, size)).await;
+            let read = tokio::time::timeout(patience, self.read(digest, size)).await;
             read.unwrap_or(Err(StoreError::TimedOut { digest, patience }))
         };
         let there = read().await.ok();
@@ -260,8 +262,7 @@ impl ModuleStore {
         store.put(meta, &mut &bytes[..]).await.map_err(|e| self.broker(e))?;
         let signatures = signatures.len();
         info!(digest = digest.short(), bytes = size, signatures, "module stored");
-        let read =
-            tokio::time::timeout(BEHIND + patience, self.read_soon(store, digest, size)).await;
+        let read = tokio::time::timeout(BEHIND + patience, self.read_soon(digest, size)).await;
         read.unwrap_or(Err(StoreError::TimedOut { digest, patience })).map(drop)
     }
 
@@ -302,28 +303,17 @@ impl ModuleStore {
         most: u64,
         patience: Duration,
     ) -> Result<Stored, StoreError> {
-        let fetch = async {
-            let store = self.connection.jetstream.get_object_store(&self.bucket).await;
-            // The bucket is made with the first module that is stored.
-            let missing = |_| StoreError::Missing { digest, bucket: self.bucket.clone() };
-            self.read_soon(&store.map_err(missing)?, digest, most).await
-        };
-        match tokio::time::timeout(patience, fetch).await {
+        match tokio::time::timeout(patience, self.read_soon(digest, most)).await {
             Ok(result) => result,
             Err(_) => Err(StoreError::TimedOut { digest, patience }),
         }
     }
 
     /// What has been stored, though perhaps only a moment ago and at another node than the one that answers.
-    async fn read_soon(
-        &self,
-        store: &ObjectStore,
-        digest: Digest,
-        most: u64,
-    ) -> Result<Stored, StoreError> {
+    async fn read_soon(&self, digest: Digest, most: u64) -> Result<Stored, StoreError> {
         let end = Instant::now() + BEHIND;
         loop {
-            match self.read(store, digest, most).await {
+            match self.read(digest, most).await {
                 Err(StoreError::Missing { .. } | StoreError::Torn { .. })
                     if self.connection.has_several_nodes() && Instant::now() < end =>
                 {
@@ -334,16 +324,9 @@ impl ModuleStore {
         }
     }
 
-    async fn read(
-        &self,
-        store: &ObjectStore,
-        digest: Digest,
-        most: u64,
-    ) -> Result<Stored, StoreError> {
-        let info = match store.info(digest.to_string()).await {
-            Ok(info) if !info.deleted => info,
-            Err(error) if error.kind() != InfoErrorKind::NotFound => return Err(self.broker(error)),
-            _ => return Err(StoreError::Missing { digest, bucket: self.bucket.clone() }),
+    async fn read(&self, digest: Digest, most: u64) -> Result<Stored, StoreError> {
+        let Some(info) = self.entry(digest).await? else {
+            return Err(StoreError::Missing { digest, bucket: self.bucket.clone() });
         };
         let bytes = info.size as u64;
         if bytes > most {
@@ -356,6 +339,28 @@ impl ModuleStore {
                 Ok(Stored { bytes: module, signatures: signatures.unwrap_or_default() })
             }
             found => Err(StoreError::Tampered { wanted: digest, found }),
+        }
+    }
+
+    /// What the bucket says of an object, without asking for more than a worker may.
+    async fn entry(&self, digest: Digest) -> Result<Option<ObjectInfo>, StoreError> {
+        let stream = self.connection.jetstream.get_stream_no_info(&self.stream).await;
+        let stream = stream.map_err(|error| self.broker(error))?;
+        let subject = format!("$O.{}.M.{}", self.bucket, URL_SAFE.encode(digest.to_string()));
+        match stream.direct_get_last_for_subject(subject).await {
+            Ok(entry) => {
+                let info: ObjectInfo =
+                    serde_json::from_slice(&entry.payload).map_err(|error| self.broker(error))?;
+                Ok((!info.deleted).then_some(info))
+            }
+            Err(error) => match error.kind() {
+                DirectGetErrorKind::NotFound => Ok(None),
+                // The bucket is made with the first object, and nobody answers for one that is not there.
+                DirectGetErrorKind::TimedOut if matches!(self.has_bucket().await, Ok(false)) => {
+                    Ok(None)
+                }
+                _ => Err(self.broker(error)),
+            },
         }
     }
 
@@ -375,7 +380,7 @@ impl ModuleStore {
         let mut bytes = Vec::with_capacity(info.size);
         // Chunks mostly follow each other, so the ones after the first are asked for together. Each answer is the
         // first chunk at its number or behind, so none between two answers is missed.
-        let (mut left, mut next, mut width) = (info.chunks, 1, 1);
+        let (mut left, mut next, mut width) = (info.chunks, 1_u64, 1);
         while left > 0 {
             let numbers = next..next.saturating_add(width);
             let asked = numbers.map(|n| stream.direct_get_next_for_subject(&*subject, Some(n)));

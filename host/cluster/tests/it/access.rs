@@ -1,5 +1,6 @@
 //! Users with no more rights than they need, and brokers that want to be sure who comes.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use futures_util::{FutureExt, StreamExt};
@@ -259,6 +260,59 @@ async fn a_worker_hears_nothing_that_is_meant_for_others() {
         let told = tokio::time::timeout(std::time::Duration::from_millis(300), asked).await;
         assert!(!matches!(told, Ok(Ok(_))), "{question} was answered");
     }
+    fleet.close().await;
+}
+
+#[tokio::test]
+async fn a_worker_cannot_have_answers_sent_to_where_it_may_not_speak() {
+    let (broker, _folder) = guarded();
+    let master = login(&broker, "master", "pass-m").await;
+    let config = FleetConfig::new(default_cluster(), "host:1", Incarnation(1));
+    let (fleet, _reports) = lead_with(&master, config).await.expect("lead");
+    let modules = ModuleStore::new(&master, &Names::new(default_cluster()));
+    let digest = modules.put(b"a module", PATIENCE).await.expect("put");
+    let client = master_client(&broker).await;
+    let mut leader = client.subscribe("lh.default.>").await.expect("subscribe");
+    let rogue = async_nats::ConnectOptions::with_user_and_password("w1".into(), "pass-w".into())
+        .connect(broker.url())
+        .await
+        .expect("connect");
+    let jetstream = async_nats::jetstream::new(client);
+    let streams = async || {
+        let names = jetstream.stream_names();
+        names.map(|name| name.expect("a name")).collect::<BTreeSet<_>>().await
+    };
+    let before = streams().await;
+    assert!(before.contains("OBJ_lh_mod_default"), "{before:?}");
+    // The broker answers each of these with rights of its own, and an empty answer is all that a deletion needs.
+    for asked in [
+        "lh.default.stats.r1.w1",
+        "lh.default.clock",
+        "$JS.API.DIRECT.GET.OBJ_lh_mod_default.nothing",
+        "$JS.API.DIRECT.GET.OBJ_lh_mod_default",
+    ] {
+        for stream in &before {
+            for answer in ["DELETE", "PURGE"] {
+                let answer = format!("$JS.API.STREAM.{answer}.{stream}");
+                rogue.publish_with_reply(asked, answer, "{}".into()).await.expect("sent");
+            }
+        }
+        for answer in ["$KV.lh_default.leader", "lh.default.hb.w2", "lh.default.assign.w2"] {
+            rogue.publish_with_reply(asked, answer, "".into()).await.expect("sent");
+        }
+    }
+    rogue.publish("lh.default.log.w1", "the last".into()).await.expect("sent");
+    rogue.flush().await.expect("flush");
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|subject| subject != "lh.default.log.w1") {
+        let message = soon("the last", leader.next()).await.expect("heard");
+        heard.push(message.subject.to_string());
+    }
+    heard.retain(|subject| subject.ends_with("w2"));
+    assert!(heard.is_empty(), "the broker spoke for it: {heard:?}");
+    assert_eq!(streams().await, before, "streams are gone");
+    assert_eq!(modules.fetch(digest, 100, PATIENCE).await.expect("fetch"), b"a module");
+    assert!(fleet.leads());
     fleet.close().await;
 }
 

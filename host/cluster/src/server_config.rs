@@ -214,9 +214,10 @@ fn write_workers(
     who: &Login,
 ) -> fmt::Result {
     let rights = workers.rights(&tenant.cluster);
+    // Without spaces, which part the words that nodes of a broker say to one another.
     let name = match workers {
-        Workers::One(worker) => format!("{} worker {worker}", tenant.account),
-        Workers::All => format!("{} workers", tenant.account),
+        Workers::One(worker) => format!("{}/worker/{worker}", tenant.account),
+        Workers::All => format!("{}/workers", tenant.account),
     };
     writeln!(f, "  {}: {{\n    users: [\n      {{ {}", quoted(&name), login(who))?;
     writeln!(f, "        permissions: {{")?;

@@ -323,8 +323,9 @@ async fn master_client(broker: &Broker) -> async_nats::Client {
 }
 
 #[tokio::test]
-async fn three_nodes_that_know_each_other_are_one_broker() {
-    let master = nkeys::KeyPair::new_user();
+async fn three_nodes_that_know_each_other_are_one_broker_for_masters_and_workers() {
+    let (master, shared) = (nkeys::KeyPair::new_user(), nkeys::KeyPair::new_user());
+    let workers = vec![(Workers::All, Login::Nkey(shared.public_key()))];
     let ports: Vec<u16> = (0..3).map(|_| free_port()).collect();
     let at = |port: &u16| format!("127.0.0.1:{port}");
     let nodes: Vec<_> = ports
@@ -337,7 +338,11 @@ async fn three_nodes_that_know_each_other_are_one_broker() {
                     routes: ports.iter().filter(|other| *other != port).map(at).collect(),
                     password: "between-nodes".into(),
                 }),
-                ..server(vec![tenant("loadhost", Login::Nkey(master.public_key()), Vec::new())])
+                ..server(vec![tenant(
+                    "loadhost",
+                    Login::Nkey(master.public_key()),
+                    workers.clone(),
+                )])
             };
             configured(&config, &[])
         })
@@ -362,6 +367,9 @@ async fn three_nodes_that_know_each_other_are_one_broker() {
     let (fleet, _reports) = leading.expect("a term");
     assert!(fleet.leads());
     fleet.close().await;
+    // At another node than the master, perhaps.
+    let w2 = by_key(&nodes[2].0, &shared, Some("w2")).await;
+    works(&connection, &w2, "w2").await;
 }
 
 #[test]

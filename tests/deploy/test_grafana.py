@@ -138,6 +138,8 @@ def running(shared_fleet: Fleet) -> Iterator[Watched]:
     watched.start("--users", "20", "--spawn-rate", "20", "--run-time", "5m", "--threshold", "http_req_duration p(95) < 30s",
                   "--threshold", "http_req_failed rate < 0.0000001%")
     until("requests are counted", lambda: (watched.prometheus.number("sum(rate(loadhost_requests_total[10s]))") or 0) > 10, within=40)
+    broken = 'max(loadhost_thresholds{state="failing"})'
+    until("one of the shop's rare errors broke a threshold", lambda: watched.prometheus.number(broken) == 1, within=60)
     yield watched
     watched.end()
 

@@ -104,6 +104,16 @@ pub struct Rights {
     pub subscribe: Vec<String>,
 }
 
+impl Rights {
+    /// What is handed over from the masters' account: services to speak to, and streams to hear. Answers are heard
+    /// without that.
+    fn handed_over(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let heard = self.subscribe.iter().filter(|subject| !subject.starts_with("_INBOX."));
+        let services = self.publish.iter().map(|subject| ("service", subject.as_str()));
+        services.chain(heard.map(|subject| ("stream", subject.as_str())))
+    }
+}
+
 impl Workers {
     /// What these may do in fleet `cluster`.
     pub fn rights(&self, cluster: &ClusterId) -> Rights {
@@ -193,14 +203,9 @@ fn write_tenant(f: &mut fmt::Formatter<'_>, tenant: &Tenant) -> fmt::Result {
     }
     writeln!(f, "    ]\n    exports: [")?;
     let rights = tenant.workers.iter().map(|(workers, _)| workers.rights(&tenant.cluster));
-    let (services, streams): (Vec<_>, Vec<_>) =
-        rights.map(|rights| (rights.publish, rights.subscribe)).unzip();
-    for service in services.into_iter().flatten().collect::<BTreeSet<_>>() {
-        writeln!(f, "      {{ service: {} }}", quoted(&service))?;
-    }
-    let streams = streams.into_iter().flatten().filter(|subject| !is_inbox(subject));
-    for stream in streams.collect::<BTreeSet<_>>() {
-        writeln!(f, "      {{ stream: {} }}", quoted(&stream))?;
+    let rights = rights.collect::<Vec<_>>();
+    for (kind, subject) in rights.iter().flat_map(Rights::handed_over).collect::<BTreeSet<_>>() {
+        writeln!(f, "      {{ {kind}: {} }}", quoted(subject))?;
     }
     writeln!(f, "    ]\n  }}")?;
     tenant.workers.iter().try_for_each(|(workers, who)| write_workers(f, tenant, workers, who))
@@ -230,18 +235,10 @@ fn write_workers(
     }
     writeln!(f, "        }}\n      }}\n    ]\n    imports: [")?;
     let from = quoted(&tenant.account);
-    for subject in &rights.publish {
-        writeln!(f, "      {{ service: {{ account: {from}, subject: {} }} }}", quoted(subject))?;
-    }
-    for subject in rights.subscribe.iter().filter(|subject| !is_inbox(subject)) {
-        writeln!(f, "      {{ stream: {{ account: {from}, subject: {} }} }}", quoted(subject))?;
+    for (kind, subject) in rights.handed_over() {
+        writeln!(f, "      {{ {kind}: {{ account: {from}, subject: {} }} }}", quoted(subject))?;
     }
     writeln!(f, "    ]\n  }}")
-}
-
-/// For answers to who asked, which nobody else sends.
-fn is_inbox(subject: &str) -> bool {
-    subject.starts_with("_INBOX.")
 }
 
 fn login(login: &Login) -> String {

@@ -16,7 +16,7 @@ use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::object_store::{
     Config, DeleteErrorKind, ObjectInfo, ObjectMetadata, ObjectStore,
 };
-use async_nats::jetstream::stream::{DirectGetErrorKind, StorageType};
+use async_nats::jetstream::stream::{DirectGetErrorKind, StorageType, Stream};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use futures_util::future::join_all;
@@ -342,10 +342,15 @@ impl ModuleStore {
         }
     }
 
-    /// What the bucket says of an object, without asking for more than a worker may.
-    async fn entry(&self, digest: Digest) -> Result<Option<ObjectInfo>, StoreError> {
+    /// The stream behind the bucket, without asking for more than a worker may.
+    async fn objects(&self) -> Result<Stream<()>, StoreError> {
         let stream = self.connection.jetstream.get_stream_no_info(&self.stream).await;
-        let stream = stream.map_err(|error| self.broker(error))?;
+        stream.map_err(|error| self.broker(error))
+    }
+
+    /// What the bucket says of an object; None: it is not there.
+    async fn entry(&self, digest: Digest) -> Result<Option<ObjectInfo>, StoreError> {
+        let stream = self.objects().await?;
         let subject = format!("$O.{}.M.{}", self.bucket, URL_SAFE.encode(digest.to_string()));
         match stream.direct_get_last_for_subject(subject).await {
             Ok(entry) => {
@@ -374,8 +379,7 @@ impl ModuleStore {
         digest: Digest,
         most: u64,
     ) -> Result<Vec<u8>, StoreError> {
-        let stream = self.connection.jetstream.get_stream_no_info(&self.stream).await;
-        let stream = stream.map_err(|error| self.broker(error))?;
+        let stream = self.objects().await?;
         let subject = format!("$O.{}.C.{}", self.bucket, info.nuid);
         let mut bytes = Vec::with_capacity(info.size);
         // Chunks mostly follow each other, so the ones after the first are asked for together. Each answer is the

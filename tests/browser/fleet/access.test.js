@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { pages, picture } from '../lib/browser.js';
 import { Fleet, LOADHOST } from '../lib/fleet.js';
-
-const id = (name) => `[data-testid="${name}"]`;
+import { id } from '../lib/look.js';
 
 pages('login, roles and logout', async ({ t, open }) => {
   const fleet = new Fleet();

@@ -5,11 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pages } from '../lib/browser.js';
 import { Fleet, LOADHOST, scenario } from '../lib/fleet.js';
-import { charts } from '../lib/look.js';
+import { charts, id, state } from '../lib/look.js';
 import { eventually } from '../lib/wait.js';
-
-const id = (name) => `[data-testid="${name}"]`;
-const state = (page, wanted) => page.locator(`${id('run-state')}[data-state="${wanted}"]`).first().waitFor({ timeout: 30_000 });
 
 pages('below a base path: login, upload, start, live charts, report and logout', async ({ t, open }) => {
   const fleet = new Fleet();
@@ -20,6 +17,7 @@ pages('below a base path: login, upload, start, live charts, report and logout',
   const page = await open({ url: `${fleet.url}/tools/load`, allowed: [/status of 401/] });
   const asked = [];
   page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  await page.reload(); // its first load is heard as well
 
   await page.getByLabel('User').fill('otto');
   await page.getByLabel('Password').fill('otto-has-a-password');

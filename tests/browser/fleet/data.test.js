@@ -3,6 +3,7 @@ import { after, before } from 'node:test';
 import assert from 'node:assert/strict';
 import { pages, picture } from '../lib/browser.js';
 import { Fleet, scenario } from '../lib/fleet.js';
+import { id } from '../lib/look.js';
 import { eventually } from '../lib/wait.js';
 
 const ROWS = 7;
@@ -12,7 +13,6 @@ let fleet;
 before(async () => (fleet = await Fleet.start({ workers: 2 })));
 after(async () => fleet?.end());
 
-const id = (name) => `[data-testid="${name}"]`;
 const customers = `name,password,quantity\n${Array.from({ length: ROWS }, (_, n) => `customer-${n},secret,1\n`).join('')}`;
 const csv = (name, text) => ({ name, mimeType: 'text/csv', buffer: Buffer.from(text) });
 

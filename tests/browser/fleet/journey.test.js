@@ -5,16 +5,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pages, picture } from '../lib/browser.js';
 import { component, Fleet, scenario } from '../lib/fleet.js';
-import { charts, lowContrast, nameless, tooWide } from '../lib/look.js';
+import { charts, id, lowContrast, nameless, state, tooWide } from '../lib/look.js';
 import { eventually } from '../lib/wait.js';
 
 let fleet;
 before(async () => (fleet = await Fleet.start({ workers: 1 })));
 after(async () => fleet?.end());
 
-const id = (name) => `[data-testid="${name}"]`;
 const upload = (page, file) => page.locator(id('file')).setInputFiles(file);
-const state = (page, wanted, timeout = 30_000) => page.locator(`${id('run-state')}[data-state="${wanted}"]`).first().waitFor({ timeout });
 const runOf = (page) => page.locator(id('run')).getAttribute('data-run');
 
 /** Fills the form for the demo shop and starts; the run's id. */

@@ -2,10 +2,8 @@
 import assert from 'node:assert/strict';
 import { pages, picture } from '../lib/browser.js';
 import { component, Fleet } from '../lib/fleet.js';
-import { charts } from '../lib/look.js';
+import { charts, id } from '../lib/look.js';
 import { eventually } from '../lib/wait.js';
-
-const id = (name) => `[data-testid="${name}"]`;
 
 pages('the leader is killed while the page is open', async ({ t, open }) => {
   const fleet = await Fleet.start({ masters: 2, workers: 1, masterArgs: ['--lease', '1s'] });

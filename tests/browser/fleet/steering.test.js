@@ -4,15 +4,12 @@ import { after, before } from 'node:test';
 import assert from 'node:assert/strict';
 import { pages, picture } from '../lib/browser.js';
 import { component, Fleet, scenario } from '../lib/fleet.js';
-import { charts } from '../lib/look.js';
+import { charts, id, state } from '../lib/look.js';
 import { eventually } from '../lib/wait.js';
 
 let fleet;
 before(async () => (fleet = await Fleet.start({ workers: 2 })));
 after(async () => fleet?.end());
-
-const id = (name) => `[data-testid="${name}"]`;
-const state = (page, wanted) => page.locator(`${id('run-state')}[data-state="${wanted}"]`).first().waitFor({ timeout: 30_000 });
 
 /** A run of this scenario with two users, and its page. */
 async function watched(open, name, settings = {}) {

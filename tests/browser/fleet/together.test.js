@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { truncateSync } from 'node:fs';
 import { pages, picture } from '../lib/browser.js';
 import { component, Fleet, scenario } from '../lib/fleet.js';
+import { id, state } from '../lib/look.js';
 import { eventually } from '../lib/wait.js';
 
 let fleet;
@@ -13,9 +14,6 @@ before(async () => {
   digest = (await fleet.api('POST', 'scenarios?name=checkout.wasm', component('checkout'))).body.digest;
 });
 after(async () => fleet?.end());
-
-const id = (name) => `[data-testid="${name}"]`;
-const state = (page, wanted) => page.locator(`${id('run-state')}[data-state="${wanted}"]`).first().waitFor({ timeout: 30_000 });
 
 async function started(settings = {}) {
   const { status, body } = await fleet.api('POST', 'runs', { scenario: digest, settings: { host: fleet.shop, users: 3, ...settings } });

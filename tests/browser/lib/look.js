@@ -1,5 +1,11 @@
 // What a person would look at: contrast, room, names of controls, colours of a chart.
 
+/** What a test finds by this name. @param {string} name */
+export const id = (name) => `[data-testid="${name}"]`;
+
+/** Waits until the run of a page is in this state. */
+export const state = (page, wanted, timeout = 30_000) => page.locator(`${id('run-state')}[data-state="${wanted}"]`).first().waitFor({ timeout });
+
 /** Texts whose contrast with what lies behind them is too small (WCAG 2: 4.5, and 3 for large text). */
 export const lowContrast = (page) =>
   page.evaluate(() => {

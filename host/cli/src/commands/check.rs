@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use loadhost_engine::scenario::{
-    CheckReport, StructureCaps, answer_of, check_in_process, limit_this_process,
+    CheckReport, StructureCaps, THIS_PROGRAM, answer_of, check_in_process, limit_this_process,
 };
 
 use crate::args::CheckArgs;
@@ -56,8 +56,7 @@ fn in_a_child(file: &Path) -> Result<CheckReport, Failure> {
         Failure::new(ExitCode::Unexpected, "the check cannot be started in a process of its own")
             .because(error)
     };
-    let program = std::env::current_exe().map_err(|error| failed(&error))?;
-    let mut child = Command::new(program)
+    let mut child = Command::new(THIS_PROGRAM)
         .arg("check-inside")
         .arg(file)
         .stdin(Stdio::null())

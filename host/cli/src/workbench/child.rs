@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use loadhost_engine::scenario::{CheckReport, digest_of};
+use loadhost_engine::scenario::{CheckReport, THIS_PROGRAM, digest_of};
 use loadhost_web::workbench::{Checked, Fault, WorkbenchError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
@@ -78,9 +78,6 @@ impl Checks {
         Err(WorkbenchError::Busy(before))
     }
 }
-
-/// The file that this process runs, also after another release was put in its place.
-const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// None: the child ended before it could say.
 async fn report(wasm: Bytes) -> std::io::Result<Option<CheckReport>> {

@@ -13,9 +13,10 @@ use loadhost_cluster::{
 use loadhost_control::ports::{Drawer, Fleet, Shelf};
 use loadhost_model::id::{ClusterId, Incarnation};
 use loadhost_model::wire::Report;
+use tokio::sync::mpsc;
 
 use crate::broker::{Broker, PATIENCE, eventually, free_port, soon};
-use crate::words::{assignment, interval, lead_with, next_interval, status, worker};
+use crate::words::{Leader, assignment, interval, lead_with, next_interval, status, worker};
 
 fn tenant(account: &str, master: Login, workers: Vec<(Workers, Login)>) -> Tenant {
     let cluster = default_cluster();
@@ -111,10 +112,15 @@ async fn workers_prove_who_they_are_by_keys_and_tenants_do_not_see_each_other() 
     assert!(matches!(connect(&stranger).await, Err(ConnectError::Refused { .. })));
 }
 
+/// Leads over this connection.
+async fn leading(master: &Connection) -> (Leader, mpsc::Receiver<Report>) {
+    let config = FleetConfig::new(default_cluster(), "host:1", Incarnation(1));
+    lead_with(master, config).await.expect("lead")
+}
+
 /// All that a worker does, over a connection that may do no more than that.
 async fn works(master: &Connection, connection: &Connection, name: &str) {
-    let config = FleetConfig::new(default_cluster(), "host:1", Incarnation(1));
-    let (fleet, mut reports) = lead_with(master, config).await.expect("lead");
+    let (fleet, mut reports) = leading(master).await;
     let names = Names::new(default_cluster());
     let digest = ModuleStore::new(master, &names).put(b"a module", PATIENCE).await.expect("put");
 
@@ -137,12 +143,8 @@ async fn works(master: &Connection, connection: &Connection, name: &str) {
 async fn a_worker_cannot_speak_for_others_nor_command() {
     let (broker, _folder) = guarded();
     let master = login(&broker, "master", "pass-m").await;
-    let config = FleetConfig::new(default_cluster(), "host:1", Incarnation(1));
-    let (fleet, mut reports) = lead_with(&master, config).await.expect("lead");
-    let rogue = async_nats::ConnectOptions::with_user_and_password("w1".into(), "pass-w".into())
-        .connect(broker.url())
-        .await
-        .expect("connect");
+    let (fleet, mut reports) = leading(&master).await;
+    let rogue = client(&broker, "w1", "pass-w").await;
     for subject in [
         "lh.default.hb.w2",
         "lh.default.stats.r1.w2",
@@ -179,11 +181,7 @@ async fn a_worker_can_neither_read_nor_write_what_masters_keep() {
     let digest = shelf.put_file(Drawer::Results, "ours".into()).await.expect("put");
     let modules = ModuleStore::new(&master, &Names::new(default_cluster()));
     modules.put(b"a module", PATIENCE).await.expect("put");
-    let rogue = async_nats::ConnectOptions::with_user_and_password("w1".into(), "pass-w".into())
-        .custom_inbox_prefix(Names::inbox(&worker("w1")))
-        .connect(broker.url())
-        .await
-        .expect("connect");
+    let rogue = client(&broker, "w1", "pass-w").await;
     for question in [
         "$JS.API.STREAM.INFO.KV_lh-shelf_default".to_string(),
         "$JS.API.STREAM.INFO.OBJ_lh_res_default".to_string(),
@@ -205,8 +203,8 @@ async fn a_worker_can_neither_read_nor_write_what_masters_keep() {
     assert_eq!(shelf.get("run.r1").await, Ok(Some(b"ours".to_vec())));
     assert_eq!(shelf.file(Drawer::Results, digest).await, Ok(Some("ours".into())));
     // The same questions by who may ask them.
-    let client = master_client(&broker).await;
-    let asked = client.request("$JS.API.STREAM.INFO.OBJ_lh_res_default", "".into());
+    let ours = client(&broker, "master", "pass-m").await;
+    let asked = ours.request("$JS.API.STREAM.INFO.OBJ_lh_res_default", "".into());
     assert!(soon("an answer", asked).await.is_ok());
 }
 
@@ -214,13 +212,8 @@ async fn a_worker_can_neither_read_nor_write_what_masters_keep() {
 async fn a_worker_hears_nothing_that_is_meant_for_others() {
     let (broker, _folder) = guarded();
     let master = login(&broker, "master", "pass-m").await;
-    let config = FleetConfig::new(default_cluster(), "host:1", Incarnation(1));
-    let (fleet, _reports) = lead_with(&master, config).await.expect("lead");
-    let rogue = async_nats::ConnectOptions::with_user_and_password("w1".into(), "pass-w".into())
-        .custom_inbox_prefix(Names::inbox(&worker("w1")))
-        .connect(broker.url())
-        .await
-        .expect("connect");
+    let (fleet, _reports) = leading(&master).await;
+    let rogue = client(&broker, "w1", "pass-w").await;
     // An assignment has the values of secret parameters.
     let mut heard = Vec::new();
     for subject in [
@@ -267,17 +260,13 @@ async fn a_worker_hears_nothing_that_is_meant_for_others() {
 async fn a_worker_cannot_have_answers_sent_to_where_it_may_not_speak() {
     let (broker, _folder) = guarded();
     let master = login(&broker, "master", "pass-m").await;
-    let config = FleetConfig::new(default_cluster(), "host:1", Incarnation(1));
-    let (fleet, _reports) = lead_with(&master, config).await.expect("lead");
+    let (fleet, _reports) = leading(&master).await;
     let modules = ModuleStore::new(&master, &Names::new(default_cluster()));
     let digest = modules.put(b"a module", PATIENCE).await.expect("put");
-    let client = master_client(&broker).await;
-    let mut leader = client.subscribe("lh.default.>").await.expect("subscribe");
-    let rogue = async_nats::ConnectOptions::with_user_and_password("w1".into(), "pass-w".into())
-        .connect(broker.url())
-        .await
-        .expect("connect");
-    let jetstream = async_nats::jetstream::new(client);
+    let ours = client(&broker, "master", "pass-m").await;
+    let mut told = ours.subscribe("lh.default.>").await.expect("subscribe");
+    let rogue = client(&broker, "w1", "pass-w").await;
+    let jetstream = async_nats::jetstream::new(ours);
     let streams = async || {
         let names = jetstream.stream_names();
         names.map(|name| name.expect("a name")).collect::<BTreeSet<_>>().await
@@ -305,7 +294,7 @@ async fn a_worker_cannot_have_answers_sent_to_where_it_may_not_speak() {
     rogue.flush().await.expect("flush");
     let mut heard = Vec::new();
     while heard.last().is_none_or(|subject| subject != "lh.default.log.w1") {
-        let message = soon("the last", leader.next()).await.expect("heard");
+        let message = soon("the last", told.next()).await.expect("heard");
         heard.push(message.subject.to_string());
     }
     heard.retain(|subject| subject.ends_with("w2"));
@@ -316,10 +305,13 @@ async fn a_worker_cannot_have_answers_sent_to_where_it_may_not_speak() {
     fleet.close().await;
 }
 
-async fn master_client(broker: &Broker) -> async_nats::Client {
-    let (user, password) = ("master".to_string(), "pass-m".to_string());
-    let options = async_nats::ConnectOptions::with_user_and_password(user, password);
-    options.connect(broker.url()).await.expect("connect")
+/// A client of the broker's own library, which does whatever it is told.
+async fn client(broker: &Broker, user: &str, password: &str) -> async_nats::Client {
+    async_nats::ConnectOptions::with_user_and_password(user.into(), password.into())
+        .custom_inbox_prefix(Names::inbox(&worker(user)))
+        .connect(broker.url())
+        .await
+        .expect("connect")
 }
 
 #[tokio::test]

@@ -27,6 +27,9 @@ const TIME: Duration = Duration::from_secs(300);
 const CODE: u8 = b'+';
 const FAULT: u8 = b'-';
 
+/// The file that this process runs, also after another release was put in its place.
+pub const THIS_PROGRAM: &str = "/proc/self/exe";
+
 /// How to start the child.
 #[derive(Debug, Clone)]
 pub(super) struct Apart {

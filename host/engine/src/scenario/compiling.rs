@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::Engine;
 
 use super::ScenarioError;
-use super::apart::Apart;
+use super::apart::{Apart, THIS_PROGRAM};
 use super::cache::{Artefact, Cache, Key};
 use crate::sandbox::engine::Recipe;
 
@@ -39,9 +39,8 @@ impl Compiling {
     /// There it is to call [`super::compile_inside`] with that one.
     #[must_use]
     pub fn apart(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        // It is the same program even if its file was replaced meanwhile.
         let args = args.into_iter().map(Into::into).collect();
-        self.apart = Some(Apart::new("/proc/self/exe".into(), args));
+        self.apart = Some(Apart::new(THIS_PROGRAM.into(), args));
         self
     }
 

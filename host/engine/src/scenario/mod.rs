@@ -38,7 +38,7 @@ use crate::sandbox::engine::{Footprint, Recipe, Reservation};
 use crate::sandbox::ticker::Ticker;
 use cache::{Artefact, Key};
 
-pub use apart::{answer_of, compile_inside, limit_this_process};
+pub use apart::{THIS_PROGRAM, answer_of, compile_inside, limit_this_process};
 pub use cache::{Cache, CacheError};
 pub use check::{CheckReport, check_in_process};
 pub use compiling::Compiling;

@@ -14,14 +14,15 @@
 #   LOCUSTFILE      none                          LOADHOST_SCENARIO: a .wasm to run at once; without it runs are started
 #                                                 from the page or with `loadhost start`
 #   EXPECT_WORKERS  60                            LOADHOST_EXPECT_WORKERS
-#   LOG_LEVEL       INFO                          LOADHOST_LOG_LEVEL, in lower case
+#   LOG_LEVEL       INFO                          LOADHOST_LOG_LEVEL: Locust's DEBUG, INFO, WARNING, ERROR and
+#                                                 CRITICAL, or ours
 #   LOG_FILE        /var/log/loadhost/master.log  LOADHOST_LOG_FILE; its folder is made; empty: none
 #
 # and of this script: LOADHOST (the program, `loadhost` on the PATH), PID_FILE (/run/loadhost/master.pid; empty: none),
 # HEALTH_ATTEMPTS (30) looks at /ready, HEALTH_INTERVAL (2) seconds apart.
 #
-# Exit codes: the program's own (`loadhost help exit-codes`: 113 the port is in use, 115 the broker cannot be reached),
-# 1 if it does not get ready in time.
+# Exit codes: the program's own (`loadhost help exit-codes`: 104 a setting is wrong, 113 the port is in use, 115 the broker
+# cannot be reached), 1 if it does not get ready in time.
 set -euo pipefail
 
 program=${LOADHOST:-loadhost}
@@ -30,6 +31,9 @@ interval=${HEALTH_INTERVAL:-2}
 pid_file=${PID_FILE-/run/loadhost/master.pid}
 
 say() { printf '%s\n' "$*" >&2; }
+wrong() { say "error: $1 is \`${!1}\`"; say "hint: give $2"; exit 104; }
+[[ $attempts =~ ^[1-9][0-9]{0,5}$ ]] || wrong HEALTH_ATTEMPTS "a whole number from 1 on, such as 30"
+[[ $interval =~ ^[0-9]{1,5}([.][0-9]{1,3})?$ ]] || wrong HEALTH_INTERVAL "seconds, such as 2 or 0.5"
 
 export LOADHOST_NATS=${LOADHOST_NATS:-nats://${MASTER_HOST:-127.0.0.1}:${MASTER_PORT:-4222}}
 if [ -z "${LOADHOST_WEB_USERS:-}" ] && [ -n "${WEB_USERS:-}" ]; then
@@ -45,7 +49,11 @@ if [ -z "${LOADHOST_SCENARIO:-}" ] && [ -n "${LOCUSTFILE:-}" ]; then
     export LOADHOST_SCENARIO=$LOCUSTFILE
 fi
 export LOADHOST_EXPECT_WORKERS=${LOADHOST_EXPECT_WORKERS:-${EXPECT_WORKERS:-60}}
-level=${LOG_LEVEL:-INFO}
+case ${LOG_LEVEL:-INFO} in
+    [Ww][Aa][Rr][Nn][Ii][Nn][Gg]) level=warn ;;
+    [Cc][Rr][Ii][Tt][Ii][Cc][Aa][Ll]) level=error ;;
+    *) level=${LOG_LEVEL:-INFO} ;;
+esac
 export LOADHOST_LOG_LEVEL=${LOADHOST_LOG_LEVEL:-${level,,}}
 log=${LOADHOST_LOG_FILE-${LOG_FILE-/var/log/loadhost/master.log}}
 if [ -n "$log" ]; then

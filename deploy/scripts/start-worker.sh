@@ -9,7 +9,8 @@
 #   MASTER_HOST     127.0.0.1                           LOADHOST_NATS=nats://MASTER_HOST:MASTER_PORT: the broker, where
 #   MASTER_PORT     4222                                masters and workers meet
 #   WORKER_NODE_ID  the machine's name                  LOADHOST_WORKER_ID
-#   LOG_LEVEL       INFO                                LOADHOST_LOG_LEVEL, in lower case
+#   LOG_LEVEL       INFO                                LOADHOST_LOG_LEVEL: Locust's DEBUG, INFO, WARNING, ERROR and
+#                                                       CRITICAL, or ours
 #   LOG_FILE        /var/log/loadhost/worker-ID.log     LOADHOST_LOG_FILE; its folder is made; empty: none
 #
 # and of this script: LOADHOST (the program, `loadhost` on the PATH), HEALTH_ATTEMPTS (30) attempts to connect,
@@ -25,10 +26,17 @@ attempts=${HEALTH_ATTEMPTS:-30}
 interval=${HEALTH_INTERVAL:-2}
 
 say() { printf '%s\n' "$*" >&2; }
+wrong() { say "error: $1 is \`${!1}\`"; say "hint: give $2"; exit 104; }
+[[ $attempts =~ ^[1-9][0-9]{0,5}$ ]] || wrong HEALTH_ATTEMPTS "a whole number from 1 on, such as 30"
+[[ $interval =~ ^[0-9]{1,5}([.][0-9]{1,3})?$ ]] || wrong HEALTH_INTERVAL "seconds, such as 2 or 0.5"
 
 export LOADHOST_NATS=${LOADHOST_NATS:-nats://${MASTER_HOST:-127.0.0.1}:${MASTER_PORT:-4222}}
 export LOADHOST_WORKER_ID=${LOADHOST_WORKER_ID:-${WORKER_NODE_ID:-$(uname -n)}}
-level=${LOG_LEVEL:-INFO}
+case ${LOG_LEVEL:-INFO} in
+    [Ww][Aa][Rr][Nn][Ii][Nn][Gg]) level=warn ;;
+    [Cc][Rr][Ii][Tt][Ii][Cc][Aa][Ll]) level=error ;;
+    *) level=${LOG_LEVEL:-INFO} ;;
+esac
 export LOADHOST_LOG_LEVEL=${LOADHOST_LOG_LEVEL:-${level,,}}
 log=${LOADHOST_LOG_FILE-${LOG_FILE-/var/log/loadhost/worker-$LOADHOST_WORKER_ID.log}}
 if [ -n "$log" ]; then

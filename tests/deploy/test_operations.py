@@ -11,7 +11,7 @@ PAGE = (CHECKOUT / "docs/operations.md").read_text()
 
 #: What that document sets, in its order, by its own words; of what stands there twice, both.
 SETTINGS = """
-    load balancer|ports 80 and 443|3 masters|port 5557|8089|worker groups 6|CPU and memory|storage 20GB|10GB|target system|ELK
+    load balancer|Nginx|HAProxy|AWS ALB|ports 80 and 443|3 masters|port 5557|8089|worker groups 6|CPU and memory|storage 20GB|10GB|target system|ELK
     master_cluster.enabled|nodes[].name|nodes[].host|nodes[].port|nodes[].web_port|nodes[].priority
     election.enabled|election.timeout|election.heartbeat_interval
     synchronization.enabled|sync_interval|conflict_resolution

@@ -165,6 +165,34 @@ def test_a_workers_port_that_is_taken_is_told_with_the_programs_code(fleet: Flee
     assert f"port {silent} is in use" in worker.output()
 
 
+@pytest.mark.parametrize("name", ["start-master", "start-worker"])
+@pytest.mark.parametrize(("setting", "value", "said"), [
+    ("HEALTH_ATTEMPTS", "abc", "a whole number from 1 on"), ("HEALTH_ATTEMPTS", "0", "a whole number from 1 on"),
+    ("HEALTH_INTERVAL", "soon", "seconds, such as 2 or 0.5"), ("HEALTH_INTERVAL", "-1", "seconds, such as 2 or 0.5"),
+])
+def test_a_patience_that_is_none_is_told_and_not_tried_for_ever(script, name: str, setting: str, value: str, said: str) -> None:
+    started = script(name, MASTER_PORT=free_port(), WEB_PORT=free_port(), **{setting: value})
+    assert started.ends() == 104, started.output()
+    assert f"error: {setting} is `{value}`\nhint: give {said}" in started.output()
+
+
+@pytest.mark.parametrize(("level", "passes"), [("WARNING", "warn"), ("CRITICAL", "error"), ("DEBUG", "debug")])
+def test_levels_are_locusts(script, tmp_path: Path, level: str, passes: str) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho level: $LOADHOST_LOG_LEVEL\n")
+    program.chmod(0o755)
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        for name in ["start-master", "start-worker"]:
+            started = script(name, LOADHOST=program, MASTER_PORT=broker.getsockname()[1], WEB_PORT=free_port(), LOG_LEVEL=level)
+            started.ends()
+            assert f"level: {passes}\n" in started.output(), started.output()
+
+
+def test_a_level_that_is_none_is_told_with_the_programs_code(script) -> None:
+    master = script("start-master", MASTER_PORT=free_port(), WEB_PORT=free_port(), LOG_LEVEL="LOUD")
+    assert master.ends() == 104 and "`loud` is no level" in master.output(), master.output()
+
+
 def test_each_name_of_locusts_scripts_is_explained_and_used() -> None:
     for name, variables in {
         "start-master": ["MASTER_HOST", "MASTER_PORT", "WEB_HOST", "WEB_PORT", "LOCUSTFILE", "EXPECT_WORKERS", "LOG_LEVEL", "LOG_FILE"],

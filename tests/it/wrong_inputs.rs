@@ -106,6 +106,31 @@ async fn an_unknown_key_in_the_file_is_refused_with_a_suggestion() -> Result<()>
     Ok(())
 }
 
+#[test]
+fn a_setting_that_is_wrong_is_told_at_once_and_not_after_a_minute_without_a_broker() -> Result<()> {
+    let nowhere = closed_port()?.replace("http", "nats");
+    let cases = [
+        ("master", "--expect-workers=abc", "whole number"),
+        ("master", "--users=many", "whole number"),
+        ("master", "--threshold=x", "a comparison is missing"),
+        ("master", "--log-level=loud", "`loud` is no level"),
+        ("master", "--listen=127.0.0.1:abc", "it is no address"),
+        ("master", "--listen=0.0.0.0:8089", "have people log in with --web-users"),
+        ("master", "--web-users=/nowhere", "loadhost user add"),
+        ("master", "--tls-cert=/nowhere", "give both --tls-cert FILE and --tls-key FILE"),
+        ("master", "--drain-delay=x", "is no duration"),
+        ("worker", "--max-users=abc", "whole number"),
+        ("worker", "--shards=abc", "whole number"),
+        ("worker", "--health-listen=abc", "it is no address"),
+        ("worker", "--metrics-listen=0.0.0.0:9090", "--listen-beyond-loopback"),
+    ];
+    for (command, flag, text) in cases {
+        let outcome = Program::new([command, flag, "--nats", &nowhere])?.run()?;
+        outcome.expect_code(104)?.expect_said(&[text]).context(flag)?;
+    }
+    Ok(())
+}
+
 /// A folder with links to `programs` of this machine, to stand for PATH.
 fn only(programs: &[&str]) -> Result<tempfile::TempDir> {
     let folder = tempfile::tempdir()?;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use loadhost_web::access::{
     Access, BasePath, Doors, Front, NoProxies, Proxies, Reach, Tls, Users, Wire,
 };
-use loadhost_web::ops::{Exposure, ListenError, Ops};
+use loadhost_web::ops::{Exposure, ListenError, Ops, may_listen};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -17,22 +17,19 @@ use crate::failure::Failure;
 pub(crate) const MASTER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8089);
 
+const USERS: &str = "give --web-users a file that `loadhost user add NAME` has made";
+const PEM: &str = "give --tls-cert and --tls-key files in PEM that this user may read";
+
 /// Each takes a file, and memory for its buffers.
 const MOST_CONNECTIONS: u32 = 1_000_000;
 
 /// What was spawned; ends when its token is cancelled.
 pub(crate) type Served = JoinHandle<std::io::Result<()>>;
 
-/// Listens at the address that `--listen` of a master or a run gives, or else at `default`, and says where.
-/// None: nowhere.
-pub(crate) async fn bind(
-    settings: &Effective,
-    default: Option<SocketAddr>,
-) -> Result<Option<Front>, Failure> {
-    let key = "listen";
-    let Some(address) = settings.address(key)?.or(default) else { return Ok(None) };
-    let port = Port { key, address, serves: "/health, /ready and /metrics" };
-    let front = take(Way::of_master(settings)?, port).await?;
+/// Listens at this door, if there is one, and says where.
+pub(crate) async fn bind(door: Option<Door>) -> Result<Option<Front>, Failure> {
+    let Some(door) = door else { return Ok(None) };
+    let front = door.take().await?;
     say!("listening on {}", shown_url(&front));
     say!("page: {}/", url(&front));
     Ok(Some(front))
@@ -70,23 +67,61 @@ impl Bound {
 }
 
 /// Listens at a port of a worker, and says where.
-pub(crate) async fn bind_worker(settings: &Effective, port: Port) -> Result<Bound, Failure> {
-    let front = take(Way::of_worker(settings)?, port).await?;
-    say!("listening on {} ({})", shown_url(&front), port.serves);
+pub(crate) async fn bind_worker(door: Door) -> Result<Bound, Failure> {
+    let serves = door.port.serves;
+    let front = door.take().await?;
+    say!("listening on {} ({serves})", shown_url(&front));
     Ok(Bound(front))
 }
 
-async fn take(way: Way, port: Port) -> Result<Front, Failure> {
-    let bound = loadhost_web::ops::bind(port.address, way.exposure, port.flag(), way.allow).await;
-    let listener = bound.map_err(|error| {
-        let code = match error {
-            ListenError::InUse { .. } => ExitCode::PortInUse,
-            ListenError::Exposed { .. } | ListenError::Refused { .. } => ExitCode::Configuration,
-        };
-        Failure::new(code, format!("{} cannot be served", port.serves)).because(&error)
-    })?;
-    let access = way.access(listener.local_addr().unwrap_or(port.address))?;
-    Ok(Front { listener, access, doors: way.doors })
+/// A port that is to be listened at, and how others get in: all that can be wrong with it is told but whether it
+/// can be had, so that nobody joins a fleet first.
+pub(crate) struct Door {
+    way: Way,
+    pub(crate) port: Port,
+}
+
+impl Door {
+    /// Where `--listen` of a master or a run says, or else at `default`. None: nowhere.
+    pub(crate) fn of_master(
+        settings: &Effective,
+        default: Option<SocketAddr>,
+    ) -> Result<Option<Self>, Failure> {
+        let key = "listen";
+        let way = Way::of_master(settings)?;
+        let Some(address) = settings.address(key)?.or(default) else { return Ok(None) };
+        Self::new(way, Port { key, address, serves: "/health, /ready and /metrics" }).map(Some)
+    }
+
+    /// A port of a worker.
+    pub(crate) fn of_worker(settings: &Effective, port: Port) -> Result<Self, Failure> {
+        Self::new(Way::of_worker(settings)?, port)
+    }
+
+    fn new(way: Way, port: Port) -> Result<Self, Failure> {
+        let may = may_listen(port.address, way.exposure, port.flag(), way.allow);
+        may.map_err(|error| not_served(port, &error))?;
+        Ok(Self { way, port })
+    }
+
+    async fn take(self) -> Result<Front, Failure> {
+        let Self { way, port } = self;
+        let bound = loadhost_web::ops::bind(port.address, way.exposure, port.flag(), way.allow);
+        let listener = bound.await.map_err(|error| not_served(port, &error))?;
+        let access = way.access(listener.local_addr().unwrap_or(port.address))?;
+        Ok(Front { listener, access, doors: way.doors })
+    }
+}
+
+fn not_served(port: Port, error: &ListenError) -> Failure {
+    let failure = |code| Failure::new(code, format!("{} cannot be served", port.serves));
+    match error {
+        ListenError::InUse { .. } => failure(ExitCode::PortInUse).because(error),
+        // What they say ends with the remedy.
+        ListenError::Exposed { .. } | ListenError::Refused { .. } => {
+            failure(ExitCode::Configuration).because(error).hint("")
+        }
+    }
 }
 
 /// As it is said when a process begins to listen.
@@ -116,7 +151,7 @@ impl Way {
 
     fn of_master(settings: &Effective) -> Result<Self, Failure> {
         let users = settings.path("web-users").map(|path| Users::open(&path)).transpose();
-        let users = users.map_err(|error| unusable("nobody could log in", &error))?;
+        let users = users.map_err(|error| unusable("nobody could log in", &error, USERS))?;
         let exposure = exposure(users.is_some() || settings.switch("insecure-no-auth")?);
         let allow = "have people log in with --web-users FILE (`loadhost user add NAME` makes it), \
             or let everybody do everything with --insecure-no-auth";
@@ -149,7 +184,7 @@ impl Way {
             );
         }
         let access = Access::guarded(users.clone(), reach, wire, &self.doors.base);
-        let access = access.map_err(|error| unusable("nobody could log in", &error))?;
+        let access = access.map_err(|error| unusable("nobody could log in", &error, USERS))?;
         Ok(access.behind(self.proxies.clone()))
     }
 }
@@ -164,7 +199,7 @@ fn proxies(settings: &Effective) -> Result<Proxies, Failure> {
 }
 
 /// At once.
-pub(crate) fn connections(settings: &Effective) -> Result<usize, Failure> {
+fn connections(settings: &Effective) -> Result<usize, Failure> {
     let key = "max-connections";
     let most = settings.number::<u32>(key)?.unwrap_or_default();
     match settings.item(key) {
@@ -181,15 +216,15 @@ fn tls(settings: &Effective) -> Result<Option<Tls>, Failure> {
         (None, None) => Ok(None),
         (Some(cert), Some(key)) => {
             let tls = Tls::load(&cert, &key);
-            tls.map(Some).map_err(|error| unusable("HTTPS cannot be served", &error))
+            tls.map(Some).map_err(|error| unusable("HTTPS cannot be served", &error, PEM))
         }
         _ => Err(Failure::new(ExitCode::Configuration, "HTTPS needs certificate and key")
             .hint("give both --tls-cert FILE and --tls-key FILE")),
     }
 }
 
-fn unusable(what: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::new(ExitCode::Configuration, what).because(error)
+fn unusable(what: &str, error: &(dyn std::error::Error + 'static), remedy: &str) -> Failure {
+    Failure::new(ExitCode::Configuration, what).because(error).hint(remedy)
 }
 
 /// Where page and API are, without a slash at the end.

@@ -6,6 +6,7 @@ mod load;
 mod requests;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use loadhost_model::data::DataSet;
 use loadhost_model::description::Description;
@@ -29,6 +30,30 @@ pub(crate) struct Module<'a> {
     pub(crate) digest: Digest,
     pub(crate) description: &'a Description,
     pub(crate) data: &'a BTreeMap<String, DataSet>,
+}
+
+/// For whom a run waits, and how long, before it begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waiting {
+    pub(crate) expect_workers: u32,
+    pub(crate) max_wait: Duration,
+}
+
+impl Waiting {
+    /// As the settings say, or all that is wrong with them.
+    pub(crate) fn or_all_faults(settings: &Effective) -> Result<Self, Vec<Failure>> {
+        let mut faults = Faults::default();
+        let waiting = Self {
+            expect_workers: faults.of(settings.number("expect-workers")).unwrap_or(1),
+            max_wait: faults.of(settings.duration("max-wait")).unwrap_or_default(),
+        };
+        if faults.0.is_empty() { Ok(waiting) } else { Err(faults.0) }
+    }
+
+    /// The same, with the first of them.
+    pub(crate) fn of(settings: &Effective) -> Result<Self, Failure> {
+        Self::or_all_faults(settings).map_err(|mut faults| faults.swap_remove(0))
+    }
 }
 
 /// The plan of a new run. All that is wrong is an invalid configuration or parameter.
@@ -56,6 +81,16 @@ pub(crate) fn plan_or_all_faults(
         Err(more) => faults.0.extend(more.0.iter().map(|fault| one_fault(fault, load))),
     }
     Err(faults.0)
+}
+
+/// What is wrong with these settings, whatever scenario they will hold for.
+pub(crate) fn wrong_for_all(settings: &Effective) -> Option<Failure> {
+    let (description, data) = Default::default();
+    let module = Module { digest: Digest::new([0; 32]), description: &description, data: &data };
+    let mut faults = Faults::default();
+    let draft = draft(settings, module, &mut faults).err();
+    let waiting = Waiting::of(settings).err();
+    draft.or(faults.0.into_iter().next()).or(waiting)
 }
 
 /// What is wrong so far.

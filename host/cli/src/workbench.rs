@@ -28,7 +28,7 @@ use crate::commands::Layers;
 use crate::config::{Effective, Layer, OPTIONS, Opt, from_scenario};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::plan::{Module, plan_or_all_faults};
+use crate::plan::{Module, Waiting, plan_or_all_faults, wrong_for_all};
 
 use self::child::Checks;
 pub(crate) use self::table::requestable;
@@ -43,10 +43,14 @@ pub(crate) struct Bench {
 
 impl Bench {
     /// Of a master with these settings.
-    pub(crate) fn new(layers: &Layers) -> Bench {
+    ///
+    /// # Errors
+    /// If one of them could hold for no run.
+    pub(crate) fn new(layers: &Layers) -> Result<Bench, Failure> {
         let own: Vec<_> = layers.each().map(|layer| layer.clone().only(table::inherited)).collect();
-        let table = table::settings(&Effective::of(own.clone()));
-        Bench { own, table, checks: Checks::default() }
+        let settings = Effective::of(own.clone());
+        wrong_for_all(&settings).map_or(Ok(()), Err)?;
+        Ok(Bench { own, table: table::settings(&settings), checks: Checks::default() })
     }
 
     /// Names and values of counters that only go up.
@@ -74,22 +78,15 @@ impl Workbench for Bench {
     fn plan(&self, wanted: &Wanted<'_>) -> Result<Planned, Vec<Fault>> {
         let (settings, data, mut faults) = self.settle(wanted);
         let module = Module { digest: wanted.module, description: wanted.description, data: &data };
-        let plan = match plan_or_all_faults(&settings, module) {
-            Ok(plan) => Some(plan),
-            Err(failures) => {
-                add(&mut faults, &failures);
-                None
-            }
-        };
-        let expect_workers = kept(settings.number("expect-workers"), &mut faults);
-        let max_wait = kept(settings.duration("max-wait"), &mut faults);
-        match plan {
-            Some(plan) if faults.is_empty() => Ok(Planned {
+        let plan = kept(plan_or_all_faults(&settings, module), &mut faults);
+        let waiting = kept(Waiting::or_all_faults(&settings), &mut faults);
+        match (plan, waiting) {
+            (Some(plan), Some(waiting)) if faults.is_empty() => Ok(Planned {
                 command: command::line(wanted, &settings, &plan),
                 effective: held(&settings, &plan.secret_params),
                 plan,
-                expect_workers: expect_workers.flatten().unwrap_or(1),
-                max_wait: max_wait.flatten().unwrap_or_default(),
+                expect_workers: waiting.expect_workers,
+                max_wait: waiting.max_wait,
             }),
             _ => Err(faults),
         }
@@ -100,15 +97,9 @@ impl Workbench for Bench {
     }
 }
 
-/// The value, unless it is a fault.
-fn kept<T>(value: Result<T, Failure>, faults: &mut Vec<Fault>) -> Option<T> {
-    match value {
-        Ok(value) => Some(value),
-        Err(failure) => {
-            add(faults, &[failure]);
-            None
-        }
-    }
+/// What was asked for, unless there are faults.
+fn kept<T>(value: Result<T, Vec<Failure>>, faults: &mut Vec<Fault>) -> Option<T> {
+    value.map_err(|failures| add(faults, &failures)).ok()
 }
 
 /// One fault a setting: a value that could not be read is not missed as well.

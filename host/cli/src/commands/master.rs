@@ -16,6 +16,7 @@ use loadhost_cluster::{
     Connection, FleetConfig, ModuleStore, NatsState, Node, NodeConfig, NodeParts,
 };
 use loadhost_control::{CoordinatorConfig, StartRequest};
+use loadhost_engine::load::governor::Ceilings;
 use loadhost_model::id::{Digest, Incarnation, Term};
 use loadhost_model::text::format_duration;
 use loadhost_web::ops::{NotReady, Ops, Role};
@@ -28,6 +29,8 @@ use crate::config::{Commands, Effective, refuse};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
 use crate::load_shape::StoredShapes;
+use crate::ops::Door;
+use crate::plan::Waiting;
 use crate::progress::Broker;
 use crate::session::{Outputs, conduct};
 use crate::signals::Stop;
@@ -70,12 +73,10 @@ pub(crate) fn master<const COMMAND: u8>(args: RunArgs<COMMAND>) -> Outcome {
 
 /// What is wrong with scenario and settings is said before anybody is asked.
 async fn begin(layers: Layers, path: Option<PathBuf>, stop: &Stop) -> Outcome {
-    let bench = Arc::new(Bench::new(&layers));
+    let bench = Arc::new(Bench::new(&layers)?);
     let Some(path) = path else {
         let settings = layers.effective();
-        let config = config(&settings)?;
-        let master = Master { settings: &settings, config, bench, stop };
-        return master.with_server(Task::Stand).await;
+        return Master::new(&settings, bench, stop)?.with_server(Task::Stand).await;
     };
     let preparing = tokio::task::spawn_blocking(move || prepare_from(&layers, &path));
     let prepared = async {
@@ -88,20 +89,38 @@ async fn begin(layers: Layers, path: Option<PathBuf>, stop: &Stop) -> Outcome {
     let outputs = Outputs::new(&prepared.settings)?;
     let signature = signature(&prepared.settings, prepared.scenario.digest())?;
     let settings = prepared.settings.clone();
-    let config = config(&settings)?;
+    let master = Master::new(&settings, bench, stop)?;
     let task = Task::Run(Box::new(prepared), Box::new(outputs), signature);
-    Master { settings: &settings, config, bench, stop }.with_server(task).await
+    master.with_server(task).await
 }
 
 /// What holds for this master.
 struct Master<'a> {
     settings: &'a Effective,
     config: NodeConfig,
+    /// Not open before there is a broker: nobody could be told anything there.
+    door: Option<Door>,
+    room: Ceilings,
+    waiting: Waiting,
+    drain_delay: Duration,
     bench: Arc<Bench>,
     stop: &'a Stop,
 }
 
-impl Master<'_> {
+impl<'a> Master<'a> {
+    fn new(settings: &'a Effective, bench: Arc<Bench>, stop: &'a Stop) -> Result<Self, Failure> {
+        Ok(Self {
+            settings,
+            config: config(settings)?,
+            door: Door::of_master(settings, Some(ops::MASTER))?,
+            room: ceilings::of(settings, "master")?,
+            waiting: Waiting::of(settings)?,
+            drain_delay: settings.duration("drain-delay")?.unwrap_or_default(),
+            bench,
+            stop,
+        })
+    }
+
     /// With the NATS server that is given, else with a private one.
     async fn with_server(self, task: Task) -> Outcome {
         let (settings, stop) = (self.settings, self.stop);
@@ -122,19 +141,19 @@ impl Master<'_> {
 }
 
 async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Outcome {
-    let Master { settings, mut config, bench, stop } = master;
+    let Master { settings, mut config, door, room, waiting, drain_delay, bench, stop } = master;
     // Nobody stands for election who cannot be asked.
-    let listener = ops::bind(settings, Some(ops::MASTER)).await?;
+    let listener = ops::bind(door).await?;
     config.url = listener.as_ref().map(ops::url);
     config.fleet = config.fleet.with_replicas_of(&connection);
     let names = Names::new(config.fleet.cluster.clone());
     let modules = ModuleStore::new(&connection, &names);
     let compiling = scenario_file::compiling(settings);
-    let patience = settings.duration("max-wait")?.unwrap_or_default();
+    let patience = waiting.max_wait;
     let replicas = config.fleet.replicas;
     let store =
         broker::insist(patience, async || NatsState::open(&connection, &names, replicas).await);
-    let (room, _meter) = ceilings::watched(ceilings::of(settings, "master")?);
+    let (room, _meter) = ceilings::watched(room);
     let parts = NodeParts {
         store: Arc::new(stop.or(store).await?),
         shapes: Arc::new(StoredShapes { modules: modules.clone(), compiling }),
@@ -156,7 +175,6 @@ async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Ou
         .pushed_to(telemetry::collector(settings, Commands::MASTER)?)
         .with_site(site);
     let served = ops::serve(listener, faces, server_stop.clone());
-    let drain_delay = settings.duration("drain-delay")?.unwrap_or_default();
     let task = async {
         match task {
             Task::Stand => {
@@ -165,7 +183,7 @@ async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Ou
                 outcome
             }
             Task::Run(prepared, outputs, _) => {
-                run(&node, &connection, *prepared, *outputs, stop).await
+                run(&node, &connection, *prepared, *outputs, waiting, stop).await
             }
         }
     };
@@ -188,9 +206,6 @@ async fn with_node(connection: Connection, master: Master<'_>, task: Task) -> Ou
 
 /// Without what only the broker and the listener know.
 fn config(settings: &Effective) -> Result<NodeConfig, Failure> {
-    // Used later, and told now if they are wrong.
-    ops::connections(settings)?;
-    ceilings::of(settings, "master")?;
     let incarnation = Incarnation(ulid::Ulid::generate().random() as u64);
     let id = format!("{}-{}", machine_name(), std::process::id());
     let usual = FleetConfig::new(broker::cluster(settings)?, id, incarnation);
@@ -258,16 +273,17 @@ async fn run(
     connection: &Connection,
     prepared: Prepared,
     mut outputs: Outputs,
+    waiting: Waiting,
     stop: &Stop,
 ) -> Outcome {
-    let Prepared { scenario, settings, plan, .. } = prepared;
+    let Prepared { scenario, plan, .. } = prepared;
     let nats = connection.clone();
     outputs.broker = Some(Broker::new(move || nats.connected()));
     let request = StartRequest {
         plan,
         description: Arc::new(scenario.description().clone()),
-        expect_workers: settings.number("expect-workers")?.unwrap_or(1),
-        max_wait: settings.duration("max-wait")?.unwrap_or_default(),
+        expect_workers: waiting.expect_workers,
+        max_wait: waiting.max_wait,
         shape: None, // The leader makes it, whoever that is.
     };
     conduct(node.handle(), request, outputs, stop).await

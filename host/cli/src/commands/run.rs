@@ -22,7 +22,7 @@ use crate::config::{Commands, Effective, from_scenario};
 use crate::exit_code::ExitCode;
 use crate::failure::{Failure, Outcome};
 use crate::local_fleet::{self, LoadedModule};
-use crate::ops::Served;
+use crate::ops::{Door, Served};
 use crate::plan::{Module, data_files, plan};
 use crate::session::{Outputs, conduct};
 use crate::signals::Stop;
@@ -143,7 +143,7 @@ async fn faces(
     handle: &Handle,
     stop: CancellationToken,
 ) -> Result<Option<Served>, Failure> {
-    let front = ops::bind(settings, None).await?;
+    let front = ops::bind(Door::of_master(settings, None)?).await?;
     let mut faces = Ops::new(Role::Master(handle.clone()))
         .pushed_to(telemetry::collector(settings, Commands::RUN)?);
     if front.is_some() {

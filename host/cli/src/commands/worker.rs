@@ -77,7 +77,10 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
     let dead_man = settings.duration_within("worker.dead-man", DEAD_MAN)?;
     let drain = Drain::given(settings)?;
     let (weight, tags) = (weight(settings)?, tags(settings));
+    let (shards, max_users) = (super::run::shards(settings)?, settings.number("worker.max-users")?);
     let trust = broker::trust(settings)?;
+    let private = settings.switch("allow-private")?;
+    let doors = faces::doors(settings)?;
     let urls = broker::urls(settings).ok_or_else(|| {
         Failure::new(ExitCode::Configuration, "a worker needs a NATS server")
             .hint("give `--nats nats://HOST:PORT`")
@@ -95,10 +98,10 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
     let server_stop = CancellationToken::new();
     let allowance = Allowance { memory, processes: part.map_or(1, |part| part.count) };
     let modules = ModuleStore::new(&connection, &Names::new(cluster)).trusting(trust);
-    let grants = Grants { private: settings.switch("allow-private")?, refused };
+    let grants = Grants { private, refused };
     let modules = Arc::new(StoredModules::new(modules));
     let (compiling, activity) = (scenario_file::compiling(settings), Arc::new(Activity::default()));
-    let faces = Faces::bind(settings).await?;
+    let faces = Faces::bind(doors).await?;
     let work = {
         let (activity, modules, compiling) = (activity.clone(), modules.clone(), compiling.clone());
         move || work_of(&activity, &modules, &compiling, memory)
@@ -117,9 +120,9 @@ async fn work(settings: &Effective, part: Option<Part>, stop: &Stop) -> Outcome 
     let config = AgentConfig {
         worker: id,
         incarnation: Incarnation(ulid::Ulid::generate().random() as u64),
-        shards: super::run::shards(settings)?,
+        shards,
         tags,
-        max_users: settings.number("worker.max-users")?,
+        max_users,
         ceilings,
         weight,
         heartbeat,

@@ -114,7 +114,7 @@ fn layer(format: Format, to: &Outlet, coloured: bool) -> AnyLayer {
 
 /// What passes. `quiet`: what else does not, unless it is asked for by name.
 fn filter(settings: &Effective, quiet: &str) -> Result<EnvFilter, Failure> {
-    let level = settings::level(settings);
+    let level = settings::level(settings)?;
     // What the client of the broker says, this program says once, in its own words: it is heard if asked for by name.
     let client = if level.contains(CLIENT) { "" } else { ",async_nats=off" };
     let audit = if level.contains(AUDIT_TARGET) { "" } else { ",audit=info" };

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use tracing_subscriber::filter::LevelFilter;
+
 use super::file::{LogFile, Rotation};
 use crate::commands::worker::part;
 use crate::config::{Commands, Effective, by_key, refuse};
@@ -33,14 +35,22 @@ impl Format {
     }
 }
 
-/// As it was given.
-pub(super) fn level(settings: &Effective) -> String {
-    settings.text("log-level").unwrap_or_else(|| "warn".to_string())
+/// A level, or a filter such as `info,guest=off`.
+pub(super) fn level(settings: &Effective) -> Result<String, Failure> {
+    let Some(text) = settings.text("log-level") else { return Ok("warn".to_string()) };
+    // A word alone would be the name of a part of the program: with a slip of the pen, nothing would be logged.
+    let is_name = |word: &&str| !word.contains(['=', '[']) && word.parse::<LevelFilter>().is_err();
+    match text.split(',').map(str::trim).find(is_name) {
+        Some(word) => Err(refuse_level(settings, &format!("`{word}` is no level"))),
+        None => Ok(text),
+    }
 }
 
 /// The level is no filter.
 pub(super) fn refuse_level(settings: &Effective, error: &dyn std::fmt::Display) -> Failure {
-    let words = format!("{error}; give error, warn, info, debug or trace");
+    let words = format!(
+        "{error}; give error, warn, info, debug, trace or off, or a filter such as `info,loadhost_engine=debug`"
+    );
     match settings.item("log-level") {
         Some(item) => refuse("log-level", item, &words),
         None => Failure::new(ExitCode::Configuration, words),
@@ -145,6 +155,21 @@ mod tests {
         assert!(place(&wrong, Commands::RUN).unwrap_err().contains("such as `100MB`"));
         let wrong = [("log-file", "a.log"), ("log-backups", "1001")];
         assert!(place(&wrong, Commands::RUN).unwrap_err().contains("1000 at most"));
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_told_instead_of_silencing_everything() {
+        for good in
+            ["info", "WARN", "off", "3", "info,loadhost_engine=debug,guest=off", "[run]=debug"]
+        {
+            let level = level(&settings(&[("log-level", good)]));
+            assert_eq!(level.as_deref(), Ok(good));
+        }
+        assert_eq!(level(&settings(&[])).as_deref(), Ok("warn"));
+        for bad in ["loud", "warning", "info,loadhost_engine"] {
+            let told = level(&settings(&[("log-level", bad)])).unwrap_err().to_string();
+            assert!(told.contains("is no level; give error, warn, info"), "{bad}: {told}");
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn digest(of: &str) -> Digest {
 
 fn bench(file: &str) -> Bench {
     let file = from_file("loadhost.toml".as_ref(), file).unwrap();
-    Bench::new(&Layers::of([file, Layer::default(), Layer::default()]))
+    Bench::new(&Layers::of([file, Layer::default(), Layer::default()])).unwrap()
 }
 
 fn asked(

@@ -48,6 +48,22 @@ pub enum ListenError {
     },
 }
 
+/// Whether [`bind`] would listen there, as far as that is known without doing it.
+///
+/// # Errors
+/// If the address would be open to others.
+pub fn may_listen(
+    address: SocketAddr,
+    exposure: Exposure,
+    flag: &'static str,
+    allow: &'static str,
+) -> Result<(), ListenError> {
+    if exposure == Exposure::Loopback && !address.ip().is_loopback() {
+        return Err(ListenError::Exposed { address, flag, allow });
+    }
+    Ok(())
+}
+
 /// Listens on `address`, which was set by `flag`. `allow` says what would make `exposure`
 /// [`Exposure::Anyone`].
 ///
@@ -59,9 +75,7 @@ pub async fn bind(
     flag: &'static str,
     allow: &'static str,
 ) -> Result<TcpListener, ListenError> {
-    if exposure == Exposure::Loopback && !address.ip().is_loopback() {
-        return Err(ListenError::Exposed { address, flag, allow });
-    }
+    may_listen(address, exposure, flag, allow)?;
     TcpListener::bind(address).await.map_err(|reason| match reason.kind() {
         std::io::ErrorKind::AddrInUse => ListenError::InUse { address, flag },
         _ => ListenError::Refused { address, flag, reason },

@@ -32,7 +32,7 @@ use crate::site::Site;
 use metrics::Metrics;
 pub use metrics::{Collector, MetricsError, push};
 
-pub use listen::{Exposure, ListenError, bind};
+pub use listen::{Exposure, ListenError, bind, may_listen};
 
 /// Why a process is not ready, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]

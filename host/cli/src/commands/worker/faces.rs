@@ -10,7 +10,7 @@ use crate::broker;
 use crate::config::{Effective, Origin};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::ops::{self, Bound, Port, Served};
+use crate::ops::{self, Bound, Door, Port, Served};
 
 const ALL: &str = "worker.listen";
 /// What is served where nothing else is said, unless somebody else is there.
@@ -23,21 +23,35 @@ pub(super) const PORTS: [&str; 3] = [ALL, PARTS[0].0, PARTS[1].0];
 /// Ports that were taken, and what is shown there.
 pub(super) struct Faces(Vec<(Bound, Shown)>);
 
+/// A port that is to be taken, what is shown there, and whether nobody asked for it.
+pub(super) struct Wanted {
+    door: Door,
+    shown: Shown,
+    is_default: bool,
+}
+
+/// Ports that the settings give.
+pub(super) fn doors(settings: &Effective) -> Result<Vec<Wanted>, Failure> {
+    let ports = wanted(settings)?.into_iter().map(|(key, address, shown)| {
+        let door = Door::of_worker(settings, Port { key, address, serves: words(shown) })?;
+        Ok(Wanted { door, shown, is_default: is_default(settings, key) })
+    });
+    ports.collect()
+}
+
 impl Faces {
-    /// Takes the ports that the settings give. A default that is in use is told and done without.
+    /// Takes these ports. A default that is in use is told and done without.
     ///
     /// # Errors
     /// If a port that was given cannot be had.
-    pub(super) async fn bind(settings: &Effective) -> Result<Self, Failure> {
+    pub(super) async fn bind(doors: Vec<Wanted>) -> Result<Self, Failure> {
         let mut bound = Vec::new();
-        for (key, address, shown) in wanted(settings)? {
-            let port = Port { key, address, serves: words(shown) };
-            match ops::bind_worker(settings, port).await {
+        for Wanted { door, shown, is_default } in doors {
+            let port = door.port;
+            match ops::bind_worker(door).await {
                 Ok(at) => bound.push((at, shown)),
-                Err(failure)
-                    if is_default(settings, key) && failure.code == ExitCode::PortInUse =>
-                {
-                    let (what, flag) = (words(shown), port.flag());
+                Err(failure) if is_default && failure.code == ExitCode::PortInUse => {
+                    let (address, what, flag) = (port.address, port.serves, port.flag());
                     say!(
                         "note: {address} is in use, so {what} cannot be asked of this worker; give \
                          another port with {flag} HOST:PORT"

@@ -74,6 +74,10 @@ web-check: ## Types, words and vendored files of the page
 web-tests: ## The page in Chromium, before a stage and before a real fleet
 	scripts/web-tests.sh
 
+.PHONY: screenshots
+screenshots: build guests ## Renew the pictures in docs/screenshots
+	scripts/screenshots.sh
+
 .PHONY: test-deploy
 test-deploy: ## What deploy/ holds, with the real servers it is made for
 	scripts/test-deploy.sh

@@ -11,6 +11,8 @@
  */
 
 let groups = 0;
+/** What weighs more is drawn over what weighs less, and said first. */
+const WEIGHT = { info: 0, warning: 1, bad: 2 };
 
 /**
  * The most that there was of what no total has, for legends of a whole run: users, and the generators' CPU.
@@ -82,7 +84,7 @@ export class Charts {
   setData(columns, marks, whole = null) {
     this.columns = columns;
     this.whole = whole;
-    if (marks) this.marks = marks;
+    if (marks) this.marks = [...marks].sort((one, other) => WEIGHT[one.kind] - WEIGHT[other.kind]);
     for (const chart of this.charts) chart.update();
   }
 
@@ -141,10 +143,16 @@ class Chart {
     this.body.setAttribute('role', 'group');
     this.body.setAttribute('aria-label', spec.title);
     this.body.addEventListener('keydown', (event) => this.key(event));
+    this.second = element('span', 'chart-second');
+    this.caption = element('ul', 'chart-caption');
+    this.caption.hidden = this.second.hidden = true;
+    // What a key has found, for who does not see it.
+    this.heard = element('p', 'chart-heard');
+    this.heard.setAttribute('aria-live', 'polite');
     this.none = element('p', 'chart-none', group.options.words.empty);
     this.body.style.minHeight = `${spec.height ?? 190}px`;
-    this.body.append(this.none);
-    this.root.append(head, this.body);
+    this.body.append(this.none, this.second, this.caption);
+    this.root.append(head, this.body, this.heard);
     group.host.append(this.root);
   }
 
@@ -375,7 +383,7 @@ class Chart {
 
   /** Shows the values under the cursor, else those of the whole run if it is over, else the last ones. */
   read() {
-    const { columns, options, marks } = this.group;
+    const { columns, options } = this.group;
     const t = columns.t ?? [];
     const i = this.at ?? t.length - 1;
     const whole = this.at === null ? this.group.whole : null;
@@ -384,11 +392,39 @@ class Chart {
       const chip = this.chips[n];
       if (chip && chip.textContent !== text) chip.textContent = text;
     });
-    const second = this.at === null ? null : t[this.at];
-    const near = second === null || second === undefined ? [] : marks.filter((mark) => Math.abs(mark.t - second) <= this.reach());
-    const text = second === null || second === undefined ? (whole?.label ?? '') : [options.words.time(second), ...near.map((mark) => mark.text)].join(' · ');
-    if (this.time.textContent !== text) this.time.textContent = text;
-    this.time.classList.toggle('whole', whole !== null);
+    const label = whole?.label ?? '';
+    if (this.time.textContent !== label) this.time.textContent = label;
+    this.point(this.at === null ? null : (t[this.at] ?? null));
+  }
+
+  /**
+   * Says below the cursor which second it is at, and beside it what happened then, that on the chart that somebody points at:
+   * the others follow its cursor only.
+   * @param {number | null} second
+   */
+  point(second) {
+    const { group, body, caption } = this;
+    const near = second === null ? [] : group.marks.filter((mark) => Math.abs(mark.t - second) <= this.reach());
+    this.second.hidden = second === null;
+    caption.hidden = !near.length || !(body.matches(':hover') || body === document.activeElement);
+    if (second === null) return;
+    const { over } = this.plot;
+    const [left, room] = [over.offsetLeft + this.plot.valToPos(second, 'x'), body.clientWidth];
+    this.second.textContent = group.options.words.time(second);
+    this.second.style.left = `${left}px`;
+    if (caption.hidden) return;
+    caption.replaceChildren(...near.reverse().map((mark) => element('li', mark.kind, mark.text)));
+    const isLeft = left > room / 2;
+    caption.style.left = isLeft ? 'auto' : `${left + 8}px`;
+    caption.style.right = isLeft ? `${room - left + 8}px` : 'auto';
+    caption.style.maxWidth = `${Math.max(140, (isLeft ? left : room - left) - 16)}px`;
+  }
+
+  /** The read-out in words. @returns {string} */
+  inWords() {
+    const values = this.spec.series.map((series, n) => `${series.label} ${this.chips[n]?.textContent ?? ''}`);
+    const marks = this.caption.hidden ? [] : [...this.caption.children].map((line) => line.textContent);
+    return [this.second.textContent, ...values, ...marks].join(', ');
   }
 
   /** How near the cursor must be to a mark, in seconds: four pixels. */
@@ -407,6 +443,7 @@ class Chart {
       const step = (event.key === 'ArrowLeft' ? -1 : 1) * (event.shiftKey ? 10 : 1);
       const next = Math.min(t.length - 1, Math.max(0, (this.at ?? t.length - 1) + step));
       u.setCursor({ left: u.valToPos(t[next], 'x'), top: 10 });
+      this.heard.textContent = this.inWords();
     } else if (event.key === '+' || event.key === '=' || event.key === '-') {
       const center = Number(t[this.at ?? t.length - 1]);
       const half = ((max - min) / 2) * (event.key === '-' ? 2 : 0.5);

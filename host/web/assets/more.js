@@ -137,6 +137,7 @@ export const MORE = {
   answers_you: ['answers you', '当前连接'],
   // login
   log_in: ['Log in', '登录'],
+  session_over: ['Your login has ended. Log in to go on where you were.', '登录已失效。重新登录后将回到当前页面。'],
   user_name: ['User', '用户名'],
   password: ['Password', '密码'],
   // compare

@@ -56,6 +56,9 @@ export const may = (role) => {
   return mine === 'admin' || (mine === 'operate' && role === 'operate');
 };
 
+/** Whether the session may look at everything and change nothing. @returns {boolean} */
+export const onlyWatches = () => session.value !== null && !may('operate');
+
 export const live = new LiveState();
 /** The run that the stream follows; empty: whatever goes on. */
 let followed = '';

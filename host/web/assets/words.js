@@ -189,6 +189,7 @@ export const WORDS = {
   nothing_goes_on: ['No run goes on', '当前没有运行'],
   n_workers_ready: ['{n} worker is ready.|{n} workers are ready.', '{n} 个工作节点就绪。'],
   start_a_run: ['Start a run', '开始运行'],
+  only_watch: ['You may watch. To start and change runs, the role operate is needed.', '您只能查看。启动和更改运行需要 operate 角色。'],
   single_run: ['This is a single run: it can be watched, changed and stopped here. To start runs from the page, start: loadhost master', '这是单次运行，可在此查看、调整与停止。要从页面发起运行，请启动：loadhost master'],
   history: ['History', '历史记录'],
   result: ['Result', '结果'],

@@ -128,7 +128,68 @@ pages('legends say the last second while a run goes on, the whole run once it is
   assert.equal((await values(page, 'response')).response_p95, '75.0 ms');
   await page.locator('[data-testid=chart-rate] .chart-body').focus();
   await page.keyboard.press('ArrowLeft');
-  assert.deepEqual([await heading(page, 'rate'), (await values(page, 'rate')).rps], ['2:00', '1,000']);
+  assert.deepEqual([await page.locator('[data-testid=chart-rate] .chart-second').innerText(), (await values(page, 'rate')).rps], ['2:00', '1,000']);
+});
+
+pages('what happened is said beside the cursor, on the chart that is pointed at, and nothing moves', async ({ t, open }) => {
+  const long = `worker \`w-9\` is lost: ${'nothing heard for 3s; '.repeat(8)}`;
+  const hard = doc(3, {
+    losses: [{ worker: 'w-9', at_seconds: 40, share: 0.5, moved: true, served_seconds: 44, returned_seconds: null, unmeasured_seconds: 1 }],
+    notes: [{ at_seconds: 40, kind: 'warning', message: long }, { at_seconds: 100, kind: 'info', message: 'another master leads' }],
+  });
+  const stage = await new Stage(() => snapshot(hard)).open(t);
+  for (const width of [1280, 360]) {
+    const page = await open({ url: stage.url, path: '#/runs/01STAGE', width });
+    await drawn(page);
+    const places = () => page.locator('.chart').evaluateAll((all) => all.map((one) => [one.querySelector('.chart-body').offsetTop, one.clientHeight]));
+    const before = await places();
+    const captions = () => page.locator('.chart-caption:visible').evaluateAll((all) => all.map((one) => [...one.children].map((line) => [line.className, line.textContent])));
+    const over = await page.locator('[data-testid=chart-rate] .u-over').boundingBox();
+    const point = (second) => page.mouse.move(over.x + ((second - 1) / (SECONDS - 1)) * over.width, over.y + over.height / 2);
+    await point(40);
+    assert.deepEqual(await captions(), [[['bad', 'lost w-9'], ['warning', long]]]);
+    assert.deepEqual(await places(), before, 'nothing moves');
+    const seconds = await page.locator('.chart-second:visible').allInnerTexts();
+    // Charts that nobody scrolled to are not drawn yet.
+    assert.ok(seconds.length >= 2 && seconds.every((second) => second === '0:40'), `${seconds}`);
+    assert.deepEqual(await tooWide(page), []);
+    await picture(page, `marks-${width}`);
+    await point(70);
+    assert.deepEqual(await captions(), []);
+    await point(100);
+    assert.deepEqual(await captions(), [[['info', 'another master leads']]]);
+    await page.mouse.move(0, 0);
+    await page.locator('[data-testid=chart-rate] .chart-body').focus();
+    await page.keyboard.press('ArrowLeft');
+    assert.match(await page.locator('[data-testid=chart-rate] .chart-heard').innerText(), /^1:5\d, Requests [\d,]+, Failures \d/);
+  }
+});
+
+pages('a stretch that is dragged over is shown on all charts, a double click shows all again', async ({ t, open }) => {
+  const stage = await new Stage(() => snapshot()).open(t);
+  const page = await open({ url: stage.url, path: '#/runs/01STAGE' });
+  await drawn(page);
+  const shown = () => page.evaluate(() => document.querySelector('[data-testid=charts]').charts.charts.map(({ plot }) => [plot.scales.x.min, plot.scales.x.max].map(Math.round)));
+  const all = await shown();
+  assert.ok(all.every(([from, to]) => from === 1 && to === SECONDS), `${all}`);
+  const { x, y, width } = await page.locator('[data-testid=chart-response] .u-over').boundingBox();
+  const at = (second) => x + ((second - 1) / (SECONDS - 1)) * width;
+  await page.mouse.move(at(31), y + 20);
+  await page.mouse.down();
+  await page.mouse.move(at(61), y + 40, { steps: 4 });
+  await page.mouse.up();
+  await page.locator('[data-testid=zoom-reset]').waitFor();
+  for (const [from, to] of await shown()) assert.ok(Math.abs(from - 31) <= 1 && Math.abs(to - 61) <= 1, `${from} to ${to}`);
+  stage.say({ event: 'delta', id: '1-2', data: { patch: {}, points: [point(SECONDS + 1)], logs: [] } });
+  await eventually('a new second', async () => (await charts(page)).rate.t.length === SECONDS + 1);
+  assert.ok((await shown()).every(([, to]) => to < 65), 'it stays while the run goes on');
+  await page.mouse.dblclick(at(40), y + 20);
+  await page.locator('[data-testid=zoom-reset]').waitFor({ state: 'detached' });
+  assert.ok((await shown()).every(([from, to]) => from === 1 && to === SECONDS + 1));
+  await page.locator('[data-testid=chart-rate] .chart-body').focus();
+  await page.keyboard.press('+');
+  await page.locator('[data-testid=zoom-reset]').click();
+  assert.ok((await shown()).every(([from]) => from === 1));
 });
 
 pages('a threshold without data says so, and has failed once the run is over', async ({ t, open }) => {

@@ -50,6 +50,7 @@ export function Bar({ view }) {
       <button class="ghost keys-button" type="button" onClick=${() => (helpOpen.value = true)} aria-label=${t('help')} title=${t('help')}><${Icon} name="keys" /></button>
       ${
         session.value?.user &&
+        !loginNeeded.value &&
         html`<button class="ghost" type="button" onClick=${logout} title=${t('log_out')} data-testid="logout">
         <${Icon} name="user" /><span>${session.value.user}</span></button>`
       }

@@ -1,6 +1,6 @@
 // The runs: what goes on, and what was.
 import { html, useEffect, useState } from '../ui.js';
-import { fleet, go, runs, session } from '../store.js';
+import { fleet, go, onlyWatches, runs, session } from '../store.js';
 import { get } from '../api.js';
 import { t } from '../i18n.js';
 import { clock, count, date, percent, rate, span, time } from '../format.js';
@@ -43,8 +43,13 @@ export function View() {
       !going.length &&
       html`<section class="card start"><div><h1>${t('nothing_goes_on')}</h1>
       <p class="muted">${t('n_workers_ready', { n: Object.values(fleet.value?.workers ?? {}).filter((worker) => worker.liveness === 'alive').length })}</p></div>
-      ${session.value?.single_run ? html`<p class="muted">${t('single_run')}</p>` : html`<a class="button primary" href="#/new"
-          data-testid="start-new"><${Icon} name="play" />${t('start_a_run')}</a>`}</section>`
+      ${
+        session.value?.single_run
+          ? html`<p class="muted">${t('single_run')}</p>`
+          : onlyWatches()
+            ? html`<p class="muted" data-testid="only-watch">${t('only_watch')}</p>`
+            : html`<a class="button primary" href="#/new" data-testid="start-new"><${Icon} name="play" />${t('start_a_run')}</a>`
+      }</section>`
     }
     <h2>${t('history')}</h2>
     ${error && html`<${Faults} error=${error} />`}

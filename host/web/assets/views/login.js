@@ -27,6 +27,7 @@ export function View() {
     }
   };
   return html`<form class="card login" onSubmit=${submit} data-testid="login"><${Logo} /><h1>${t('log_in')}</h1>
+    ${session.value?.user && html`<p class="muted" role="status" data-testid="session-over">${t('session_over')}</p>`}
     <label class="field"><span>${t('user_name')}</span><input name="user" autocomplete="username" required autofocus autocapitalize="none" spellcheck="false" /></label>
     <label class="field"><span>${t('password')}</span><input name="password" type="password" autocomplete="current-password" required /></label>
     ${error && html`<p class="fault" role="alert" data-testid="login-fault">${error.message} ${error.hint}</p>`}

@@ -1,7 +1,7 @@
 // Upload a scenario, see what it contains, fill in the form, start.
 import '../more.js';
 import { html, useEffect, useMemo, useRef, useState } from '../ui.js';
-import { expect, go, may, remember, remembered, route, runs, session, toast } from '../store.js';
+import { expect, go, may, onlyWatches, remember, remembered, route, runs, session, toast } from '../store.js';
 import { get, post } from '../api.js';
 import { t } from '../i18n.js';
 import { span } from '../format.js';
@@ -165,8 +165,12 @@ function Form({ scenario, others, table, sets }) {
         ${faults.length > loose.length && html`<p class="fault" data-testid="form-faults">${t('n_faults_form', { n: faults.length - loose.length })}</p>`}
         <label class="field"><span>${t('note')}</span><input ref=${note} maxlength="4000" placeholder=${t('note_hint')} data-testid="run-note" /></label>
         ${going && html`<p class="muted small">${t('another_goes_on')}</p>`}
-        <button type="button" class="primary big" disabled=${starting || faults.length > 0 || !may('operate')} onClick=${start}
-            data-testid="start"><${Icon} name="play" />${starting ? t('starting') : t('start')}</button></section>
+        ${
+          onlyWatches()
+            ? html`<p class="muted" data-testid="only-watch">${t('only_watch')}</p>`
+            : html`<button type="button" class="primary big" disabled=${starting || faults.length > 0} onClick=${start}
+            data-testid="start"><${Icon} name="play" />${starting ? t('starting') : t('start')}</button>`
+        }</section>
       ${planned?.command && !faults.length && html`<section class="card part command"><header><h2>${t('command_line')}</h2><${Copy}
           text=${planned.command} label=${t('copy')} /></header><pre data-testid="command">${planned.command}</pre></section>`}</aside>`
     }`;

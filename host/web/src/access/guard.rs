@@ -22,8 +22,8 @@ use super::{Access, Reach, audit, headers, session};
 
 /// Until a handler answers: also an upload over a slow line is over by then.
 const ANSWER_WITHIN: Duration = Duration::from_secs(600);
-/// A stream ends here, so that whoever follows it shows again who they are. Browsers do that unasked.
-const STREAM_LASTS: Duration = Duration::from_secs(15 * 60);
+/// How often whoever follows a stream is asked again who they are, by what they showed when they opened it.
+const ASKED_AGAIN: Duration = Duration::from_secs(5);
 /// Of a refused request, so much is read away, and for so long.
 const UNHEARD_BYTES: usize = 32 << 20;
 const UNHEARD_WITHIN: Duration = Duration::from_secs(5);
@@ -66,7 +66,7 @@ async fn pass(State(access): State<Access>, mut request: Request, next: Next) ->
     {
         entry.write(response.status());
     }
-    let mut response = access.ending(response);
+    let mut response = access.ending(response, asked.clone(), caller.wire);
     headers::dress(response.headers_mut(), &path, access.wire(), &asked);
     response
 }
@@ -143,17 +143,21 @@ impl Access {
         Ok(cookies.find_map(|value| session::open(&version, value, now)))
     }
 
-    /// A stream that goes on for longer than we trust who opened it, is cut.
-    fn ending(&self, response: Response) -> Response {
+    /// A stream ends with the session or the token that opened it. Browsers come again unasked, and are told to log in.
+    fn ending(&self, response: Response, shown: HeaderMap, wire: Wire) -> Response {
         let kind = response.headers().get(header::CONTENT_TYPE);
         let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         if !is_stream || !self.has_login() {
             return response;
         }
-        response.map(|body| {
-            let end = Box::pin(tokio::time::sleep(STREAM_LASTS));
-            Body::from_stream(body.into_data_stream().take_until(end))
-        })
+        let access = self.clone();
+        let end = async move {
+            let mut looks = tokio::time::interval(ASKED_AGAIN);
+            while let Ok(Some(_)) = access.identify(&shown, wire, Timestamp::now()) {
+                looks.tick().await;
+            }
+        };
+        response.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(end))))
     }
 }
 

@@ -7,14 +7,18 @@ mod every_route;
 mod pages;
 mod proxies;
 
+use std::convert::Infallible;
+
 use axum::Router;
+use axum::body::Body;
 use axum::routing::{get, post};
+use futures_util::{StreamExt as _, stream};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::users::tests::{Written, written};
 use super::*;
-use client::{Served, json_body};
+use client::{Served, json_body, to_its_end};
 
 const PASSWORD: &str = "correct horse";
 
@@ -69,11 +73,18 @@ fn routes(access: &Access) -> Router {
             get(async |View(_): View| "runs").post(async |Operate(_): Operate| "run"),
         )
         .route("/api/v1/plans", post(async |View(_): View| "plan"))
+        .route("/api/v1/live", get(endless))
         .route("/api/v1/forgotten", get(async || "seen").post(async || "done"))
         .route("/api/v1/strict", get(async |Admin(who): Admin| who.name.to_string()))
         .route("/api/v1/workers/{worker}/drain", post(drain).delete(drain))
         .merge(session_routes(access.clone(), about()));
     guard(router, access.clone())
+}
+
+/// Says one word, and never ends.
+async fn endless() -> ([(&'static str, &'static str); 1], Body) {
+    let word = stream::once(async { Ok::<_, Infallible>("hello") });
+    ([("content-type", "text/event-stream")], Body::from_stream(word.chain(stream::pending())))
 }
 
 async fn served(access: Access) -> Served {
@@ -124,6 +135,26 @@ async fn each_route_asks_for_its_role_by_token_and_by_session() {
     }
     let unknown = served.ask("GET", "/api/v1/nothing", "", "").await;
     assert_eq!(unknown.status, 401, "who is not logged in learns nothing, not even what is there");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_session_or_the_token_that_opened_it() {
+    let fleet = fleet();
+    let served = served(fleet.access()).await;
+    let by_session = async |user| format!("cookie: {}\r\n", served.log_in(user, PASSWORD).await);
+    let [gone, stays] = [by_session("victor").await, by_session("olga").await];
+    let token = format!("authorization: Bearer {}\r\n", fleet.token(Role::View));
+    let [mut gone, mut token, mut stays] =
+        [served.follow(&gone).await, served.follow(&token).await, served.follow(&stays).await];
+    let mut users = UserFile::open(&fleet.file.path).unwrap();
+    users.remove("victor").unwrap();
+    users.remove_token(Role::View.as_str()).unwrap();
+    users.save().unwrap();
+    let ended = async { tokio::join!(to_its_end(&mut gone), to_its_end(&mut token)) };
+    tokio::select! {
+        _ = ended => {}
+        () = to_its_end(&mut stays) => panic!("the stream of a session that goes on has ended"),
+    }
 }
 
 #[tokio::test]

@@ -59,6 +59,20 @@ impl Served {
         exchange(stream, method, path, lines, body).await
     }
 
+    /// A stream of which something has come.
+    pub(super) async fn follow(&self, lines: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let request = format!(
+            "GET /api/v1/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{lines}\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut came = Vec::new();
+        while !came.ends_with(b"hello\r\n") {
+            assert!(stream.read_buf(&mut came).await.unwrap() > 0, "it has ended");
+        }
+        stream
+    }
+
     pub(super) async fn try_log_in(&self, user: &str, password: &str, lines: &str) -> Answer {
         let (kind, body) = json_body(&json!({"user": user, "password": password}));
         self.ask("POST", "/api/v1/session", &format!("{kind}{lines}"), &body).await
@@ -104,4 +118,11 @@ pub(super) async fn exchange(
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
     Answer { status: head[9..12].parse().unwrap(), head: head.into(), body: body.into() }
+}
+
+/// Reads what comes until nothing more does.
+pub(super) async fn to_its_end(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    let read = stream.read_to_end(&mut rest);
+    tokio::time::timeout(Duration::from_secs(20), read).await.unwrap().unwrap();
 }

@@ -51,6 +51,31 @@ async fn three_workers_report_exactly_what_the_target_served() -> Result<()> {
     Ok(())
 }
 
+/// Users of each type of `several-types`, as the target has seen them arrive: readers, writers, auditors.
+async fn seen(shop: &Shop) -> Result<[u64; 3]> {
+    let paths = shop.stats().await?["paths"].clone();
+    Ok(["GET /items", "GET /item/{id}", "GET /"]
+        .map(|path| paths[path]["count"].as_u64().unwrap_or_default()))
+}
+
+#[tokio::test]
+async fn users_of_several_types_are_shared_out_over_the_fleet_as_their_weights_and_numbers_say()
+-> Result<()> {
+    let (nats, shop) = (Nats::start()?, Shop::start(&[])?);
+    let fleet = workers(&nats.url(), 3)?;
+    let load = ["--users", "41", "--run-time", "2s", "--param", "token=t"];
+    let run = || anyhow::Ok(master(&nats, &shop, "several-types", fleet.len())?.args(load));
+    to_its_end(run()?)?;
+    let [readers, writers, auditors] = seen(&shop).await?;
+    assert_eq!((readers, writers, auditors), (30, 10, 1), "three to one, and one");
+
+    let other = ["--user-type", "Reader=1", "--user-type", "Writer:6", "--user-type", "Auditor:0"];
+    to_its_end(run()?.args(other))?;
+    let now = seen(&shop).await?;
+    assert_eq!([now[0] - readers, now[1] - writers, now[2] - auditors], [35, 6, 0]);
+    Ok(())
+}
+
 #[tokio::test]
 async fn arrivals_of_three_workers_add_up_to_the_rate() -> Result<()> {
     let (nats, shop) = (Nats::start()?, Shop::start(&[])?);

@@ -160,7 +160,7 @@ function Form({ scenario, others, table, sets }) {
     ${
       !scenario.faults.length &&
       html`<aside class="plan"><section class="card part"><h2>${t('preview')}</h2><${Curve} plan=${faults.length ? null : planned} />
-        ${planned?.length_seconds && !faults.length ? html`<p class="muted small">${t('length')}: ${span(planned.length_seconds)}</p>` : null}
+        ${planned?.length_seconds && !planned.curve?.points?.length && !faults.length ? html`<p class="muted small">${t('length')}: ${span(planned.length_seconds)}</p>` : null}
         <${Faults} faults=${loose} />
         ${faults.length > loose.length && html`<p class="fault" data-testid="form-faults">${t('n_faults_form', { n: faults.length - loose.length })}</p>`}
         <label class="field"><span>${t('note')}</span><input ref=${note} maxlength="4000" placeholder=${t('note_hint')} data-testid="run-note" /></label>

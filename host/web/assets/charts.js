@@ -23,6 +23,18 @@ export function mostOf(columns) {
   return Object.fromEntries(['users', 'users_wanted', 'rate_wanted', 'cpu'].map((key) => [key, most(columns[key] ?? [])]));
 }
 
+/** The second in which all users were there for the first time, if they came little by little. @param {Record<string, Column | undefined>} columns @returns {{t: number, users: number} | null} */
+export function rampEnd({ t: seconds = [], users = [], users_wanted: wanted = [] }) {
+  let peak = 0;
+  let at = -1;
+  for (let i = 0; i < seconds.length; i += 1) {
+    if (Number(wanted[i] ?? 0) > peak) [peak, at] = [Number(wanted[i]), -1];
+    if (at < 0 && peak > 0 && Number(users[i] ?? 0) >= peak) at = i;
+  }
+  // A line that still goes up has its peak at the last second.
+  return at > 1 && at < seconds.length - 2 ? { t: Number(seconds[at]), users: peak } : null;
+}
+
 /** Colours of custom properties, resolved for a canvas. @param {HTMLElement} host @returns {(name: string) => string} */
 function palette(host) {
   const probe = document.createElement('i');

@@ -4,7 +4,7 @@ import { after, before } from 'node:test';
 import assert from 'node:assert/strict';
 import { pages, picture } from '../lib/browser.js';
 import { component, Fleet, scenario } from '../lib/fleet.js';
-import { charts, id, state } from '../lib/look.js';
+import { charts, greyed, id, state } from '../lib/look.js';
 import { eventually } from '../lib/wait.js';
 
 let fleet;
@@ -47,7 +47,7 @@ pages('a new version comes to the users of a run that goes on, from a file that 
 });
 
 pages('statistics begin anew when the page is told to, and what was before stays on the charts', async ({ open }) => {
-  const { page, run } = await watched(open, 'checkout');
+  const { page, run } = await watched(open, 'checkout', { users: 4, 'spawn-rate': '1' });
   const seconds = async () => (await charts(page)).rate?.t ?? [];
   await eventually('some seconds on the charts', async () => (await seconds()).length >= 4);
   const { body: before } = await fleet.api('GET', `runs/${run}`);
@@ -57,6 +57,9 @@ pages('statistics begin anew when the page is told to, and what was before stays
   await eventually('seconds after that', async () => (await seconds()).at(-1) > before.elapsed_seconds + 3);
   const [first] = await seconds();
   assert.ok(first <= 2, `the charts begin at ${first} s`);
+  const from = (await fleet.api('GET', `runs/${run}`)).body.counted_from_seconds;
+  const either = [1.5, from - 0.6, from + 1.6];
+  assert.deepEqual(await greyed(page, id('charts'), either), [true, true, false], `greyed until ${from} s`);
   await picture(page, 'reset', { fullPage: true });
   const { body: points } = await fleet.api('GET', `runs/${run}/points`);
   const counted = points.rows.map((row) => Boolean(row[points.columns.indexOf('counted')]));
@@ -65,6 +68,14 @@ pages('statistics begin anew when the page is told to, and what was before stays
   const { body } = await fleet.api('GET', `runs/${run}`);
   const all = points.rows.reduce((sum, row) => sum + row[points.columns.indexOf('rps')] * row[points.columns.indexOf('span')], 0);
   assert.ok(body.total.requests > 0 && body.total.requests < all, `${body.total.requests} of ${all} requests count`);
+  // So does its report.
+  const file = fleet.file('reset.html', (await fleet.api('GET', `runs/${run}/report.html`)).body);
+  const report = await open({ url: 'http://127.0.0.1:1', file });
+  await report.locator('canvas').first().waitFor();
+  assert.deepEqual(await greyed(report, '#plots', either), [true, true, false]);
+  const marks = await report.evaluate(() => document.querySelector('#plots').charts.marks.map(({ text }) => text));
+  assert.ok(marks.some((text) => text.includes('statistics were reset')) && marks.includes('all 4 users are there'), marks.join());
+  await report.getByRole('row', { name: /All together/ }).getByText(body.total.requests.toLocaleString('en-GB'), { exact: true }).waitFor();
 });
 
 pages('users that crash are told with the place in the scenario, on the page and in the report', async ({ open }) => {

@@ -147,3 +147,21 @@ export const charts = (page) =>
       }),
     );
   });
+
+/** Whether the background of a chart is that of seconds that do not count, at each of these seconds. @param {string} host of the charts @param {number[]} seconds @returns {Promise<boolean[]>} */
+export const greyed = (page, host, seconds) =>
+  page.evaluate(
+    ([host, seconds]) => {
+      const { charts, color } = document.querySelector(host).charts;
+      // Its line is far below.
+      const { plot } = charts.find(({ spec }) => spec.id === 'generator');
+      const { canvas } = plot.ctx;
+      const probe = new OffscreenCanvas(canvas.width + 1, canvas.height).getContext('2d', { willReadFrequently: true });
+      probe.drawImage(canvas, 0, 0);
+      probe.fillStyle = color('--band-uncounted');
+      probe.fillRect(canvas.width, 0, 1, 1);
+      const at = (x, y) => probe.getImageData(Math.round(x), Math.round(y), 1, 1).data.join();
+      return seconds.map((second) => at(plot.valToPos(second, 'x', true), plot.bbox.top + plot.bbox.height * 0.3) === at(canvas.width, 0));
+    },
+    [host, seconds],
+  );

@@ -3,7 +3,7 @@ import { effect, html, useEffect, useRef, useState } from '../ui.js';
 import { painted } from '../store.js';
 import { lang, t } from '../i18n.js';
 import { clock, count, percent, rate, short, time } from '../format.js';
-import { Charts, mostOf } from '../charts.js';
+import { Charts, mostOf, rampEnd } from '../charts.js';
 import { Icon } from '../icons.js';
 import { list, notesOf } from './basics.js';
 
@@ -124,18 +124,6 @@ export function wholeOf(run, columns) {
   }
   values.dropped = run.load_seconds ? run.counters.dropped_arrivals / run.load_seconds : null;
   return { label: t('whole_run'), values };
-}
-
-/** The second in which all users were there for the first time, if they came little by little. @param {Record<string, (number | null)[]>} columns @returns {{t: number, users: number} | null} */
-export function rampEnd({ t: seconds = [], users = [], users_wanted: wanted = [] }) {
-  let peak = 0;
-  let at = -1;
-  for (let i = 0; i < seconds.length; i += 1) {
-    if (Number(wanted[i] ?? 0) > peak) [peak, at] = [Number(wanted[i]), -1];
-    if (at < 0 && peak > 0 && Number(users[i] ?? 0) >= peak) at = i;
-  }
-  // A line that still goes up has its peak at the last second.
-  return at > 1 && at < seconds.length - 2 ? { t: Number(seconds[at]), users: peak } : null;
 }
 
 /** @param {{source: import('../types').Source}} props @returns {import('../types').View} */

@@ -50,6 +50,11 @@ function whole() {
   return { label: say('charts_whole'), values: { ...data.whole, ...mostOf(data.points) } };
 }
 
+function marks() {
+  const full = rampEnd(data.points);
+  return full ? [...data.marks, { t: full.t, kind: 'info', text: say('mark_full', [show('count', full.users)]) }] : data.marks;
+}
+
 const host = document.getElementById('plots');
 let charts = null;
 
@@ -59,7 +64,9 @@ function draw() {
   host.replaceChildren();
   const words = { value: show, axis: show, time: clock, empty: say('charts_none'), series: say('series') };
   charts = new Charts(uPlot, host, { specs: specs(), words });
-  charts.setData(data.points, data.marks, whole());
+  // Read-only, for tests: what is drawn.
+  host.charts = charts;
+  charts.setData(data.points, marks(), whole());
   // There are few points, so nothing waits until it is scrolled to.
   for (const chart of charts.charts) chart.show(true);
 }

@@ -35,6 +35,7 @@ overlay=$(cd "$overlay" && pwd)
 for wish in MASTER_REPLICAS WORKER_REPLICAS WORKER_LIMIT; do
     [[ ${!wish:-1} =~ ^[1-9][0-9]{0,4}$ ]] || missing "$wish is \`${!wish}\`" "give a whole number from 1 on"
 done
+[[ $timeout =~ ^([0-9]{1,6}(s|m|h))+$ ]] || missing "TIMEOUT is \`$timeout\`" "give a length of time such as 300s or 5m"
 [[ ${NAMESPACE:-loadhost} =~ ^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$ ]] ||
     missing "NAMESPACE is \`$NAMESPACE\`" "give small letters, digits and dashes, 63 at most, such as \`loadhost\`"
 

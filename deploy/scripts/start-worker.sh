@@ -17,8 +17,8 @@
 # HEALTH_INTERVAL (2) seconds apart. /health and /ready are at 127.0.0.1:8080, /metrics at 127.0.0.1:9090, unless
 # LOADHOST_WORKER_HEALTH_LISTEN and LOADHOST_WORKER_METRICS_LISTEN say otherwise.
 #
-# Exit codes: the program's own (`loadhost help exit-codes`: 113 a port that was given is in use), 115 if the broker
-# cannot be reached, as the program has it.
+# Exit codes: the program's own (`loadhost help exit-codes`: 104 a setting is wrong, 113 a port that was given is in use), 115
+# if the broker cannot be reached, as the program has it.
 set -euo pipefail
 
 program=${LOADHOST:-loadhost}

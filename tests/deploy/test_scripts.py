@@ -262,6 +262,8 @@ def test_a_fleet_is_deployed_as_asked_and_waited_for(overlay: Path, tmp_path: Pa
     ({"WORKER_LIMIT": "-3"}, "WORKER_LIMIT is `-3`"),
     ({"MASTER_REPLICAS": "0"}, "MASTER_REPLICAS is `0`"),
     ({"NAMESPACE": "Perf Team"}, "NAMESPACE is `Perf Team`"),
+    ({"TIMEOUT": "soon"}, "TIMEOUT is `soon`"),
+    ({"TIMEOUT": "300"}, "TIMEOUT is `300`"),
 ])
 def test_wishes_that_cannot_work_are_refused_before_anything_is_applied(
         overlay: Path, tmp_path: Path, wish: dict[str, str], said: str) -> None:

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { pages, picture } from '../lib/browser.js';
 import { component, Fleet, LOADHOST } from '../lib/fleet.js';
 import { id, state } from '../lib/look.js';
+import { eventually } from '../lib/wait.js';
 
 /** A fleet with a login for one of each role, and what changes its users. */
 async function guarded(t) {
@@ -107,8 +108,8 @@ pages('each change stands in the audit with who made it, and nothing of what was
   await ask('DELETE', `scenarios/${digest}`);
   await state(page, 'finished');
   await ask('DELETE', `runs/${run}`);
-  const lines = fleet.masters[0].said.split('\n').filter((line) => line.includes(' audit: '));
-  const of = (who) => lines.filter((line) => line.includes(`change who="${who}"`)).map((line) => line.slice(line.indexOf('method=')));
+  const of = (who) => fleet.masters[0].said.split('\n').filter((line) => line.includes(` audit: change who="${who}"`)).map((line) => line.slice(line.indexOf('method=')));
+  await eventually('the last line', () => of('ada').length >= asked.length);
   assert.deepEqual(of('ada'), asked);
   assert.deepEqual(of('ci'), ['method=POST path="/api/v1/scenarios" status=201']);
   assert.doesNotMatch(fleet.masters[0].said, /sesame|has-a-password|lh_|loadhost=/);

@@ -152,16 +152,24 @@ export const charts = (page) =>
 export const greyed = (page, host, seconds) =>
   page.evaluate(
     ([host, seconds]) => {
-      const { charts, color } = document.querySelector(host).charts;
+      const { charts, color, columns } = document.querySelector(host).charts;
       // Its line is far below.
       const { plot } = charts.find(({ spec }) => spec.id === 'generator');
       const { canvas } = plot.ctx;
       const probe = new OffscreenCanvas(canvas.width + 1, canvas.height).getContext('2d', { willReadFrequently: true });
       probe.drawImage(canvas, 0, 0);
-      probe.fillStyle = color('--band-uncounted');
-      probe.fillRect(canvas.width, 0, 1, 1);
       const at = (x, y) => probe.getImageData(Math.round(x), Math.round(y), 1, 1).data.join();
-      return seconds.map((second) => at(plot.valToPos(second, 'x', true), plot.bbox.top + plot.bbox.height * 0.3) === at(canvas.width, 0));
+      /** What it looks like; on a busy machine the generator was saturated, which is painted over it. */
+      const grey = (second) => {
+        const saturated = columns.saturated?.[columns.t.findLastIndex((t) => t <= second)] === 1;
+        probe.clearRect(canvas.width, 0, 1, 1);
+        for (const band of ['--band-uncounted', ...(saturated ? ['--band-saturated'] : [])]) {
+          probe.fillStyle = color(band);
+          probe.fillRect(canvas.width, 0, 1, 1);
+        }
+        return at(canvas.width, 0);
+      };
+      return seconds.map((second) => at(plot.valToPos(second, 'x', true), plot.bbox.top + plot.bbox.height * 0.3) === grey(second));
     },
     [host, seconds],
   );

@@ -49,12 +49,13 @@ if [ -z "${LOADHOST_SCENARIO:-}" ] && [ -n "${LOCUSTFILE:-}" ]; then
     export LOADHOST_SCENARIO=$LOCUSTFILE
 fi
 export LOADHOST_EXPECT_WORKERS=${LOADHOST_EXPECT_WORKERS:-${EXPECT_WORKERS:-60}}
-case ${LOG_LEVEL:-INFO} in
-    [Ww][Aa][Rr][Nn][Ii][Nn][Gg]) level=warn ;;
-    [Cc][Rr][Ii][Tt][Ii][Cc][Aa][Ll]) level=error ;;
-    *) level=${LOG_LEVEL:-INFO} ;;
+level=${LOG_LEVEL:-INFO}
+level=${level,,}
+case $level in
+    warning) level=warn ;;
+    critical) level=error ;;
 esac
-export LOADHOST_LOG_LEVEL=${LOADHOST_LOG_LEVEL:-${level,,}}
+export LOADHOST_LOG_LEVEL=${LOADHOST_LOG_LEVEL:-$level}
 log=${LOADHOST_LOG_FILE-${LOG_FILE-/var/log/loadhost/master.log}}
 if [ -n "$log" ]; then
     mkdir -p "$(dirname "$log")"

@@ -32,12 +32,13 @@ wrong() { say "error: $1 is \`${!1}\`"; say "hint: give $2"; exit 104; }
 
 export LOADHOST_NATS=${LOADHOST_NATS:-nats://${MASTER_HOST:-127.0.0.1}:${MASTER_PORT:-4222}}
 export LOADHOST_WORKER_ID=${LOADHOST_WORKER_ID:-${WORKER_NODE_ID:-$(uname -n)}}
-case ${LOG_LEVEL:-INFO} in
-    [Ww][Aa][Rr][Nn][Ii][Nn][Gg]) level=warn ;;
-    [Cc][Rr][Ii][Tt][Ii][Cc][Aa][Ll]) level=error ;;
-    *) level=${LOG_LEVEL:-INFO} ;;
+level=${LOG_LEVEL:-INFO}
+level=${level,,}
+case $level in
+    warning) level=warn ;;
+    critical) level=error ;;
 esac
-export LOADHOST_LOG_LEVEL=${LOADHOST_LOG_LEVEL:-${level,,}}
+export LOADHOST_LOG_LEVEL=${LOADHOST_LOG_LEVEL:-$level}
 log=${LOADHOST_LOG_FILE-${LOG_FILE-/var/log/loadhost/worker-$LOADHOST_WORKER_ID.log}}
 if [ -n "$log" ]; then
     mkdir -p "$(dirname "$log")"

@@ -159,7 +159,7 @@ class Chart {
     this.caption = element('ul', 'chart-caption');
     this.caption.hidden = this.second.hidden = true;
     // What a key has found, for who does not see it.
-    this.heard = element('p', 'chart-heard');
+    this.heard = element('p', 'chart-heard sr-only');
     this.heard.setAttribute('aria-live', 'polite');
     this.none = element('p', 'chart-none', group.options.words.empty);
     this.body.style.minHeight = `${spec.height ?? 190}px`;
@@ -416,15 +416,16 @@ class Chart {
    */
   point(second) {
     const { group, body, caption } = this;
-    const near = second === null ? [] : group.marks.filter((mark) => Math.abs(mark.t - second) <= this.reach());
     this.second.hidden = second === null;
-    caption.hidden = !near.length || !(body.matches(':hover') || body === document.activeElement);
+    caption.hidden = true;
     if (second === null) return;
     const { over } = this.plot;
     const [left, room] = [over.offsetLeft + this.plot.valToPos(second, 'x'), body.clientWidth];
     this.second.textContent = group.options.words.time(second);
     this.second.style.left = `${left}px`;
-    if (caption.hidden) return;
+    if (!body.matches(':hover') && body !== document.activeElement) return;
+    const near = group.marks.filter((mark) => Math.abs(mark.t - second) <= this.reach());
+    caption.hidden = !near.length;
     caption.replaceChildren(...near.reverse().map((mark) => element('li', mark.kind, mark.text)));
     const isLeft = left > room / 2;
     caption.style.left = isLeft ? 'auto' : `${left + 8}px`;

@@ -1,28 +1,10 @@
 // Who may do what: login, roles, and what the page then shows.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { pages, picture } from '../lib/browser.js';
-import { component, Fleet, LOADHOST } from '../lib/fleet.js';
+import { component } from '../lib/fleet.js';
+import { guarded, logIn } from '../lib/guarded.js';
 import { id, state } from '../lib/look.js';
 import { eventually } from '../lib/wait.js';
-
-/** A fleet with a login for one of each role, and what changes its users. */
-async function guarded(t) {
-  const fleet = new Fleet();
-  t.after(() => fleet.end());
-  const users = `${fleet.folder}/users.toml`;
-  const change = (command, args, input = '') => execFileSync(LOADHOST, ['user', command, ...args, '--web-users', users], { input, cwd: fleet.folder, encoding: 'utf8', stdio: 'pipe' });
-  for (const [name, role] of [['vera', 'view'], ['otto', 'operate'], ['ada', 'admin']]) change('add', [name, '--role', role, '--password-stdin'], `${name}-has-a-password\n`);
-  const [token] = change('token', ['ci', '--role', 'operate']).match(/lh_\S+/);
-  await fleet.begin({ masters: 1, workers: 1, masterArgs: ['--web-users', users], shopArgs: [] });
-  return { fleet, change, bearer: { authorization: `Bearer ${token}` } };
-}
-
-async function logIn(page, name, password = `${name}-has-a-password`) {
-  await page.getByLabel('User').fill(name);
-  await page.getByLabel('Password').fill(password);
-  await page.keyboard.press('Enter');
-}
 
 pages('login, roles and logout', async ({ t, open }) => {
   const { fleet } = await guarded(t);

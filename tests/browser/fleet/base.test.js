@@ -1,27 +1,21 @@
 // Everything below a base path, behind a login: as a proxy that serves other things as well shows it.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pages } from '../lib/browser.js';
-import { Fleet, LOADHOST, scenario } from '../lib/fleet.js';
+import { scenario } from '../lib/fleet.js';
+import { guarded, logIn } from '../lib/guarded.js';
 import { charts, id, state } from '../lib/look.js';
 import { eventually } from '../lib/wait.js';
 
 pages('below a base path: login, upload, start, live charts, report and logout', async ({ t, open }) => {
-  const fleet = new Fleet();
-  t.after(() => fleet.end());
-  const users = `${fleet.folder}/users.toml`;
-  execFileSync(LOADHOST, ['user', 'add', 'otto', '--role', 'operate', '--web-users', users, '--password-stdin'], { input: 'otto-has-a-password\n', cwd: fleet.folder });
-  await fleet.begin({ masters: 1, workers: 1, masterArgs: ['--web-users', users, '--web-base-path', '/tools/load'], shopArgs: [] });
+  const { fleet } = await guarded(t, ['--web-base-path', '/tools/load']);
   const page = await open({ url: `${fleet.url}/tools/load`, allowed: [/status of 401/] });
   const asked = [];
   page.on('request', (request) => asked.push(new URL(request.url()).pathname));
   await page.reload(); // its first load is heard as well
 
-  await page.getByLabel('User').fill('otto');
-  await page.getByLabel('Password').fill('otto-has-a-password');
-  await page.keyboard.press('Enter');
+  await logIn(page, 'otto');
   await page.locator(id('logout')).waitFor();
   const cookies = await page.context().cookies();
   assert.ok(cookies.length > 0 && cookies.every((cookie) => cookie.path === '/tools/load'), JSON.stringify(cookies));

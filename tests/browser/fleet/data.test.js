@@ -3,7 +3,7 @@ import { after, before } from 'node:test';
 import assert from 'node:assert/strict';
 import { pages, picture } from '../lib/browser.js';
 import { Fleet, scenario } from '../lib/fleet.js';
-import { id } from '../lib/look.js';
+import { id, state } from '../lib/look.js';
 import { eventually } from '../lib/wait.js';
 
 const ROWS = 7;
@@ -41,7 +41,7 @@ pages('a file of rows: uploaded, chosen, each row used once', async ({ open }) =
   await picture(page, 'data-form', { fullPage: true });
   await page.locator(`${id('start')}:enabled`).click();
   await page.waitForURL(/#\/runs\/\w+/);
-  await page.locator(`${id('run-state')}[data-state="finished"]`).first().waitFor({ timeout: 60_000 });
+  await state(page, 'finished', 60_000);
 
   // Users that found no row are done; nobody logged in twice.
   assert.equal(await served('POST /login'), ROWS);

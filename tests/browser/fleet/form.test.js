@@ -6,7 +6,6 @@ import { dirname } from 'node:path';
 import { pages, picture } from '../lib/browser.js';
 import { component, Fleet, LOADHOST } from '../lib/fleet.js';
 import { id, state } from '../lib/look.js';
-import { eventually } from '../lib/wait.js';
 
 let fleet;
 before(async () => (fleet = await Fleet.start({ workers: 2 })));
@@ -74,6 +73,6 @@ pages('a scenario that is dropped on the page is started with weights, numbers a
   fleet.file('several types.wasm', component('several_types'));
   const bash = { cwd: fleet.folder, encoding: 'utf8', stdio: 'pipe', env: { PATH: `${dirname(LOADHOST)}:${process.env.PATH}`, HOME: fleet.folder, LOADHOST_URL: fleet.url, TOKEN: 't' } };
   const [, run] = execFileSync('bash', ['-c', command], bash).match(/^run (\w+)$/m);
-  await eventually('the end of the run of the command', async () => (await fleet.api('GET', `runs/${run}`)).body.state === 'finished');
+  await fleet.over(run);
   assert.deepEqual(await arrived(), [36, 10, 2]);
 });

@@ -4,6 +4,7 @@ import { createConnection, createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Child } from './process.js';
+import { eventually } from './wait.js';
 
 const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
 const target = process.env.CARGO_TARGET_DIR ?? join(cache, 'loadhost/target');
@@ -160,6 +161,11 @@ export class Fleet {
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text && /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : text };
+  }
+
+  /** Waits until a run is over. @param {string} run */
+  over(run) {
+    return eventually(`the end of run ${run}`, async () => (await this.api('GET', `runs/${run}`)).body.state === 'finished', 60_000);
   }
 
   /** What the masters and workers said, for a test that failed. */

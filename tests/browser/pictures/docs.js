@@ -19,7 +19,6 @@ pages('pictures', async ({ t, open }) => {
     const { body } = await fleet.api('POST', 'runs', { scenario: digest, note, tags: ['release-1.4'], settings: { host: fleet.shop, params: { pause: '100ms' }, thresholds, ...settings } });
     return body.run;
   };
-  const over = (run) => eventually('its end', async () => (await fleet.api('GET', `runs/${run}`)).body.state === 'finished', 60_000);
 
   const form = await open({ url: fleet.url, path: '#/new', ...SIZE });
   await form.getByRole('radio').first().check();
@@ -29,7 +28,7 @@ pages('pictures', async ({ t, open }) => {
   await picture(form, 'new-run');
 
   const earlier = await start({ ...LOAD, host: before, 'run-time': '30s' }, 'before the new index');
-  await over(earlier);
+  await fleet.over(earlier);
   const run = await start({ ...LOAD, 'run-time': '45s' }, 'with the new index on orders');
   const looks = { run: SIZE, 'run-dark-zh': { ...SIZE, theme: 'dark', lang: 'zh' }, 'run-phone': { width: 360, height: 780 } };
   const opened = Object.entries(looks).map(async ([name, look]) => ({ name, page: await open({ url: fleet.url, path: `#/runs/${run}`, ...look }) }));

@@ -66,7 +66,7 @@ async fn pass(State(access): State<Access>, mut request: Request, next: Next) ->
     {
         entry.write(response.status());
     }
-    let mut response = access.ending(response, asked.clone(), caller.wire);
+    let mut response = access.ending(response, &asked, caller.wire);
     headers::dress(response.headers_mut(), &path, access.wire(), &asked);
     response
 }
@@ -144,13 +144,13 @@ impl Access {
     }
 
     /// A stream ends with the session or the token that opened it. Browsers come again unasked, and are told to log in.
-    fn ending(&self, response: Response, shown: HeaderMap, wire: Wire) -> Response {
+    fn ending(&self, response: Response, shown: &HeaderMap, wire: Wire) -> Response {
         let kind = response.headers().get(header::CONTENT_TYPE);
         let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
         if !is_stream || !self.has_login() {
             return response;
         }
-        let access = self.clone();
+        let (access, shown) = (self.clone(), shown.clone());
         let end = async move {
             let mut looks = tokio::time::interval(ASKED_AGAIN);
             while let Ok(Some(_)) = access.identify(&shown, wire, Timestamp::now()) {

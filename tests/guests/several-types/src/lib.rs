@@ -12,57 +12,30 @@ struct Access {
     pause: Duration,
 }
 
-fn arrive(path: &str, access: &Access) -> Outcome {
-    get(path).header("x-token", &access.token).send()?;
-    Ok(())
+/// A user that says to the target that it is there, and stays.
+macro_rules! visitor {
+    ($name:ident, $path:literal $(, $($how:tt)*)?) => {
+        #[derive(Default)]
+        struct $name;
+
+        #[user($($($how)*)?)]
+        impl $name {
+            #[on_start]
+            fn arrive(&mut self, access: &Access) -> Outcome {
+                get($path).header("x-token", &access.token).send()?;
+                Ok(())
+            }
+
+            #[task]
+            fn wait(&mut self, access: &Access) -> Outcome {
+                sleep(access.pause)
+            }
+        }
+    };
 }
 
-#[derive(Default)]
-struct Reader;
-
-#[user(weight = 3)]
-impl Reader {
-    #[on_start]
-    fn arrive(&mut self, access: &Access) -> Outcome {
-        arrive("/items", access)
-    }
-
-    #[task]
-    fn wait(&mut self, access: &Access) -> Outcome {
-        sleep(access.pause)
-    }
-}
-
-#[derive(Default)]
-struct Writer;
-
-#[user]
-impl Writer {
-    #[on_start]
-    fn arrive(&mut self, access: &Access) -> Outcome {
-        arrive("/item/1", access)
-    }
-
-    #[task]
-    fn wait(&mut self, access: &Access) -> Outcome {
-        sleep(access.pause)
-    }
-}
-
-#[derive(Default)]
-struct Auditor;
-
-#[user(count = 1)]
-impl Auditor {
-    #[on_start]
-    fn arrive(&mut self, access: &Access) -> Outcome {
-        arrive("/", access)
-    }
-
-    #[task]
-    fn wait(&mut self, access: &Access) -> Outcome {
-        sleep(access.pause)
-    }
-}
+visitor!(Reader, "/items", weight = 3);
+visitor!(Writer, "/item/1");
+visitor!(Auditor, "/", count = 1);
 
 export!(Reader, Writer, Auditor);
